@@ -1,0 +1,41 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Dependencies point down only (docs/architecture.md). Every target is built with warnings as errors; an import that
+// isn't declared here is rejected by scripts/build.
+let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+
+let package = Package(
+  name: "roost",
+  products: [
+    .executable(name: "roost", targets: ["roost"]),
+    .library(name: "RoostWorker", targets: ["RoostWorker"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+  ],
+  targets: [
+    .executableTarget(
+      name: "roost",
+      dependencies: [
+        "RoostConfiguration", "RoostMaster",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "RoostMaster",
+      dependencies: ["CRoostSpawn", "RoostConfiguration", "RoostCore", "RoostHandoff", "RoostSystemd"],
+      swiftSettings: strict),
+    .target(name: "RoostConfiguration", dependencies: ["RoostCore"], swiftSettings: strict),
+    .target(name: "RoostCore", swiftSettings: strict),
+    .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
+    .systemLibrary(
+      name: "CRoostSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"]), .yum(["systemd-devel"])]),
+    .target(name: "CRoostSpawn"),
+    .target(name: "RoostHandoff", swiftSettings: strict),
+    .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
+
+    .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
+  ],
+  swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,35 @@
+/// The names in a worker's environment: the contract between the master and its workers.
+public enum WorkerEnvironment {
+  /// The first descriptor of the inherited listeners (`SD_LISTEN_FDS_START` in sd_listen_fds(3)).
+  public static let firstListenerDescriptor: Int32 = 3
+
+  /// The number of inherited listeners, from `firstListenerDescriptor` up (sd_listen_fds(3)).
+  public static let listenerCount = "LISTEN_FDS"
+  /// The pid of the process that the listeners are meant for: the worker's own (sd_listen_fds(3)).
+  public static let listenerProcess = "LISTEN_PID"
+  /// The names of the listeners, separated by colons, in the order of their descriptors (sd_listen_fds(3)).
+  public static let listenerNames = "LISTEN_FDNAMES"
+  /// The address of the datagram socket for `READY=1` and its like (sd_notify(3)).
+  public static let notifySocket = "NOTIFY_SOCKET"
+  /// The number of the descriptor to which a line is written when the worker is ready (as in s6).
+  public static let readyDescriptor = "READY_FD"
+
+  /// The worker's generation, in decimal.
+  public static let generation = "ROOST_GENERATION"
+  /// The worker's slot, in decimal, from 0.
+  public static let slot = "ROOST_SLOT"
+  /// The name of the service.
+  public static let service = "ROOST_SERVICE"
+
+  /// Whether a variable of the master's environment must not reach a worker, because it addresses the master or would
+  /// let a worker speak to the master's own supervisor (sd_listen_fds(3), sd_notify(3), sd_watchdog_enabled(3),
+  /// systemd.exec(5), sd_pid_notify_with_fds(3)).
+  public static func isPrivateToMaster(_ name: String) -> Bool {
+    switch name {
+    case notifySocket, readyDescriptor, "FDSTORE", "SYSTEMD_EXEC_PID", "SYSTEMD_NSS_BYPASS_BUS", generation, slot, service:
+      true
+    default:
+      name.hasPrefix("LISTEN_") || name.hasPrefix("WATCHDOG_") || name.hasPrefix("MAINPID") || name.hasPrefix("ROOST_")
+    }
+  }
+}
