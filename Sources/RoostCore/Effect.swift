@@ -1,0 +1,43 @@
+/// An order to the shell. Orders are carried out in their sequence.
+public enum Effect: Hashable, Sendable {
+  /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. Answered by
+  /// `Event.generationPrepared` or `Event.generationNotPrepared`.
+  case prepare(Generation)
+  /// Start the worker. Answered by `Event.workerStarted` or `Event.workerNotStarted`.
+  case spawn(WorkerID)
+  /// Send the stop signal to the worker, or to what remains of its group if it has exited.
+  case drain(WorkerID)
+  /// Send SIGKILL to the worker's whole process group.
+  case kill(WorkerID)
+  /// Set the listeners' backlog anew: the runtime of a worker that got ready may have shrunk it by a listen() of its
+  /// own.
+  case restoreBacklog
+  /// Close the listeners: whoever connects from now on is refused instead of left hanging.
+  case closeListeners
+  /// Tell the master's own supervisor.
+  case announce(Announcement)
+  /// Tell the operator.
+  case report(Notice)
+  /// Every worker is reaped: end the master with this verdict.
+  case exit(Verdict)
+}
+
+/// What systemd is told (sd_notify(3)).
+public enum Announcement: Hashable, Sendable {
+  /// `READY=1`: the start, or a reload whatever its outcome, is over.
+  case ready
+  /// `RELOADING=1`
+  case reloading
+  /// `STOPPING=1`
+  case stopping
+  /// `EXTEND_TIMEOUT_USEC=`
+  case extendTimeout(Duration)
+}
+
+/// How the master ends.
+public enum Verdict: Hashable, Sendable {
+  /// It was asked to.
+  case stopped
+  /// The first generation couldn't get ready.
+  case startFailed
+}

@@ -1,0 +1,50 @@
+/// A fact that the supervisor is told.
+public enum Event: Hashable, Sendable {
+  /// The listeners are open: the first generation may start.
+  case startRequested
+  /// Somebody asks for a reload.
+  case reloadRequested(by: Requester)
+  /// The operator asks for a graceful stop; when one runs already, for one at once.
+  case stopRequested
+  /// The operator asks for a stop without waiting for drains.
+  case stopAtOnceRequested
+  /// The operator asks for so many workers more, or fewer if negative.
+  case scaleRequested(by: Int)
+
+  /// What `Effect.prepare` ordered is done.
+  case generationPrepared(Generation)
+  /// What `Effect.prepare` ordered can't be done.
+  case generationNotPrepared(Generation, reason: String)
+
+  /// The process that `Effect.spawn` ordered runs the worker's command.
+  case workerStarted(WorkerID)
+  /// The process that `Effect.spawn` ordered doesn't exist, or couldn't execute the command and is gone.
+  case workerNotStarted(WorkerID, reason: String)
+  /// The worker has said that it accepts.
+  case workerReady(WorkerID)
+  /// The worker asks for at least so much time from now, to get ready or to drain.
+  case workerAskedForTime(WorkerID, Duration)
+  /// The worker was reaped. `remains` when processes of its group are still alive.
+  case workerExited(WorkerID, ExitCause, remains: Bool)
+  /// No process of the exited worker's group is left.
+  case workerRemainsGone(WorkerID)
+
+  /// `Supervisor.nextDeadline` has come.
+  case timePassed
+}
+
+/// Who asks for a reload.
+public enum Requester: Hashable, Sendable {
+  /// The operator, by SIGHUP.
+  case signal
+  /// A worker, through its notify socket.
+  case worker(WorkerID)
+}
+
+/// How a process ended (wait(2)).
+public enum ExitCause: Hashable, Sendable {
+  /// It exited with this status, 0 … 255.
+  case exited(status: Int32)
+  /// This signal killed it.
+  case signalled(Int32, dumpedCore: Bool)
+}

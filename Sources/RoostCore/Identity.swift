@@ -1,0 +1,33 @@
+/// All workers started by one reload carry one number: 1 for those of the start, and never the same again.
+public struct Generation: Comparable, Hashable, Sendable {
+  /// The number, from 1.
+  public let number: Int
+
+  /// The generation of this number.
+  public init(number: Int) {
+    self.number = number
+  }
+
+  /// Whether one generation is older than another.
+  public static func < (older: Generation, newer: Generation) -> Bool { older.number < newer.number }
+}
+
+/// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
+public struct WorkerID: Comparable, Hashable, Sendable {
+  /// The worker's own number.
+  public let number: Int
+  /// The slot that it serves in, from 0.
+  public let slot: Int
+  /// The generation that it belongs to.
+  public let generation: Generation
+
+  /// The worker of this number.
+  public init(number: Int, slot: Int, generation: Generation) {
+    self.number = number
+    self.slot = slot
+    self.generation = generation
+  }
+
+  /// Whether one worker was started before another.
+  public static func < (earlier: WorkerID, later: WorkerID) -> Bool { earlier.number < later.number }
+}

@@ -1,0 +1,21 @@
+/// A moment on the master's clock: the time since an origin that only the master knows.
+public struct Instant: Comparable, Hashable, Sendable {
+  /// The time since the origin.
+  public let sinceOrigin: Duration
+
+  /// The moment that lies so long after the origin.
+  public init(sinceOrigin: Duration) {
+    self.sinceOrigin = sinceOrigin
+  }
+
+  /// Whether one moment lies before another.
+  public static func < (earlier: Instant, later: Instant) -> Bool { earlier.sinceOrigin < later.sinceOrigin }
+
+  /// The moment that lies so much later.
+  public static func + (instant: Instant, duration: Duration) -> Instant {
+    Instant(sinceOrigin: instant.sinceOrigin + duration)
+  }
+
+  /// The time from one moment to a later one.
+  public static func - (later: Instant, earlier: Instant) -> Duration { later.sinceOrigin - earlier.sinceOrigin }
+}

@@ -1,0 +1,83 @@
+/// Something that the operator should know.
+public enum Notice: Hashable, Sendable {
+  /// A worker runs its command.
+  case workerStarted(WorkerID)
+  /// A worker got ready, so long after it was started.
+  case workerReady(WorkerID, after: Duration)
+  /// A current worker is lost, and this follows.
+  case workerLost(WorkerID, Failure, then: Consequence)
+  /// A retiree was sent the stop signal.
+  case drainBegan(WorkerID, timeout: Duration)
+  /// A retiree has exited, so long after it was told to drain.
+  case drainEnded(WorkerID, ExitCause, after: Duration)
+  /// A retiree, or what remained of it, is killed since its drain timeout is over.
+  case drainTimedOut(WorkerID, after: Duration)
+  /// A worker has exited and left processes in its group, which are stopped.
+  case remainsStopped(WorkerID, timeout: Duration)
+
+  /// The first generation is complete.
+  case startSucceeded(Generation, workers: Int, after: Duration)
+  /// The first generation couldn't get ready.
+  case startFailed(Failure)
+
+  /// A reload was asked for; `latched` if it has to wait.
+  case reloadRequested(by: Requester, latched: Latch?)
+  /// A reload has begun.
+  case reloadBegan(Generation)
+  /// A batch of candidates has become current.
+  case tookOver(Generation, slots: Range<Int>)
+  /// The generation serves in all slots.
+  case reloadSucceeded(Generation, after: Duration)
+  /// The reload has failed. `moved` slots of `slots` had been taken over before.
+  case reloadFailed(Generation, Failure, after: Duration, serving: Generation, moved: Int, slots: Int)
+
+  /// The number of workers changes; `latched` if it has to wait.
+  case scaled(from: Int, to: Int, latched: Latch?)
+  /// The number of workers can't go below one, or above the most.
+  case scaleRefused(at: Int)
+
+  /// A graceful stop was asked for.
+  case stopRequested
+  /// A stop without waiting for drains was asked for.
+  case stopAtOnceRequested
+}
+
+/// What a request has to wait for.
+public enum Latch: Hashable, Sendable {
+  /// The first generation is starting.
+  case start
+  /// A reload is running.
+  case reload
+}
+
+/// What follows on the loss of a current worker.
+public enum Consequence: Hashable, Sendable {
+  /// Another is started in its slot after this time.
+  case another(after: Duration)
+  /// None is started: the slot's candidate is on its way.
+  case awaitsCandidate
+  /// None is started: it was the last attempt, and the start has failed.
+  case startFails
+}
+
+/// Why a worker, or a whole reload, is given up.
+public enum Failure: Hashable, Sendable {
+  /// The generation couldn't be prepared.
+  case notPrepared(reason: String)
+  /// The worker's command couldn't be executed.
+  case notStarted(WorkerID, reason: String)
+  /// The worker has exited.
+  case exited(WorkerID, ExitCause, Moment)
+  /// The worker wasn't ready in time.
+  case notReady(WorkerID, timeout: Duration)
+
+  /// When a worker exited.
+  public enum Moment: Hashable, Sendable {
+    /// Before it was ready.
+    case starting
+    /// As a ready candidate.
+    case settling
+    /// As a ready current worker, this long after it got ready.
+    case serving(Duration)
+  }
+}

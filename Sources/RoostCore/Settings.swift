@@ -1,0 +1,70 @@
+/// What the operator wants of the supervision. It was validated before it came here.
+public struct Settings: Hashable, Sendable {
+  /// How the master learns that a worker accepts.
+  public enum Readiness: Hashable, Sendable {
+    /// The worker says so, at the latest this long after its start.
+    case reported(timeout: Duration)
+    /// Being alive this long after the start is enough.
+    case alive(after: Duration)
+  }
+
+  /// The most workers that a service can have.
+  public static let maximumWorkers = 1024
+
+  /// The number of slots to begin with, 1 … `maximumWorkers`.
+  public var workers: Int
+  /// How many candidates are started at a time in a reload, at least 1. `Int.max` stands for all at once.
+  public var surge: Int
+  /// How the master learns that a worker accepts.
+  public var readiness: Readiness
+  /// How often a slot's worker of the first generation is tried, at least 1.
+  public var startAttempts: Int
+  /// How long ready candidates are observed before they take over.
+  public var settle: Duration
+  /// How long a retiree may take from the stop signal to its exit.
+  public var drainTimeout: Duration
+  /// The waits between the restarts of a worker that keeps failing.
+  public var backoff: Backoff
+
+  /// Settings with the given values.
+  public init(
+    workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
+    startAttempts: Int = 3, settle: Duration = .seconds(1), drainTimeout: Duration = .seconds(60),
+    backoff: Backoff = Backoff()
+  ) {
+    self.workers = workers
+    self.surge = surge
+    self.readiness = readiness
+    self.startAttempts = startAttempts
+    self.settle = settle
+    self.drainTimeout = drainTimeout
+    self.backoff = backoff
+  }
+}
+
+/// How long the restart of a worker is put off: not at all for the first failure, then twice as long each time.
+public struct Backoff: Hashable, Sendable {
+  /// The wait after the second failure in a row.
+  public var first: Duration
+  /// The longest wait.
+  public var longest: Duration
+  /// A worker that has served this long has not failed in a row with those before it.
+  public var forgivenAfter: Duration
+
+  /// A backoff with the given times.
+  public init(
+    first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10)
+  ) {
+    self.first = first
+    self.longest = longest
+    self.forgivenAfter = forgivenAfter
+  }
+
+  /// The wait after so many failures in a row, from 1.
+  public func delay(afterFailures failures: Int) -> Duration {
+    guard failures > 1 else { return .zero }
+    // Thirty doublings exceed any longest wait; beyond them the shift would overflow.
+    let doublings = min(failures - 2, 30)
+    return min(first * (1 << doublings), longest)
+  }
+}

@@ -1,0 +1,31 @@
+extension Supervisor {
+  mutating func scaleRequested(by change: Int, at now: Instant) {
+    let wanted = min(max(desiredWorkers + change, 1), Settings.maximumWorkers)
+    switch phase {
+    case .starting, .serving, .reloading: break
+    case .idle, .stopping, .stopped: return
+    }
+    guard wanted != desiredWorkers else { return order(.report(.scaleRefused(at: desiredWorkers))) }
+    let scaled = (from: desiredWorkers, to: wanted)
+    desiredWorkers = wanted
+    switch phase {
+    case .starting: order(.report(.scaled(from: scaled.from, to: scaled.to, latched: .start)))
+    case .reloading: order(.report(.scaled(from: scaled.from, to: scaled.to, latched: .reload)))
+    case .serving, .idle, .stopping, .stopped:
+      order(.report(.scaled(from: scaled.from, to: scaled.to, latched: nil)))
+      scaleToDesired(at: now)
+    }
+  }
+
+  mutating func scaleToDesired(at now: Instant) {
+    while slots.count < desiredWorkers {
+      let worker = spawn(slot: slots.count, generation: serving, at: now)
+      slots.append(Slot(current: .worker(worker)))
+    }
+    while slots.count > desiredWorkers {
+      guard let worker = slots.removeLast().worker else { continue }
+      retire(worker, at: now)
+      order(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+    }
+  }
+}

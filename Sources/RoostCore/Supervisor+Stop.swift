@@ -1,0 +1,90 @@
+extension Supervisor {
+  mutating func stopRequested(at now: Instant) {
+    switch phase {
+    case .idle, .starting, .serving, .reloading:
+      order(.report(.stopRequested))
+      stop(.stopped, at: now)
+    case .stopping:
+      order(.report(.stopAtOnceRequested))
+      killAll()
+    case .stopped:
+      break
+    }
+  }
+
+  mutating func stopAtOnceRequested(at now: Instant) {
+    switch phase {
+    case .idle, .starting, .serving, .reloading:
+      order(.report(.stopAtOnceRequested))
+      stop(.stopped, at: now)
+      killAll()
+    case .stopping:
+      order(.report(.stopAtOnceRequested))
+      killAll()
+    case .stopped:
+      break
+    }
+  }
+
+  /// Tells every worker to go, candidates as well as current ones.
+  mutating func stop(_ verdict: Verdict, at now: Instant) {
+    phase = .stopping(verdict)
+    order(.announce(.stopping))
+    askForTime(at: now)
+    var drains: [Effect] = []
+    for slot in slots {
+      for worker in [slot.worker, slot.candidate].compactMap(\.self) {
+        retire(worker, at: now)
+        drains.append(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+      }
+    }
+    slots.removeAll()
+    order(.closeListeners)
+    orders += drains
+    exitIfAllReaped()
+  }
+
+  private mutating func killAll() {
+    for retiree in retirees where retiree.stage != .killed { order(.kill(retiree.id)) }
+    retirees = retirees.compactMap(\.killed)
+    exitIfAllReaped()
+  }
+
+  /// The drain timeout of these is over.
+  mutating func killOverdue(at now: Instant) {
+    retirees = retirees.compactMap { retiree in
+      guard let deadline = retiree.deadline, deadline <= now else { return retiree }
+      orders.append(.kill(retiree.id))
+      orders.append(.report(.drainTimedOut(retiree.id, after: now - retiree.told)))
+      return retiree.killed
+    }
+    exitIfAllReaped()
+  }
+
+  /// Processes of an exited worker's group are alive. They may hold requests: they drain like a retiree.
+  mutating func stopRemains(of id: WorkerID, killed: Bool, at now: Instant) {
+    if killed { return }  // The whole group was sent SIGKILL already.
+    let until = now + settings.drainTimeout
+    retirees.append(Retiree(id: id, told: now, stage: .remains(until: until)))
+    order(.drain(id))
+    order(.report(.remainsStopped(id, timeout: settings.drainTimeout)))
+  }
+
+  mutating func workerRemainsGone(_ id: WorkerID) {
+    guard let index = retireeIndex(id) else { return }
+    retirees.remove(at: index)
+    exitIfAllReaped()
+  }
+
+  mutating func exitIfAllReaped() {
+    switch phase {
+    case .stopping(let verdict):
+      guard retirees.isEmpty else { return }
+      phase = .stopped
+      standStill()
+      order(.exit(verdict))
+    case .idle, .starting, .serving, .reloading, .stopped:
+      break
+    }
+  }
+}

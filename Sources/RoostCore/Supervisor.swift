@@ -1,0 +1,105 @@
+/// Decides. Takes a fact and the time, and returns orders; does nothing itself.
+///
+/// A value without I/O, clock or chance: the same facts at the same times give the same orders, so every interleaving
+/// can be explored and every failure replayed. See docs/state-machine.md.
+public struct Supervisor: Hashable, Sendable {
+  /// How long systemd is told to wait at a time, while something takes long.
+  public static let extensionLength: Duration = .seconds(30)
+  /// When it is told again: long before the time runs out, so that a busy machine can't let it lapse.
+  static let extensionRenewedAfter: Duration = .seconds(15)
+
+  /// What the operator wants.
+  public let settings: Settings
+  /// What the service is doing as a whole.
+  public internal(set) var phase = Phase.idle
+  /// The places of the workers.
+  public internal(set) var slots: [Slot] = []
+  /// The workers that have been told to go, in the order in which they were told.
+  public internal(set) var retirees: [Retiree] = []
+  /// The newest generation that has taken over in any slot: that of a worker which replaces a lost one.
+  public internal(set) var serving = Generation(number: 1)
+  /// How many slots there are to be, once no start and no reload is running.
+  public internal(set) var desiredWorkers: Int
+
+  var newest = Generation(number: 1)
+  var workersStarted = 0
+  var extensionRenewal: Instant?
+  var orders: [Effect] = []
+
+  /// A supervisor to which nothing has happened yet.
+  public init(settings: Settings) {
+    precondition((1...Settings.maximumWorkers).contains(settings.workers), "the number of workers wasn't validated")
+    precondition(settings.surge >= 1 && settings.startAttempts >= 1, "the settings weren't validated")
+    self.settings = settings
+    desiredWorkers = settings.workers
+  }
+
+  /// Takes a fact, and returns what is to be done about it, in this sequence.
+  public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+    switch event {
+    case .startRequested: startRequested(at: now)
+    case .reloadRequested(let requester): reloadRequested(by: requester, at: now)
+    case .stopRequested: stopRequested(at: now)
+    case .stopAtOnceRequested: stopAtOnceRequested(at: now)
+    case .scaleRequested(let change): scaleRequested(by: change, at: now)
+    case .generationPrepared(let generation): generationPrepared(generation, at: now)
+    case .generationNotPrepared(let generation, let reason): generationNotPrepared(generation, reason, at: now)
+    case .workerStarted(let id): order(.report(.workerStarted(id)))
+    case .workerNotStarted(let id, let reason): workerNotStarted(id, reason, at: now)
+    case .workerReady(let id): workerReady(id, at: now)
+    case .workerAskedForTime(let id, let duration): workerAskedForTime(id, duration, at: now)
+    case .workerExited(let id, let cause, let remains): workerExited(id, cause, remains: remains, at: now)
+    case .workerRemainsGone(let id): workerRemainsGone(id)
+    case .timePassed: timePassed(at: now)
+    }
+    defer { orders.removeAll() }
+    return orders
+  }
+
+  /// When `Event.timePassed` is due, if nothing happens before.
+  public var nextDeadline: Instant? {
+    var deadline = extensionRenewal
+    switch phase {
+    case .reloading(let reload): deadline = earliest(deadline, reload.deadline)
+    case .idle, .starting, .serving, .stopping, .stopped: break
+    }
+    for slot in slots { deadline = earliest(deadline, slot.deadline) }
+    for retiree in retirees { deadline = earliest(deadline, retiree.deadline) }
+    return deadline
+  }
+
+  mutating func order(_ effect: Effect) {
+    orders.append(effect)
+  }
+}
+
+extension Supervisor {
+  /// Tells systemd to wait, and keeps doing so until `standStill`.
+  mutating func askForTime(at now: Instant) {
+    extensionRenewal = now + Self.extensionRenewedAfter
+    order(.announce(.extendTimeout(Self.extensionLength)))
+  }
+
+  /// Nothing is pending that systemd has to wait for.
+  mutating func standStill() {
+    extensionRenewal = nil
+  }
+
+  /// Starts another worker.
+  mutating func spawn(slot: Int, generation: Generation, at now: Instant) -> Worker {
+    workersStarted += 1
+    let id = WorkerID(number: workersStarted, slot: slot, generation: generation)
+    order(.spawn(id))
+    return Worker(id: id, started: now, readiness: settings.readiness)
+  }
+
+  /// Tells a worker to drain.
+  mutating func retire(_ worker: Worker, at now: Instant) {
+    retirees.append(Retiree(id: worker.id, told: now, stage: .draining(until: now + settings.drainTimeout)))
+    order(.drain(worker.id))
+  }
+
+  func retireeIndex(_ id: WorkerID) -> Int? {
+    retirees.firstIndex { $0.id == id }
+  }
+}

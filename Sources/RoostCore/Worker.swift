@@ -1,0 +1,123 @@
+/// A worker that serves or is to serve: a current one or a candidate.
+public struct Worker: Hashable, Sendable {
+  /// How far it has come.
+  public enum Stage: Hashable, Sendable {
+    /// It has until then to say that it is ready.
+    case starting(until: Instant)
+    /// It is ready if it is still alive then.
+    case aging(until: Instant)
+    /// It accepts.
+    case ready(since: Instant)
+  }
+
+  /// Who it is.
+  public let id: WorkerID
+  /// When it was ordered.
+  public let started: Instant
+  /// How far it has come.
+  public internal(set) var stage: Stage
+
+  init(id: WorkerID, started: Instant, readiness: Settings.Readiness) {
+    self.id = id
+    self.started = started
+    switch readiness {
+    case .reported(let timeout): stage = .starting(until: started + timeout)
+    case .alive(let age): stage = .aging(until: started + age)
+    }
+  }
+
+  /// Whether it accepts.
+  public var isReady: Bool {
+    switch stage {
+    case .ready: true
+    case .starting, .aging: false
+    }
+  }
+
+  var deadline: Instant? {
+    switch stage {
+    case .starting(let until), .aging(let until): until
+    case .ready: nil
+    }
+  }
+}
+
+/// A worker that has been told to drain, or what remains of its process group.
+public struct Retiree: Hashable, Sendable {
+  /// How far it has come.
+  public enum Stage: Hashable, Sendable {
+    /// It has until then to exit.
+    case draining(until: Instant)
+    /// It has exited; the rest of its process group has until then.
+    case remains(until: Instant)
+    /// It was sent SIGKILL and has to be reaped.
+    case killed
+  }
+
+  /// Who it is.
+  public let id: WorkerID
+  /// When it was told to go.
+  public let told: Instant
+  /// How far it has come.
+  public internal(set) var stage: Stage
+
+  var deadline: Instant? {
+    switch stage {
+    case .draining(let until), .remains(let until): until
+    case .killed: nil
+    }
+  }
+
+  /// What there is to wait for once it was sent SIGKILL: nothing where the worker itself was reaped before, because the
+  /// master need not be the parent of what remained.
+  var killed: Retiree? {
+    switch stage {
+    case .draining, .killed: Retiree(id: id, told: told, stage: .killed)
+    case .remains: nil
+    }
+  }
+}
+
+/// A worker's place.
+public struct Slot: Hashable, Sendable {
+  /// What holds the place.
+  public enum Occupant: Hashable, Sendable {
+    /// Nobody: the worker died during a reload that hasn't reached this slot yet.
+    case vacant
+    /// Nobody until then, since workers of this slot keep failing.
+    case backingOff(until: Instant)
+    /// This worker.
+    case worker(Worker)
+  }
+
+  /// The slot's worker of the generation that serves.
+  public internal(set) var current: Occupant
+  /// The slot's worker of the generation that a reload is starting.
+  public internal(set) var candidate: Worker?
+  /// How many workers in a row have failed here.
+  public internal(set) var failures = 0
+
+  /// The current worker, if there is one.
+  public var worker: Worker? {
+    switch current {
+    case .worker(let worker): worker
+    case .vacant, .backingOff: nil
+    }
+  }
+
+  var deadline: Instant? {
+    let own: Instant? =
+      switch current {
+      case .vacant: nil
+      case .backingOff(let until): until
+      case .worker(let worker): worker.deadline
+      }
+    return earliest(own, candidate?.deadline)
+  }
+}
+
+func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+  guard let one else { return other }
+  guard let other else { return one }
+  return min(one, other)
+}
