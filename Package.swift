@@ -18,20 +18,24 @@ let package = Package(
     .executableTarget(
       name: "roost",
       dependencies: [
-        "RoostConfiguration", "RoostMaster",
+        "RoostConfiguration", "RoostCore", "RoostMaster",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
     .target(
       name: "RoostMaster",
-      dependencies: ["CRoostSpawn", "RoostConfiguration", "RoostCore", "RoostHandoff", "RoostSystemd"],
+      dependencies: [
+        "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostCore", "RoostHandoff", "RoostJSON", "RoostSystemd",
+      ],
       swiftSettings: strict),
-    .target(name: "RoostConfiguration", dependencies: ["RoostCore"], swiftSettings: strict),
+    .target(name: "RoostConfiguration", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
+    .target(name: "RoostJSON", swiftSettings: strict),
     .target(name: "RoostCore", swiftSettings: strict),
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
     .systemLibrary(
       name: "CRoostSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"]), .yum(["systemd-devel"])]),
     .target(name: "CRoostSpawn"),
+    .target(name: "CRoostLinux"),
     .target(name: "RoostHandoff", swiftSettings: strict),
     .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
 

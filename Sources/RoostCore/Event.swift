@@ -4,10 +4,10 @@ public enum Event: Hashable, Sendable {
   case startRequested
   /// Somebody asks for a reload.
   case reloadRequested(by: Requester)
-  /// The operator asks for a graceful stop; when one runs already, for one at once.
-  case stopRequested
-  /// The operator asks for a stop without waiting for drains.
-  case stopAtOnceRequested
+  /// Somebody asks for a graceful stop; when one runs already, for one at once.
+  case stopRequested(by: Requester)
+  /// Somebody asks for a stop without waiting for drains.
+  case stopAtOnceRequested(by: Requester)
   /// The operator asks for so many workers more, or fewer if negative.
   case scaleRequested(by: Int)
 
@@ -33,10 +33,10 @@ public enum Event: Hashable, Sendable {
   case timePassed
 }
 
-/// Who asks for a reload.
+/// Who asks for a reload or a stop.
 public enum Requester: Hashable, Sendable {
-  /// The operator, by SIGHUP.
-  case signal
+  /// The operator, by a signal of this number.
+  case signal(Int32)
   /// A worker, through its notify socket.
   case worker(WorkerID)
 }

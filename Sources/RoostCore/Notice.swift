@@ -37,9 +37,9 @@ public enum Notice: Hashable, Sendable {
   case scaleRefused(at: Int)
 
   /// A graceful stop was asked for.
-  case stopRequested
+  case stopRequested(by: Requester)
   /// A stop without waiting for drains was asked for.
-  case stopAtOnceRequested
+  case stopAtOnceRequested(by: Requester)
 }
 
 /// What a request has to wait for.

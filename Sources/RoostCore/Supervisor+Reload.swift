@@ -93,8 +93,8 @@ extension Supervisor {
     if reload.moved < slots.count {
       startBatch(of: reload, at: now)
     } else {
-      order(.announce(.ready))
       order(.report(.reloadSucceeded(reload.generation, after: now - reload.began)))
+      order(.announce(.ready))
       serve(reloading: reload.latched, at: now)
     }
   }
@@ -108,12 +108,12 @@ extension Supervisor {
       retire(candidate, at: now)
       drains.append(.report(.drainBegan(candidate.id, timeout: settings.drainTimeout)))
     }
-    order(.announce(.ready))
     order(
       .report(
         .reloadFailed(
           reload.generation, failure, after: now - reload.began, serving: serving, moved: reload.moved,
           slots: slots.count)))
+    order(.announce(.ready))
     orders += drains
     serve(reloading: reload.latched, at: now)
   }

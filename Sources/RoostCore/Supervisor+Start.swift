@@ -16,8 +16,8 @@ extension Supervisor {
   /// The start is complete as soon as every slot's worker is ready.
   mutating func completeStart(_ start: Start, at now: Instant) {
     guard slots.allSatisfy({ $0.worker?.isReady == true }) else { return }
-    order(.announce(.ready))
     order(.report(.startSucceeded(serving, workers: slots.count, after: now - start.began)))
+    order(.announce(.ready))
     serve(reloading: start.latched, at: now)
   }
 

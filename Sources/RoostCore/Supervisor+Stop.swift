@@ -1,25 +1,25 @@
 extension Supervisor {
-  mutating func stopRequested(at now: Instant) {
+  mutating func stopRequested(by requester: Requester, at now: Instant) {
     switch phase {
     case .idle, .starting, .serving, .reloading:
-      order(.report(.stopRequested))
+      order(.report(.stopRequested(by: requester)))
       stop(.stopped, at: now)
     case .stopping:
-      order(.report(.stopAtOnceRequested))
+      order(.report(.stopAtOnceRequested(by: requester)))
       killAll()
     case .stopped:
       break
     }
   }
 
-  mutating func stopAtOnceRequested(at now: Instant) {
+  mutating func stopAtOnceRequested(by requester: Requester, at now: Instant) {
     switch phase {
     case .idle, .starting, .serving, .reloading:
-      order(.report(.stopAtOnceRequested))
+      order(.report(.stopAtOnceRequested(by: requester)))
       stop(.stopped, at: now)
       killAll()
     case .stopping:
-      order(.report(.stopAtOnceRequested))
+      order(.report(.stopAtOnceRequested(by: requester)))
       killAll()
     case .stopped:
       break

@@ -39,8 +39,8 @@ public struct Supervisor: Hashable, Sendable {
     switch event {
     case .startRequested: startRequested(at: now)
     case .reloadRequested(let requester): reloadRequested(by: requester, at: now)
-    case .stopRequested: stopRequested(at: now)
-    case .stopAtOnceRequested: stopAtOnceRequested(at: now)
+    case .stopRequested(let requester): stopRequested(by: requester, at: now)
+    case .stopAtOnceRequested(let requester): stopAtOnceRequested(by: requester, at: now)
     case .scaleRequested(let change): scaleRequested(by: change, at: now)
     case .generationPrepared(let generation): generationPrepared(generation, at: now)
     case .generationNotPrepared(let generation, let reason): generationNotPrepared(generation, reason, at: now)

@@ -1,0 +1,57 @@
+// What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import.
+#ifndef ROOST_LINUX_H
+#define ROOST_LINUX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+// A child that has ended and is reaped by now (waitid(2)).
+struct roost_exit {
+  pid_t pid;
+  bool signalled;    // else it exited
+  int number;        // the signal, or the exit status
+  bool dumped_core;
+};
+
+// Reaps one child that has ended. Returns 1, 0 when none has, or -1 with errno (ECHILD when there is no child at all).
+int roost_reap(struct roost_exit *ret_exit);
+
+// Makes the caller the parent of every orphan among its descendants (PR_SET_CHILD_SUBREAPER). Returns 0, or -1 with errno.
+int roost_become_subreaper(void);
+
+// A datagram (unix(7)). The descriptors are open, close-on-exec, and the caller's to close.
+struct roost_datagram {
+  ssize_t length;
+  bool truncated;        // the datagram or its descriptors didn't fit
+  bool has_credentials;
+  pid_t pid;
+  uid_t uid;
+  size_t descriptor_count;
+  int descriptors[253];  // SCM_MAX_FD
+};
+
+// Receives one datagram without waiting. Returns 0, or -1 with errno (EAGAIN when there is none).
+int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_datagram);
+
+// Asks for the sender's credentials on every datagram (SO_PASSCRED). Returns 0, or -1 with errno.
+int roost_pass_credentials(int fd);
+
+// Makes a file without a name that survives execve (memfd_create(2)). Returns a descriptor, or -1 with errno.
+int roost_memory_file(const char *name);
+
+// The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
+const char *_Nullable roost_signal_name(int number);
+
+// Makes a pipe, close-on-exec (pipe2(2)). Returns 0, or -1 with errno.
+int roost_pipe(int ends[_Nonnull 2]);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif

@@ -1,0 +1,87 @@
+import Glibc
+
+/// Where a listener listens.
+public enum Address: Hashable, Sendable {
+  /// A TCP port of this host. 0 lets the kernel choose.
+  case tcp(Host, port: UInt16)
+  /// A socket file, by absolute path.
+  case unix(path: String)
+  /// A listening socket that systemd has passed under this name (`FileDescriptorName=` in systemd.socket(5)).
+  case systemd(name: String)
+
+  /// The addresses of this machine that a TCP listener takes.
+  public enum Host: Hashable, Sendable {
+    /// All, IPv6 and IPv4.
+    case any
+    /// An IPv4 address in dotted notation.
+    case ipv4(String)
+    /// An IPv6 address without brackets.
+    case ipv6(String)
+  }
+
+  /// Reads an address such as `8080`, `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/x.sock` or `systemd:NAME`.
+  /// A relative path is taken from `directory`.
+  public init(parsing text: String, directory: String) throws(ConfigurationError) {
+    if text.hasPrefix("unix:") {
+      self = .unix(path: try Self.socketPath(String(text.dropFirst(5)), in: directory))
+    } else if text.hasPrefix("systemd:") {
+      self = .systemd(name: try ListenerName.validate(String(text.dropFirst(8))))
+    } else {
+      let host: Substring
+      let port: Substring
+      if let colon = text.lastIndex(of: ":") {
+        host = text[..<colon]
+        port = text[text.index(after: colon)...]
+      } else {
+        host = "*"
+        port = Substring(text)
+      }
+      guard let number = UInt16(port), port.allSatisfy(\.isNumber), let host = Host(parsing: host) else {
+        throw ConfigurationError(
+          "'\(text)' is no address: use 8080, 127.0.0.1:8080, [::1]:8080, unix:/run/x.sock or systemd:NAME")
+      }
+      self = .tcp(host, port: number)
+    }
+  }
+
+  private static func socketPath(_ path: String, in directory: String) throws(ConfigurationError) -> String {
+    let absolute = path.hasPrefix("/") ? path : directory + "/" + path
+    // sun_path in unix(7) has room for 108 bytes, one of them the NUL at the end.
+    guard !path.isEmpty, !path.hasSuffix("/"), absolute.utf8.count <= 107 else {
+      throw ConfigurationError("'unix:\(path)' is no address: a socket's path has 1 to 107 bytes and names a file")
+    }
+    return absolute
+  }
+}
+
+extension Address.Host {
+  fileprivate init?(parsing text: Substring) {
+    if text == "*" {
+      self = .any
+    } else if text.hasPrefix("["), text.hasSuffix("]"), Self.isNumeric(text.dropFirst().dropLast(), AF_INET6) {
+      self = .ipv6(String(text.dropFirst().dropLast()))
+    } else if Self.isNumeric(text, AF_INET) {
+      self = .ipv4(String(text))
+    } else {
+      return nil
+    }
+  }
+
+  private static func isNumeric(_ text: Substring, _ family: Int32) -> Bool {
+    var address = in6_addr()  // Larger than an in_addr.
+    return inet_pton(family, String(text), &address) == 1
+  }
+}
+
+extension Address: CustomStringConvertible {
+  /// The address as its parser reads it.
+  public var description: String {
+    switch self {
+    case .tcp(.any, let port): "*:\(port)"
+    case .tcp(.ipv4(let host), let port): "\(host):\(port)"
+    case .tcp(.ipv6(let host), let port): "[\(host)]:\(port)"
+    case .unix(let path): "unix:\(path)"
+    case .systemd(let name): "systemd:\(name)"
+    }
+  }
+}

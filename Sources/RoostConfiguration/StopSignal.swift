@@ -1,0 +1,34 @@
+import Glibc
+
+/// The signal that asks a worker to drain (signal(7)).
+public struct StopSignal: Hashable, Sendable {
+  /// The names without `SIG`, and the numbers, of all signals that a worker can handle.
+  static let named: [(name: String, number: Int32)] = [
+    ("TERM", SIGTERM), ("INT", SIGINT), ("QUIT", SIGQUIT), ("HUP", SIGHUP), ("USR1", SIGUSR1), ("USR2", SIGUSR2),
+    ("WINCH", SIGWINCH), ("ALRM", SIGALRM), ("PIPE", SIGPIPE), ("ABRT", SIGABRT),
+  ]
+
+  /// Its number.
+  public let number: Int32
+
+  /// Its name without `SIG`.
+  public var name: String { Self.named.first { $0.number == number }!.name }
+
+  /// SIGTERM
+  public static let term = StopSignal(number: SIGTERM)
+
+  private init(number: Int32) {
+    self.number = number
+  }
+
+  /// The signal of this name, with or without `SIG`, or of this number.
+  public init(parsing text: String) throws(ConfigurationError) {
+    let wanted = text.uppercased()
+    let bare = wanted.hasPrefix("SIG") ? String(wanted.dropFirst(3)) : wanted
+    guard let signal = Self.named.first(where: { $0.name == bare || String($0.number) == bare }) else {
+      let names = Self.named.map(\.name).joined(separator: ", ")
+      throw ConfigurationError("'\(text)' can't ask a worker to stop: use one of \(names)")
+    }
+    self.init(number: signal.number)
+  }
+}

@@ -1,0 +1,28 @@
+import Glibc
+
+/// A list of C strings that ends with NULL, as execve(2) takes it.
+final class CStrings {
+  let pointers: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+  private let count: Int
+
+  init(_ strings: [String]) {
+    count = strings.count
+    pointers = .allocate(capacity: count + 1)
+    for (index, string) in strings.enumerated() { pointers[index] = strdup(string) }
+    pointers[count] = nil
+  }
+
+  deinit {
+    for index in 0..<count { free(pointers[index]) }
+    pointers.deallocate()
+  }
+
+  /// Where the value of an assignment `NAME=value` begins. The assignment must be there.
+  func value(of name: String) -> UnsafeMutablePointer<CChar> {
+    for index in 0..<count {
+      let assignment = pointers[index]!
+      if strncmp(assignment, "\(name)=", name.utf8.count + 1) == 0 { return assignment + name.utf8.count + 1 }
+    }
+    preconditionFailure("no assignment of \(name)")
+  }
+}

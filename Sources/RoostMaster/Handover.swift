@@ -1,0 +1,72 @@
+import CRoostLinux
+import Glibc
+import RoostConfiguration
+import RoostJSON
+
+/// The way from the process that parses to the master: a validated state in a nameless file, and execve of the same
+/// binary, so that nothing the parser touched stays in memory. Pid, parent and arguments stay.
+public struct Handover {
+  /// The format of the state. A master refuses any other.
+  static let format = 1
+  /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid tells it from one that was
+  /// inherited.
+  static let variable = "ROOST_STATE"
+
+  /// The path of the binary, to be executed again on an upgrade. Not its inode: a path follows a package's update.
+  public let program: String
+  /// What the master is to do.
+  public let configuration: Configuration
+
+  /// A handover of the configuration to the program.
+  public init(program: String, configuration: Configuration) {
+    self.program = program
+    self.configuration = configuration
+  }
+
+  /// Executes the program as the master, with the arguments of this process. Returns only by throwing.
+  public func execute() throws(MasterError) -> Never {
+    let descriptor = roost_memory_file("roost-state")
+    guard descriptor >= 0 else { throw MasterError(cannot: "make a file for the state") }
+    let state: JSON = [
+      "format": .integer(Self.format), "program": .string(program), "configuration": configuration.json,
+    ]
+    let bytes = Array(state.text.utf8)
+    guard write(descriptor, bytes, bytes.count) == bytes.count, lseek(descriptor, 0, SEEK_SET) == 0 else {
+      throw MasterError(cannot: "write the state")
+    }
+    setenv(Self.variable, "\(getpid()):\(descriptor)", 1)
+    execv(program, CommandLine.unsafeArgv)
+    throw MasterError(cannot: "execute \(program)")
+  }
+
+  /// The handover that this process was executed with, or nil if it wasn't.
+  public static func received() throws(MasterError) -> Handover? {
+    guard let value = getenv(variable).map({ String(cString: $0) }) else { return nil }
+    unsetenv(variable)
+    let parts = value.split(separator: ":").map { Int32($0) }
+    guard parts.count == 2, parts[0] == getpid(), let number = parts[1] else { return nil }
+    let descriptor = Descriptor(adopting: number)
+    do {
+      let state = try JSON(parsing: try readAll(descriptor))
+      guard state["format"] == .integer(format), case .string(let program) = state["program"],
+        let configuration = state["configuration"]
+      else { throw MasterError("cannot take over: the state is of another version of roost") }
+      return Handover(program: program, configuration: try Configuration(json: configuration))
+    } catch let error as MasterError {
+      throw error
+    } catch {
+      throw MasterError("cannot take over: the state is damaged: \(error)")
+    }
+  }
+
+  private static func readAll(_ descriptor: borrowing Descriptor) throws(MasterError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 4096)
+    while true {
+      let count = read(descriptor.number, &part, part.count)
+      guard count >= 0 else { throw MasterError(cannot: "read the state") }
+      if count == 0 { return bytes }
+      bytes += part[..<count]
+    }
+  }
+}

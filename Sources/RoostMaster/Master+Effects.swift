@@ -1,0 +1,69 @@
+import RoostCore
+
+extension Master {
+  func perform(_ effect: Effect) {
+    switch effect {
+    case .prepare(let generation): prepare(generation)
+    case .spawn(let id): spawn(id)
+    case .drain(let id): process(id)?.drain(configuration.stopSignal.number)
+    case .kill(let id): kill(id)
+    case .restoreBacklog: for listener in listeners { listener.restoreBacklog(configuration.backlog) }
+    case .closeListeners: listeners = []
+    case .announce(let announcement): upstream.announce(announcement, supervisor)
+    case .report(let notice): report(notice)
+    case .exit(let verdict):
+      self.verdict = verdict
+      loop.exit(0)
+    }
+  }
+
+  /// A worker whose command couldn't be executed has no process.
+  private func process(_ id: WorkerID) -> WorkerProcess? {
+    processes.first { $0.id == id }
+  }
+
+  private func prepare(_ generation: Generation) {
+    do {
+      releases[generation] = try resolver.resolve()
+      handle(.generationPrepared(generation))
+    } catch {
+      handle(.generationNotPrepared(generation, reason: "\(error)"))
+    }
+  }
+
+  private func spawn(_ id: WorkerID) {
+    // Older ones are never started from again, nor is one whose reload has failed.
+    releases = releases.filter { $0.key >= supervisor.serving }
+    guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
+    do {
+      let process = try spawner.spawn(id, release: release, listeners: listeners)
+      processes.append(process)
+      watch(process)
+      handle(.workerStarted(id))
+    } catch {
+      handle(.workerNotStarted(id, reason: "\(error)"))
+    }
+  }
+
+  private func kill(_ id: WorkerID) {
+    guard let process = process(id) else { return }
+    process.kill()
+    // What remained of it may not be the master's child: nothing more is to be heard of it.
+    if process.isReaped { forget(process) }
+  }
+
+  private func forget(_ process: WorkerProcess) {
+    forgetReaped(.workerRemainsGone(process.id))
+  }
+
+  private func report(_ notice: Notice) {
+    let words = NoticeText(stopSignal: configuration.stopSignal) { [unowned self] in process($0)?.pid }
+    let line = words.line(for: notice)
+    log.write(line.level, line.text)
+    switch notice {
+    case .reloadBegan: upstream.lastFailure = nil
+    case .reloadFailed: upstream.lastFailure = words.reloadFailure(notice)
+    default: break
+    }
+  }
+}

@@ -1,0 +1,73 @@
+import CRoostLinux
+import Glibc
+import RoostCore
+import RoostHandoff
+
+extension Master {
+  /// Reads every exit there is: signals coalesce, so one SIGCHLD may stand for many.
+  func reap() {
+    var exits: [(WorkerProcess, ExitCause)] = []
+    var exit = roost_exit()
+    while roost_reap(&exit) == 1 {
+      guard let process = processes.first(where: { $0.pid == exit.pid && !$0.isReaped }) else { continue }
+      process.isReaped = true
+      exits.append((process, ExitCause(exit)))
+    }
+    for (process, cause) in exits {
+      // What it said last is heard first.
+      receive(from: process, all: true)
+      handle(.workerExited(process.id, cause, remains: process.groupIsAlive))
+    }
+    // Remains are the master's children by now, or children of such: their group can only vanish with an exit.
+    for process in processes where process.isReaped && !process.groupIsAlive {
+      handle(.workerRemainsGone(process.id))
+    }
+  }
+
+  /// Forgets a worker of which nothing is left, once everything that names it was done.
+  func forgetReaped(_ event: Event) {
+    switch event {
+    case .workerExited(let id, _, remains: false), .workerRemainsGone(let id): processes.removeAll { $0.id == id }
+    default: break
+    }
+  }
+
+  func watch(_ process: WorkerProcess) {
+    do {
+      try process.notifySocket.watch(in: loop) { [unowned self, unowned process] in receive(from: process, all: false) }
+      try process.readinessPipe?.watch(in: loop) { [unowned self, unowned process] in
+        if process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
+      }
+    } catch {
+      // Unheard, it misses its ready timeout, and that has its policy.
+      log.error("\(error)")
+    }
+  }
+
+  private func receive(from process: WorkerProcess, all: Bool) {
+    process.notifySocket.receive(all: all, isAcceptable: process.isAcceptableSender) { apply($0, from: process) }
+    if all, process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
+  }
+
+  private func apply(_ message: NotifyMessage, from process: WorkerProcess) {
+    if let time = message.extendTimeoutMicroseconds {
+      // More than a week is no time that anybody waits; the sum with now must not overflow.
+      handle(.workerAskedForTime(process.id, .microseconds(min(time, 604_800_000_000))))
+    }
+    if message.isReady, configuration.readinessChannel == .notify { handle(.workerReady(process.id)) }
+    if message.requestsReload {
+      if configuration.allowsWorkerReload {
+        handle(.reloadRequested(by: .worker(process.id)))
+      } else {
+        log.warning("worker \(process.pid) asked for a reload, which --allow-worker-reload would allow")
+      }
+    }
+  }
+}
+
+extension ExitCause {
+  init(_ exit: roost_exit) {
+    self =
+      exit.signalled ? .signalled(exit.number, dumpedCore: exit.dumped_core) : .exited(status: exit.number)
+  }
+}

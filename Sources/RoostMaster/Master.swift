@@ -1,0 +1,139 @@
+import CRoostLinux
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostSystemd
+
+/// The long-lived process: turns what happens into events, and carries out what the supervisor orders. It holds no
+/// policy. Single-threaded: everything is called by the loop.
+public final class Master {
+  let configuration: Configuration
+  let log: Log
+  let loop: EventLoop
+  let upstream: Upstream
+  let spawner: Spawner
+  let resolver: ReleaseResolver
+  var supervisor: Supervisor
+  /// In the order of the workers' descriptors.
+  var listeners: [Listener]
+  /// The workers that run, and those that have left processes behind.
+  var processes: [WorkerProcess] = []
+  /// What the workers of each generation that may still be started from execute.
+  var releases: [Generation: Release]
+  var events: [Event] = []
+  var isHandling = false
+  var verdict: Verdict?
+  private var sources: [Source] = []
+  private var timer: Timer?
+
+  /// Checks and opens everything that the configuration asks for. Nothing is started yet.
+  private init(_ configuration: Configuration, log: Log) throws(MasterError) {
+    self.configuration = configuration
+    self.log = log
+    let resolver = try ReleaseResolver(command: configuration.command[0])
+    self.resolver = resolver
+    releases = [Generation(number: 1): try resolver.resolve()]
+    do {
+      loop = try EventLoop()
+      let inherited = try InheritedDescriptors.all()
+      listeners = try Self.open(configuration, inherited, log)
+    } catch let error as MasterError {
+      throw error
+    } catch {
+      throw MasterError("\(error)")
+    }
+    upstream = Upstream(log: log)
+    supervisor = Supervisor(settings: configuration.settings)
+    spawner = Spawner(
+      service: configuration.name, command: configuration.command,
+      hasReadinessPipe: configuration.readinessChannel == .pipe,
+      parentDeathSignal: configuration.stopSignal.number)
+  }
+
+  private static func open(
+    _ configuration: Configuration, _ inherited: [(descriptor: Int32, name: String)], _ log: Log
+  ) throws(MasterError) -> [Listener] {
+    var listeners: [Listener] = []
+    for wanted in configuration.listeners {
+      let opened = try Listener.open(wanted, backlog: configuration.backlog, inherited: inherited)
+      for listener in opened { log.info("listening on \(listener.name)=\(listener.address)") }
+      listeners += opened
+    }
+    for socket in inherited where !listeners.contains(where: { $0.descriptor.number == socket.descriptor }) {
+      log.warning("systemd passed a socket named \(socket.name) that no --listen systemd:\(socket.name) takes")
+    }
+    return listeners
+  }
+
+  /// Runs the service until it is stopped, and returns the exit status. `ManagedSignals.block` was called before.
+  public static func run(_ handover: Handover) -> Int32 {
+    let log = Log()
+    let pidFile = handover.configuration.pidFile.map(PidFile.init)
+    do {
+      let master = try Master(handover.configuration, log: log)
+      try pidFile?.write()
+      defer { pidFile?.remove() }
+      return master.serve()
+    } catch {
+      log.error("\(error)")
+      return ExitStatus.unusableConfiguration
+    }
+  }
+
+  private func serve() -> Int32 {
+    do {
+      // Whatever a worker leaves behind becomes a child of the master, and is stopped with it.
+      guard roost_become_subreaper() == 0 else { throw MasterError(cannot: "become a subreaper") }
+      try watch()
+      handle(.startRequested)
+      _ = try loop.run()
+    } catch {
+      log.error("\(error)")
+      return ExitStatus.masterFailed
+    }
+    listeners = []
+    Orphans(stopSignal: configuration.stopSignal.number, log: log).stop()
+    log.info("stopped")
+    return verdict == .startFailed ? ExitStatus.startFailed : ExitStatus.stopped
+  }
+
+  private func watch() throws(SystemdError) {
+    try loop.keepWatchdogAlive()
+    // After what workers say, before the deadlines: a last word precedes the exit, and both precede a timeout.
+    try watch(SIGCHLD, .early) { $0.reap() }
+    try watch(SIGHUP, .normal) { $0.handle(.reloadRequested(by: .signal(SIGHUP))) }
+    try watch(SIGTERM, .normal) { $0.handle(.stopRequested(by: .signal(SIGTERM))) }
+    try watch(SIGINT, .normal) { $0.handle(.stopRequested(by: .signal(SIGINT))) }
+    try watch(SIGQUIT, .normal) { $0.handle(.stopAtOnceRequested(by: .signal(SIGQUIT))) }
+    try watch(SIGTTIN, .normal) { $0.handle(.scaleRequested(by: 1)) }
+    try watch(SIGTTOU, .normal) { $0.handle(.scaleRequested(by: -1)) }
+    // They would kill the master: USR1 asks for log files to be reopened, and there are none.
+    try watch(SIGUSR1, .normal) { _ in }
+    try watch(SIGUSR2, .normal) { $0.log.warning("SIGUSR2 is ignored: this version can't upgrade itself in place") }
+    timer = try loop.timer(priority: .last) { [unowned self] in
+      timer?.wentOff()
+      handle(.timePassed)
+    }
+  }
+
+  private func watch(
+    _ signal: Int32, _ priority: EventLoop.Priority, _ handler: @escaping (Master) -> Void
+  ) throws(SystemdError) {
+    sources.append(try loop.onSignal(signal, priority: priority) { [unowned self] in handler(self) })
+  }
+
+  /// Tells the supervisor what has happened, and does what it orders. An order may make more happen, which comes next.
+  func handle(_ event: Event) {
+    events.append(event)
+    guard !isHandling else { return }
+    isHandling = true
+    while !events.isEmpty {
+      let event = events.removeFirst()
+      for effect in supervisor.handle(event, at: Clock.now()) { perform(effect) }
+      forgetReaped(event)
+    }
+    isHandling = false
+    timer?.set(supervisor.nextDeadline?.microseconds)
+    upstream.tellStatus(supervisor)
+  }
+}

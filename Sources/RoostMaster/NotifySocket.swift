@@ -1,0 +1,61 @@
+import CRoostLinux
+import Glibc
+import RoostHandoff
+import RoostSystemd
+
+/// One worker's end for sd_notify(3) messages. Each worker has its own, so that a message needs no pid to tell whose it
+/// is: that of a short-lived helper such as systemd-notify(1) may be gone when it is read.
+final class NotifySocket {
+  /// How many messages are handled before others get their turn. The rest is not lost: the loop comes back.
+  private static let turn = 64
+
+  /// The value for `NOTIFY_SOCKET`.
+  let address: String
+  private let descriptor: Descriptor
+  private var source: Source?
+
+  /// A socket with an address that can't be guessed: an abstract one has no permissions.
+  init(service: String, worker: Int) throws(MasterError) {
+    var generator = SystemRandomNumberGenerator()
+    let name = "roost/\(service)/\(String(generator.next(), radix: 16))/\(worker)"
+    let number = socket(
+      AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard number >= 0 else { throw MasterError(cannot: "make a notify socket") }
+    descriptor = Descriptor(adopting: number)
+    address = "@" + name
+    guard roost_pass_credentials(number) == 0, SocketAddress(abstract: name).bind(descriptor) else {
+      throw MasterError(cannot: "make a notify socket")
+    }
+  }
+
+  /// Calls the handler with each message that an acceptable sender has sent.
+  func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
+    source = try loop.onReadable(descriptor.number, priority: .first, receive)
+  }
+
+  /// Receives what was sent. `all` reads on even if it is much: for a worker that has exited and can't send more.
+  func receive(all: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) {
+    var buffer = [UInt8](repeating: 0, count: NotifyMessage.maximumLength)
+    var datagram = roost_datagram()
+    // Bounded even then: what the worker left behind may go on sending.
+    for _ in 0..<(all ? 16 * Self.turn : Self.turn) {
+      guard roost_receive(descriptor.number, &buffer, buffer.count, &datagram) == 0 else { return }
+      if !datagram.truncated, datagram.has_credentials, isAcceptable(datagram.uid),
+        let message = try? NotifyMessage(parsing: buffer[..<datagram.length])
+      {
+        handle(message)
+      }
+      // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now.
+      datagram.closeDescriptors()
+    }
+  }
+}
+
+extension roost_datagram {
+  fileprivate mutating func closeDescriptors() {
+    let count = descriptor_count
+    withUnsafeBytes(of: &descriptors) { bytes in
+      for number in bytes.bindMemory(to: Int32.self).prefix(count) { close(number) }
+    }
+  }
+}

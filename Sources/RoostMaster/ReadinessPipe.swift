@@ -1,0 +1,46 @@
+import CRoostLinux
+import Glibc
+import RoostSystemd
+
+/// A pipe on which a worker says by a line that it is ready, as in s6.
+final class ReadinessPipe {
+  private let readEnd: Descriptor
+  private var writeEnd: Descriptor?
+  private var source: Source?
+
+  init() throws(MasterError) {
+    var ends: [Int32] = [0, 0]
+    guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a readiness pipe") }
+    // Only this end: the flag belongs to the end's open file, and the other one is the worker's.
+    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    readEnd = Descriptor(adopting: ends[0])
+    writeEnd = Descriptor(adopting: ends[1])
+  }
+
+  /// The end for the worker, while the master has it.
+  var writeNumber: Int32? { writeEnd?.number }
+
+  /// Closes the master's copy of the worker's end.
+  func closeWriteEnd() {
+    writeEnd = nil
+  }
+
+  func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
+    source = try loop.onReadable(readEnd.number, priority: .first, receive)
+  }
+
+  /// Whether a line has come. After it, or at the end of the pipe, nothing is read any more.
+  func receive() -> Bool {
+    var buffer = [UInt8](repeating: 0, count: 512)
+    while true {
+      let count = read(readEnd.number, &buffer, buffer.count)
+      if count > 0 {
+        guard buffer[..<count].contains(UInt8(ascii: "\n")) else { continue }
+        source = nil
+        return true
+      }
+      if count == 0 { source = nil }
+      return false
+    }
+  }
+}

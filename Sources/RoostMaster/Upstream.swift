@@ -1,0 +1,67 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostSystemd
+
+/// The master's one voice to the supervisor that started it, if there is one (sd_notify(3)).
+final class Upstream {
+  private let isThere = getenv("NOTIFY_SOCKET") != nil
+  private let log: Log
+  private var status = ""
+  /// What went wrong with the last reload; nil if nothing did.
+  var lastFailure: String?
+
+  init(log: Log) {
+    self.log = log
+  }
+
+  /// Tells a change of state, together with the status that fits it.
+  func announce(_ announcement: Announcement, _ supervisor: Supervisor) {
+    guard isThere else { return }
+    switch announcement {
+    case .ready: send("READY=1\n" + statusLine(supervisor))
+    case .reloading: send("RELOADING=1\nMONOTONIC_USEC=\(Clock.now().microseconds)\n" + statusLine(supervisor))
+    case .stopping: send("STOPPING=1\n" + statusLine(supervisor))
+    case .extendTimeout(let duration): send("EXTEND_TIMEOUT_USEC=\(duration.wholeMilliseconds * 1000)")
+    }
+  }
+
+  /// Tells the status where it has changed since it was last told.
+  func tellStatus(_ supervisor: Supervisor) {
+    guard isThere, statusText(supervisor) != status else { return }
+    send(statusLine(supervisor))
+  }
+
+  private func send(_ assignments: String) {
+    do {
+      try ServiceNotification.send(assignments)
+    } catch {
+      log.warning("\(error)")
+    }
+  }
+
+  private func statusLine(_ supervisor: Supervisor) -> String {
+    status = statusText(supervisor)
+    return "STATUS=\(status)"
+  }
+
+  private func statusText(_ supervisor: Supervisor) -> String {
+    let slots = supervisor.slots
+    let ready = slots.count { $0.worker?.isReady == true }
+    let draining = supervisor.retirees.count
+    var parts: [String] = []
+    switch supervisor.phase {
+    case .idle: return "opening listeners"
+    case .starting: parts.append("starting: \(ready) of \(slots.count) workers ready")
+    case .serving: parts.append("generation \(supervisor.serving.number) serves: \(ready) of \(slots.count) workers ready")
+    case .reloading(let reload):
+      let accepting = reload.moved + slots.count { $0.candidate?.isReady == true }
+      parts.append("reloading to generation \(reload.generation.number): \(accepting) of \(slots.count) workers ready")
+    case .stopping: return "stopping: \(draining) \(draining == 1 ? "worker drains" : "workers drain")"
+    case .stopped: return "stopped"
+    }
+    if draining > 0 { parts.append("\(draining) draining") }
+    if let lastFailure { parts.append(lastFailure) }
+    return parts.joined(separator: "; ")
+  }
+}

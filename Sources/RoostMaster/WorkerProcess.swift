@@ -1,0 +1,55 @@
+import Glibc
+import RoostCore
+
+/// A worker as a process, with the channels on which it speaks to the master.
+final class WorkerProcess {
+  let id: WorkerID
+  /// Also the number of its process group.
+  let pid: pid_t
+  let notifySocket: NotifySocket
+  let readinessPipe: ReadinessPipe?
+  /// Whether its exit was read. From then on the pid is only that of what remains of its group.
+  var isReaped = false
+
+  init(id: WorkerID, pid: pid_t, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?) {
+    self.id = id
+    self.pid = pid
+    self.notifySocket = notifySocket
+    self.readinessPipe = readinessPipe
+  }
+
+  /// Asks the worker to drain, or if it has exited, what remains of its group.
+  func drain(_ signal: Int32) {
+    Glibc.kill(isReaped ? -pid : pid, signal)
+  }
+
+  /// Ends the whole process group.
+  func kill() {
+    Glibc.kill(-pid, SIGKILL)
+  }
+
+  /// Whether any process of the group is left.
+  var groupIsAlive: Bool {
+    Glibc.kill(-pid, 0) == 0
+  }
+
+  /// Whether a message of this user is the worker's: a worker that was started by root may have changed its user.
+  func isAcceptableSender(_ uid: uid_t) -> Bool {
+    uid == 0 || uid == geteuid() || uid == effectiveUser
+  }
+
+  /// The effective uid of the worker now (proc_pid_status(5)), or nil if it is gone.
+  private var effectiveUser: uid_t? {
+    let number = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
+    guard number >= 0 else { return nil }
+    let descriptor = Descriptor(adopting: number)
+    var content = [UInt8](repeating: 0, count: 2048)
+    let count = read(descriptor.number, &content, content.count)
+    guard count > 0 else { return nil }
+    let lines = String(decoding: content[..<count], as: UTF8.self).split(separator: "\n")
+    guard let uids = lines.first(where: { $0.hasPrefix("Uid:") })?.split(separator: "\t"), uids.count > 2 else {
+      return nil
+    }
+    return uid_t(uids[2])
+  }
+}

@@ -1,0 +1,150 @@
+import CRoostSystemd
+import Glibc
+
+/// An sd-event loop (sd-event(3)). It stays on the thread that made it.
+public final class EventLoop {
+  /// In which sequence sources are dispatched that are ready at the same time.
+  public struct Priority: Sendable {
+    let value: Int64
+    /// Before all others.
+    public static let first = Priority(value: -20)
+    /// Before what is normal.
+    public static let early = Priority(value: -10)
+    /// In between.
+    public static let normal = Priority(value: 0)
+    /// After all others.
+    public static let last = Priority(value: 10)
+  }
+
+  let event: OpaquePointer
+
+  /// A loop without sources.
+  public init() throws(SystemdError) {
+    var event: OpaquePointer?
+    try SystemdError.check("create an event loop", sd_event_new(&event))
+    self.event = event!
+  }
+
+  deinit {
+    sd_event_unref(event)
+  }
+
+  /// Sends `WATCHDOG=1` to systemd as often as it asks for (sd_event_set_watchdog(3)); does nothing where it doesn't.
+  public func keepWatchdogAlive() throws(SystemdError) {
+    try SystemdError.check("set up the watchdog", sd_event_set_watchdog(event, 1))
+  }
+
+  /// Dispatches sources until `exit` is called, and returns its status.
+  public func run() throws(SystemdError) -> Int32 {
+    let status = sd_event_loop(event)
+    try SystemdError.check("run the event loop", status)
+    return status
+  }
+
+  /// Ends `run` once the current source has been handled.
+  public func exit(_ status: Int32) {
+    sd_event_exit(event, status)
+  }
+
+  /// Handles a signal, which must be blocked. Coalesced as signals are: one call may stand for several.
+  public func onSignal(
+    _ signal: Int32, priority: Priority, _ handler: @escaping () -> Void
+  ) throws(SystemdError) -> Source {
+    let box = Box(handler)
+    var source: OpaquePointer?
+    let result = sd_event_add_signal(event, &source, signal, { _, _, data in Box.call(data) }, box.retained())
+    return try Source(adopting: source, of: box, result, "watch a signal", priority)
+  }
+
+  /// Handles a descriptor that is readable or hung up, as long as it is.
+  public func onReadable(
+    _ descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
+  ) throws(SystemdError) -> Source {
+    let box = Box(handler)
+    var source: OpaquePointer?
+    let result = sd_event_add_io(event, &source, descriptor, readable, { _, _, _, data in Box.call(data) }, box.retained())
+    return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
+  }
+
+  /// A timer that isn't set, on CLOCK_MONOTONIC.
+  public func timer(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Timer {
+    let box = Box(handler)
+    var source: OpaquePointer?
+    // Accuracy 1 µs: the default would let the kernel be 250 ms late.
+    let result = sd_event_add_time(
+      event, &source, CLOCK_MONOTONIC, .max, 1, { _, _, data in Box.call(data) }, box.retained())
+    return Timer(try Source(adopting: source, of: box, result, "create a timer", priority))
+  }
+}
+
+/// EPOLLIN (epoll_ctl(2)), which the Glibc module doesn't have. Hang-up and error are reported without asking.
+private let readable: UInt32 = 0x001
+
+/// A registration in an event loop. Its owner keeps it: the handler is never called after it is gone.
+public final class Source {
+  fileprivate let source: OpaquePointer
+
+  fileprivate init(
+    adopting source: OpaquePointer?, of box: Box, _ result: Int32, _ operation: StaticString,
+    _ priority: EventLoop.Priority
+  ) throws(SystemdError) {
+    guard let source, result >= 0 else {
+      box.released()
+      throw SystemdError(operation: operation, errno: -result)
+    }
+    // From here on the source holds the box, and gives it back when it is freed.
+    sd_event_source_set_destroy_callback(source) { data in Unmanaged<Box>.fromOpaque(data!).release() }
+    sd_event_source_set_priority(source, priority.value)
+    self.source = source
+  }
+
+  deinit {
+    // The loop may be dispatching this very source: disabled, it isn't called again while sd-event still holds it.
+    sd_event_source_disable_unref(source)
+  }
+}
+
+/// A timer of an event loop.
+public final class Timer {
+  private let source: Source
+  private var armed: UInt64?
+
+  fileprivate init(_ source: Source) {
+    self.source = source
+    sd_event_source_set_enabled(source.source, Int32(SD_EVENT_OFF))
+  }
+
+  /// Sets the time at which the handler is called once, in µs of CLOCK_MONOTONIC, or never.
+  public func set(_ microseconds: UInt64?) {
+    guard armed != microseconds else { return }
+    armed = microseconds
+    guard let microseconds else {
+      sd_event_source_set_enabled(source.source, Int32(SD_EVENT_OFF))
+      return
+    }
+    sd_event_source_set_time(source.source, microseconds)
+    sd_event_source_set_enabled(source.source, Int32(SD_EVENT_ONESHOT))
+  }
+
+  /// To be called by the handler first: the timer has gone off and isn't set any more.
+  public func wentOff() {
+    armed = nil
+  }
+}
+
+/// A closure that C can hold.
+private final class Box {
+  let call: () -> Void
+
+  init(_ call: @escaping () -> Void) {
+    self.call = call
+  }
+
+  func retained() -> UnsafeMutableRawPointer { Unmanaged.passRetained(self).toOpaque() }
+  func released() { Unmanaged.passUnretained(self).release() }
+
+  static func call(_ data: UnsafeMutableRawPointer?) -> Int32 {
+    Unmanaged<Box>.fromOpaque(data!).takeUnretainedValue().call()
+    return 0
+  }
+}
