@@ -39,6 +39,7 @@ let package = Package(
     .target(name: "RoostHandoff", swiftSettings: strict),
     .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
 
+    .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

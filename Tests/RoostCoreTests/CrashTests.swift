@@ -1,0 +1,102 @@
+import RoostCore
+import Testing
+
+@Suite("Crash")
+struct CrashTests {
+  @Test("A current worker that exits is restarted at once in its slot; the other slots aren't touched")
+  func restart() {
+    var service = Service.serving(workers: 2)
+    _ = service.after(.seconds(3))
+    #expect(
+      service.after(.exit(.first(1), 1)) == [
+        .spawn(.id(3, slot: 1, 1)),
+        .report(
+          .workerLost(
+            .first(1), .exited(.first(1), .exited(status: 1), .serving(.seconds(3))), then: .another(after: .zero))),
+      ])
+    #expect(service.supervisor.slots[0].worker?.id == .first(0))
+  }
+
+  @Test("A worker that keeps failing is restarted after 0, 100, 200 ms and so on, up to 30 s")
+  func backoff() {
+    var service = Service.serving()
+    var id = WorkerID.first(0)
+    for delay in [0, 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000] {
+      let next = WorkerID.id(id.number + 1, 1)
+      let effects = service.after(.exit(id, 1))
+      if delay == 0 {
+        #expect(effects.orders == [.spawn(next)])
+      } else {
+        #expect(effects.orders == [])
+        #expect(service.after(.milliseconds(delay - 1)) == [])
+        #expect(service.after(.milliseconds(1)) == [.spawn(next)])
+      }
+      id = next
+    }
+  }
+
+  @Test("A worker that has served for ten seconds is forgiven what was before")
+  func forgiven() {
+    var service = Service.serving()
+    service.suppose(.exit(.first(0), 1), .workerReady(.id(2, 1)))
+    _ = service.after(.seconds(10))
+    #expect(service.after(.exit(.id(2, 1), 1)).orders == [.spawn(.id(3, 1))])
+  }
+
+  @Test("A worker that was long in getting ready hasn't served by that")
+  func slowStartIsNoService() {
+    var service = Service.serving()
+    service.suppose(.exit(.first(0), 1))
+    _ = service.after(.seconds(11))
+    #expect(service.after(.exit(.id(2, 1), 1)).orders == [])
+  }
+
+  @Test("All workers that die at once are restarted at once, each in its slot")
+  func allDie() {
+    var service = Service.serving(workers: 2)
+    #expect(service.after(.exit(.first(0), 1)).orders == [.spawn(.id(3, slot: 0, 1))])
+    #expect(service.after(.exit(.first(1), 1)).orders == [.spawn(.id(4, slot: 1, 1))])
+  }
+
+  @Test("A replacement that can't be executed is tried again after the backoff")
+  func notExecuted() {
+    var service = Service.serving()
+    service.suppose(.exit(.first(0), 1))
+    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).orders == [])
+    #expect(service.after(.milliseconds(100)) == [.spawn(.id(3, 1))])
+  }
+
+  @Test("A replacement that isn't ready in time is drained and replaced")
+  func notReady() {
+    var service = Service.serving()
+    service.suppose(.exit(.first(0), 1))
+    #expect(service.after(.seconds(60)).orders == [.drain(.id(2, 1))])
+    #expect(service.after(.milliseconds(100)) == [.spawn(.id(3, 1))])
+  }
+
+  @Test("What a worker leaves behind in its group is drained like a retiree, and killed after the drain timeout")
+  func remains() {
+    var service = Service.serving()
+    #expect(
+      service.after(.workerExited(.first(0), .exited(status: 1), remains: true)).orders == [
+        .drain(.first(0)), .spawn(.id(2, 1)),
+      ])
+    #expect(service.after(.seconds(60)).orders.contains(.kill(.first(0))))
+    #expect(service.supervisor.retirees.map(\.id) == [.id(2, 1)])
+  }
+
+  @Test("What a retiree leaves behind has the drain timeout for itself")
+  func retireeRemains() {
+    var service = Service.reloading(drainTimeout: .seconds(5))
+    service.suppose(.workerReady(.id(2, 2)))
+    _ = service.after(.seconds(3))
+    #expect(
+      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)) == [
+        .report(.drainEnded(.first(0), .exited(status: 0), after: .seconds(3))), .drain(.first(0)),
+        .report(.remainsStopped(.first(0), timeout: .seconds(5))),
+      ])
+    #expect(service.after(.workerRemainsGone(.first(0))) == [])
+    #expect(service.supervisor.retirees == [])
+    #expect(service.supervisor.nextDeadline == nil)
+  }
+}

@@ -1,0 +1,230 @@
+import RoostCore
+import Testing
+
+@Suite("Reload")
+struct ReloadTests {
+  let second = Generation(number: 2)
+
+  @Test("A reload is announced, and begins with preparing the generation")
+  func begin() {
+    var service = Service.serving()
+    #expect(
+      service.after(.hup) == [
+        .report(.reloadRequested(by: .signal(1), latched: nil)), .announce(.reloading), askForTime,
+        .report(.reloadBegan(second)), .prepare(second),
+      ])
+  }
+
+  @Test("All candidates are started at once unless told otherwise")
+  func candidates() {
+    var service = Service.serving(workers: 2)
+    service.suppose(.hup)
+    #expect(
+      service.after(.generationPrepared(second)) == [.spawn(.id(3, slot: 0, 2)), .spawn(.id(4, slot: 1, 2))])
+  }
+
+  @Test("The current generation drains when the last candidate is ready, not before")
+  func takeover() {
+    var service = Service.reloading(workers: 2)
+    #expect(service.after(.workerReady(.id(4, slot: 1, 2))).orders == [.restoreBacklog])
+    #expect(
+      service.after(.workerReady(.id(3, slot: 0, 2))) == [
+        .restoreBacklog, .report(.workerReady(.id(3, slot: 0, 2), after: .zero)),
+        .drain(.first(0)), .drain(.first(1)),
+        .report(.tookOver(second, slots: 0..<2)),
+        .report(.drainBegan(.first(0), timeout: .seconds(60))),
+        .report(.drainBegan(.first(1), timeout: .seconds(60))),
+        .report(.reloadSucceeded(second, after: .zero)), .announce(.ready),
+      ])
+    #expect(service.supervisor.serving == second)
+  }
+
+  @Test("Ready candidates are observed for the settle time before they take over")
+  func settle() {
+    var service = Service.reloading(settle: .seconds(2))
+    #expect(service.after(.workerReady(.id(2, 2))).orders == [.restoreBacklog])
+    #expect(service.after(.milliseconds(1999)) == [])
+    #expect(service.after(.milliseconds(1)).orders == [.drain(.first(0)), .announce(.ready)])
+  }
+
+  @Test(
+    "A candidate that exits before it is ready fails the reload at once; the current worker isn't touched")
+  func candidateExits() {
+    var service = Service.reloading()
+    #expect(
+      service.after(.exit(.id(2, 2), 3)) == [
+        .report(
+          .reloadFailed(
+            second, .exited(.id(2, 2), .exited(status: 3), .starting), after: .zero, serving: Generation(number: 1),
+            moved: 0, slots: 1)),
+        .announce(.ready),
+      ])
+    #expect(service.supervisor.phase == .serving)
+    #expect(service.supervisor.slots[0].worker?.id == .first(0))
+  }
+
+  @Test("A candidate that can't be executed fails the reload at once")
+  func notExecuted() {
+    var service = Service.reloading()
+    #expect(service.after(.workerNotStarted(.id(2, 2), reason: "no")).orders == [.announce(.ready)])
+  }
+
+  @Test("A generation that can't be prepared fails the reload before anything is started")
+  func notPrepared() {
+    var service = Service.serving()
+    service.suppose(.hup)
+    #expect(
+      service.after(.generationNotPrepared(second, reason: "no")) == [
+        .report(
+          .reloadFailed(
+            second, .notPrepared(reason: "no"), after: .zero, serving: Generation(number: 1), moved: 0, slots: 1)),
+        .announce(.ready),
+      ])
+  }
+
+  @Test("A candidate that hangs is drained after its ready timeout, since it may serve all the same")
+  func hangs() {
+    var service = Service.reloading()
+    #expect(service.after(.seconds(60)).orders == [.drain(.id(2, 2)), .announce(.ready)])
+    #expect(service.after(.exit(.id(2, 2))).notices == [.drainEnded(.id(2, 2), .exited(status: 0), after: .zero)])
+  }
+
+  @Test("A candidate that dies while it settles fails the reload")
+  func diesSettling() {
+    var service = Service.reloading(settle: .seconds(2))
+    service.suppose(.workerReady(.id(2, 2)))
+    let cause = ExitCause.signalled(11, dumpedCore: true)
+    #expect(
+      service.after(.workerExited(.id(2, 2), cause, remains: false)).notices == [
+        .reloadFailed(
+          second, .exited(.id(2, 2), cause, .settling), after: .zero, serving: Generation(number: 1), moved: 0,
+          slots: 1)
+      ])
+  }
+
+  @Test("When one candidate fails, those that were ready and serve are drained, never killed")
+  func readyOnesDrain() {
+    var service = Service.reloading(workers: 2)
+    service.suppose(.workerReady(.id(4, slot: 1, 2)))
+    #expect(
+      service.after(.exit(.id(3, slot: 0, 2), 3)).orders == [.drain(.id(4, slot: 1, 2)), .announce(.ready)])
+    #expect(service.after(.milliseconds(59_999)) == [])
+    #expect(service.after(.milliseconds(1)).orders == [.kill(.id(4, slot: 1, 2))])
+  }
+
+  @Test("A candidate that fails at the same instant as another is just gone")
+  func bothFail() {
+    var service = Service.reloading(workers: 2)
+    service.suppose(.workerNotStarted(.id(3, slot: 0, 2), reason: "no"))
+    #expect(service.after(.workerNotStarted(.id(4, slot: 1, 2), reason: "no")) == [])
+    #expect(service.supervisor.retirees == [])
+  }
+
+  @Test("However many reloads are asked for while one runs, exactly one runs after it")
+  func storm() {
+    var service = Service.reloading()
+    for _ in 0..<50 {
+      #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), latched: .reload))])
+    }
+    let third = Generation(number: 3)
+    #expect(
+      service.after(.workerReady(.id(2, 2))).orders == [
+        .restoreBacklog, .drain(.first(0)), .announce(.ready), .announce(.reloading), askForTime, .prepare(third),
+      ])
+    service.suppose(.generationPrepared(third))
+    #expect(
+      service.after(.workerReady(.id(3, 3))).orders == [.restoreBacklog, .drain(.id(2, 2)), .announce(.ready)])
+    #expect(service.supervisor.phase == .serving)
+  }
+
+  @Test("A latched reload runs also after a failed one")
+  func latchedAfterFailure() {
+    var service = Service.reloading()
+    service.suppose(.hup)
+    #expect(
+      service.after(.exit(.id(2, 2), 3)).orders == [
+        .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 3)),
+      ])
+  }
+
+  @Test("A generation's number is never used again, also when its reload has failed")
+  func numbers() {
+    var service = Service.reloading()
+    service.suppose(.exit(.id(2, 2), 3))
+    #expect(service.after(.hup).orders.last == .prepare(Generation(number: 3)))
+  }
+
+  @Test("A current worker that dies during a reload isn't restarted: its candidate is on its way")
+  func currentDies() {
+    var service = Service.reloading()
+    #expect(
+      service.after(.exit(.first(0), 1)) == [
+        .report(
+          .workerLost(.first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .awaitsCandidate))
+      ])
+    #expect(service.after(.workerReady(.id(2, 2))).orders == [.restoreBacklog, .announce(.ready)])
+  }
+
+  @Test("A current worker that died during a reload is restarted as soon as the reload fails")
+  func currentDiesAndReloadFails() {
+    var service = Service.reloading()
+    service.suppose(.exit(.first(0), 1))
+    #expect(service.after(.exit(.id(2, 2), 3)).orders == [.announce(.ready), .spawn(.id(3, 1))])
+  }
+
+  @Test("A worker that was waiting for its restart waits for its candidate instead")
+  func backingOffAtReload() {
+    var service = Service.serving()
+    service.suppose(.exit(.first(0), 1), .exit(.id(2, 1), 1))
+    service.suppose(.hup)
+    #expect(service.after(.milliseconds(500)) == [])
+    service.suppose(.generationPrepared(second))
+    #expect(service.after(.workerReady(.id(3, 2))).orders == [.restoreBacklog, .announce(.ready)])
+  }
+
+  @Test("A retiree is killed with its group when its drain timeout is over, and not before")
+  func drainTimeout() {
+    var service = Service.reloading(drainTimeout: .seconds(5))
+    service.suppose(.workerReady(.id(2, 2)))
+    #expect(service.after(.milliseconds(4999)) == [])
+    #expect(
+      service.after(.milliseconds(1)) == [
+        .kill(.first(0)), .report(.drainTimedOut(.first(0), after: .seconds(5))),
+      ])
+    #expect(service.after(.seconds(600)) == [])
+  }
+
+  @Test("A retiree that asks for time gets it")
+  func drainExtended() {
+    var service = Service.reloading(drainTimeout: .seconds(5))
+    service.suppose(.workerReady(.id(2, 2)), .workerAskedForTime(.first(0), .seconds(20)))
+    #expect(service.after(.milliseconds(19_999)) == [])
+    #expect(service.after(.milliseconds(1)).orders == [.kill(.first(0))])
+  }
+
+  @Test("Readiness that comes with the deadline counts, if it is heard before")
+  func readyAtDeadline() {
+    var service = Service.reloading()
+    service.now = service.now + .seconds(60)
+    #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.drain(.first(0))))
+    #expect(service.after(.zero).notices.isEmpty)
+  }
+
+  @Test("An exit at the same instant as the end of the settle time fails the reload, if it is heard before")
+  func exitAtDeadline() {
+    var service = Service.reloading(settle: .seconds(2))
+    service.suppose(.workerReady(.id(2, 2)))
+    service.now = service.now + .seconds(2)
+    #expect(service.after(.exit(.id(2, 2), 1)).orders == [.announce(.ready)])
+    #expect(service.after(.zero) == [])
+    #expect(service.supervisor.slots[0].worker?.id == .first(0))
+  }
+
+  @Test("systemd is asked for more time while a reload takes long, and not while a retiree drains")
+  func asksForMoreTime() {
+    var service = Service.reloading()
+    #expect(service.after(.seconds(15)) == [askForTime])
+    service.suppose(.workerReady(.id(2, 2)))
+    #expect(service.after(.seconds(45)) == [])
+  }
+}

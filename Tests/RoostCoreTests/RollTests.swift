@@ -1,0 +1,85 @@
+import RoostCore
+import Testing
+
+@Suite("Rolling reload")
+struct RollTests {
+  let second = Generation(number: 2)
+
+  @Test("With a surge of one, a slot moves before the next slot's candidate is started")
+  func roll() {
+    var service = Service.reloading(workers: 2, surge: 1)
+    #expect(service.supervisor.slots.map(\.candidate?.id) == [.id(3, slot: 0, 2), nil])
+    #expect(
+      service.after(.workerReady(.id(3, slot: 0, 2))).orders == [
+        .restoreBacklog, .drain(.first(0)), .spawn(.id(4, slot: 1, 2)),
+      ])
+    #expect(
+      service.after(.workerReady(.id(4, slot: 1, 2))).orders == [
+        .restoreBacklog, .drain(.first(1)), .announce(.ready),
+      ])
+  }
+
+  @Test("The last batch may be smaller than the surge")
+  func lastBatch() {
+    var service = Service.reloading(workers: 3, surge: 2)
+    service.suppose(.workerReady(.id(4, slot: 0, 2)))
+    #expect(
+      service.after(.workerReady(.id(5, slot: 1, 2))).orders == [
+        .restoreBacklog, .drain(.first(0)), .drain(.first(1)), .spawn(.id(6, slot: 2, 2)),
+      ])
+  }
+
+  @Test("Each batch is observed for the settle time")
+  func settle() {
+    var service = Service.reloading(workers: 2, surge: 1, settle: .seconds(1))
+    service.suppose(.workerReady(.id(3, slot: 0, 2)))
+    #expect(service.after(.seconds(1)).orders == [.drain(.first(0)), .spawn(.id(4, slot: 1, 2))])
+    service.suppose(.workerReady(.id(4, slot: 1, 2)))
+    #expect(service.after(.seconds(1)).orders == [.drain(.first(1)), .announce(.ready)])
+  }
+
+  @Test("A roll that fails half-way leaves moved slots moved, counts them, and keeps the others")
+  func failsHalfWay() {
+    var service = Service.reloading(workers: 2, surge: 1)
+    service.suppose(.workerReady(.id(3, slot: 0, 2)))
+    #expect(
+      service.after(.exit(.id(4, slot: 1, 2), 3)) == [
+        .report(
+          .reloadFailed(
+            second, .exited(.id(4, slot: 1, 2), .exited(status: 3), .starting), after: .zero, serving: second,
+            moved: 1, slots: 2)),
+        .announce(.ready),
+      ])
+    #expect(service.supervisor.slots.map(\.worker?.id) == [.id(3, slot: 0, 2), .first(1)])
+  }
+
+  @Test("After a roll that failed half-way a lost worker's replacement is of the newest generation that serves")
+  func replacementAfterHalf() {
+    var service = Service.reloading(workers: 2, surge: 1)
+    service.suppose(.workerReady(.id(3, slot: 0, 2)), .exit(.id(4, slot: 1, 2), 3))
+    #expect(service.after(.exit(.first(1), 1)).orders == [.spawn(.id(5, slot: 1, 2))])
+  }
+
+  @Test("A moved slot whose worker dies during the roll is restarted at once, in the new generation")
+  func movedDies() {
+    var service = Service.reloading(workers: 2, surge: 1)
+    service.suppose(.workerReady(.id(3, slot: 0, 2)))
+    #expect(service.after(.exit(.id(3, slot: 0, 2), 1)).orders == [.spawn(.id(5, slot: 0, 2))])
+    #expect(service.after(.workerReady(.id(4, slot: 1, 2))).orders.contains(.announce(.ready)))
+  }
+
+  @Test("The reload after a roll that failed half-way starts from there, with all slots")
+  func nextReload() {
+    var service = Service.reloading(workers: 2, surge: 1)
+    service.suppose(.workerReady(.id(3, slot: 0, 2)), .exit(.id(4, slot: 1, 2), 3), .hup)
+    #expect(service.after(.generationPrepared(Generation(number: 3))).orders == [.spawn(.id(5, slot: 0, 3))])
+    #expect(
+      service.after(.workerReady(.id(5, slot: 0, 3))).orders == [
+        .restoreBacklog, .drain(.id(3, slot: 0, 2)), .spawn(.id(6, slot: 1, 3)),
+      ])
+    #expect(
+      service.after(.workerReady(.id(6, slot: 1, 3))).orders == [
+        .restoreBacklog, .drain(.first(1)), .announce(.ready),
+      ])
+  }
+}

@@ -1,0 +1,73 @@
+import RoostCore
+import Testing
+
+@Suite("Scaling")
+struct ScaleTests {
+  @Test("One worker more is started in a slot of its own")
+  func more() {
+    var service = Service.serving()
+    #expect(
+      service.after(.scaleRequested(by: 1)) == [
+        .report(.scaled(from: 1, to: 2, latched: nil)), .spawn(.id(2, slot: 1, 1)),
+      ])
+  }
+
+  @Test("With one fewer, the last slot's worker drains")
+  func fewer() {
+    var service = Service.serving(workers: 2)
+    #expect(
+      service.after(.scaleRequested(by: -1)) == [
+        .report(.scaled(from: 2, to: 1, latched: nil)), .drain(.first(1)),
+        .report(.drainBegan(.first(1), timeout: .seconds(60))),
+      ])
+    #expect(service.after(.exit(.first(1))).orders == [])
+  }
+
+  @Test("There is always one worker")
+  func floor() {
+    var service = Service.serving()
+    #expect(service.after(.scaleRequested(by: -1)) == [.report(.scaleRefused(at: 1))])
+    #expect(service.supervisor.slots.count == 1)
+  }
+
+  @Test("There are never more workers than the most")
+  func ceiling() {
+    var service = Service.serving()
+    #expect(service.after(.scaleRequested(by: 5000)).orders.count == Settings.maximumWorkers - 1)
+    #expect(service.after(.scaleRequested(by: 1)) == [.report(.scaleRefused(at: Settings.maximumWorkers))])
+  }
+
+  @Test("Scaling during a reload takes effect when it has ended, with the new generation")
+  func duringReload() {
+    var service = Service.reloading()
+    #expect(service.after(.scaleRequested(by: 1)) == [.report(.scaled(from: 1, to: 2, latched: .reload))])
+    #expect(
+      service.after(.workerReady(.id(2, 2))).orders == [
+        .restoreBacklog, .drain(.first(0)), .announce(.ready), .spawn(.id(3, slot: 1, 2)),
+      ])
+  }
+
+  @Test("Scaling during the start takes effect when it is complete")
+  func duringStart() {
+    var service = Service(workers: 2)
+    service.suppose(.startRequested)
+    #expect(service.after(.scaleRequested(by: -1)) == [.report(.scaled(from: 2, to: 1, latched: .start))])
+    service.suppose(.workerReady(.first(0)))
+    #expect(service.after(.workerReady(.first(1))).orders == [.restoreBacklog, .announce(.ready), .drain(.first(1))])
+  }
+
+  @Test("A slot that goes while its worker waits for a restart takes the restart with it")
+  func backingOffSlot() {
+    var service = Service.serving(workers: 2)
+    service.suppose(.exit(.first(1), 1), .exit(.id(3, slot: 1, 1), 1))
+    #expect(service.after(.scaleRequested(by: -1)).orders == [])
+    #expect(service.after(.seconds(60)) == [])
+  }
+
+  @Test("Scaling while stopping does nothing")
+  func whileStopping() {
+    var service = Service.serving()
+    service.suppose(.term)
+    #expect(service.after(.scaleRequested(by: 1)) == [])
+  }
+}

@@ -1,0 +1,135 @@
+import RoostCore
+import Testing
+
+@Suite("Start")
+struct StartTests {
+  @Test("A worker is started for each slot, and systemd is asked for time")
+  func start() {
+    var service = Service(workers: 2)
+    #expect(service.after(.startRequested) == [askForTime, .spawn(.first(0)), .spawn(.first(1))])
+  }
+
+  @Test("The service is ready when the last worker is, not before")
+  func ready() {
+    var service = Service(workers: 2)
+    service.suppose(.startRequested)
+    service.now = service.now + .seconds(2)
+    #expect(
+      service.after(.workerReady(.first(1))) == [
+        .restoreBacklog, .report(.workerReady(.first(1), after: .seconds(2))),
+      ])
+    #expect(
+      service.after(.workerReady(.first(0))) == [
+        .restoreBacklog, .report(.workerReady(.first(0), after: .seconds(2))),
+        .report(.startSucceeded(Generation(number: 1), workers: 2, after: .seconds(2))), .announce(.ready),
+      ])
+    #expect(service.supervisor.phase == .serving)
+    #expect(service.supervisor.nextDeadline == nil)
+  }
+
+  @Test("A worker that says twice that it is ready is ready once")
+  func readyTwice() {
+    var service = Service.serving()
+    #expect(service.after(.workerReady(.first(0))) == [])
+  }
+
+  @Test("Without a readiness channel a worker is ready at its age, and its word doesn't count")
+  func age() {
+    var service = Service(readiness: .alive(after: .seconds(3)))
+    service.suppose(.startRequested)
+    #expect(service.after(.workerReady(.first(0))) == [])
+    #expect(service.after(.milliseconds(2999)) == [])
+    #expect(service.after(.milliseconds(1)).orders == [.restoreBacklog, .announce(.ready)])
+  }
+
+  @Test("A worker that exits before the start is complete is tried again, with growing waits")
+  func attempts() {
+    var service = Service()
+    service.suppose(.startRequested)
+    #expect(
+      service.after(.exit(.first(0), 3)) == [
+        .report(
+          .workerLost(
+            .first(0), .exited(.first(0), .exited(status: 3), .starting), then: .another(after: .milliseconds(100))))
+      ])
+    #expect(service.after(.milliseconds(99)) == [])
+    #expect(service.after(.milliseconds(1)) == [.spawn(.id(2, 1))])
+    service.suppose(.exit(.id(2, 1), 3))
+    #expect(service.after(.milliseconds(199)) == [])
+    #expect(service.after(.milliseconds(1)) == [.spawn(.id(3, 1))])
+  }
+
+  @Test("After the last attempt the others are drained, the listeners closed, and the master ends with a failure")
+  func lastAttempt() {
+    var service = Service(workers: 2, startAttempts: 1)
+    service.suppose(.startRequested, .workerReady(.first(1)))
+    let failure = Failure.exited(.first(0), .exited(status: 3), .starting)
+    #expect(
+      service.after(.exit(.first(0), 3)) == [
+        .report(.workerLost(.first(0), failure, then: .startFails)), .report(.startFailed(failure)),
+        .announce(.stopping), askForTime, .drain(.first(1)), .closeListeners,
+        .report(.drainBegan(.first(1), timeout: .seconds(60))),
+      ])
+    #expect(service.after(.exit(.first(1))).orders == [.exit(.startFailed)])
+  }
+
+  @Test("A command that can't be executed uses up attempts like one that exits")
+  func notStarted() {
+    var service = Service(startAttempts: 2)
+    service.suppose(.startRequested)
+    #expect(
+      service.after(.workerNotStarted(.first(0), reason: "no")).notices == [
+        .workerLost(.first(0), .notStarted(.first(0), reason: "no"), then: .another(after: .milliseconds(100)))
+      ])
+    _ = service.after(.milliseconds(100))
+    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).orders.last == .exit(.startFailed))
+  }
+
+  @Test("A worker that isn't ready in time is drained, and another is tried")
+  func notReady() {
+    var service = Service(readiness: .reported(timeout: .seconds(5)))
+    service.suppose(.startRequested)
+    #expect(
+      service.after(.seconds(5)) == [
+        .drain(.first(0)),
+        .report(
+          .workerLost(
+            .first(0), .notReady(.first(0), timeout: .seconds(5)), then: .another(after: .milliseconds(100)))),
+      ])
+    #expect(service.after(.milliseconds(100)) == [.spawn(.id(2, 1))])
+  }
+
+  @Test("A worker that asks for time gets it")
+  func moreTime() {
+    var service = Service(readiness: .reported(timeout: .seconds(5)))
+    service.suppose(.startRequested)
+    _ = service.after(.seconds(4))
+    service.suppose(.workerAskedForTime(.first(0), .seconds(10)))
+    #expect(service.after(.milliseconds(9999)) == [])
+    #expect(service.after(.milliseconds(1)).orders == [.drain(.first(0))])
+  }
+
+  @Test("A reload that is asked for during the start runs once, after it")
+  func latched() {
+    var service = Service()
+    service.suppose(.startRequested)
+    #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), latched: .start))])
+    #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), latched: .start))])
+    #expect(
+      service.after(.workerReady(.first(0))).orders == [
+        .restoreBacklog, .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 2)),
+      ])
+    service.suppose(.generationPrepared(Generation(number: 2)))
+    #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.announce(.ready)))
+    #expect(service.supervisor.phase == .serving)
+  }
+
+  @Test("systemd is asked for more time long before it runs out, as long as the start takes")
+  func asksForMoreTime() {
+    var service = Service()
+    service.suppose(.startRequested)
+    for _ in 0..<3 { #expect(service.after(.seconds(15)) == [askForTime]) }
+    service.suppose(.workerReady(.first(0)))
+    #expect(service.after(.seconds(60)) == [])
+  }
+}

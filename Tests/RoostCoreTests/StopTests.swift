@@ -1,0 +1,125 @@
+import RoostCore
+import Testing
+
+@Suite("Stop")
+struct StopTests {
+  @Test("A stop drains all workers, then closes the listeners, and ends when the last worker is reaped")
+  func graceful() {
+    var service = Service.serving(workers: 2)
+    #expect(
+      service.after(.term) == [
+        .report(.stopRequested(by: .signal(15))), .announce(.stopping), askForTime, .drain(.first(0)),
+        .drain(.first(1)), .closeListeners, .report(.drainBegan(.first(0), timeout: .seconds(60))),
+        .report(.drainBegan(.first(1), timeout: .seconds(60))),
+      ])
+    #expect(service.after(.exit(.first(0))).orders == [])
+    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped)])
+    #expect(service.supervisor.nextDeadline == nil)
+  }
+
+  @Test("A second stop kills at once")
+  func second() {
+    var service = Service.serving()
+    service.suppose(.term)
+    #expect(service.after(.term) == [.report(.stopAtOnceRequested(by: .signal(15))), .kill(.first(0))])
+    #expect(
+      service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: false)).orders == [
+        .exit(.stopped)
+      ])
+  }
+
+  @Test("A third stop does nothing more")
+  func third() {
+    var service = Service.serving()
+    service.suppose(.term, .term)
+    #expect(service.after(.term).orders == [])
+  }
+
+  @Test("A stop at once kills every worker and waits for it to be reaped")
+  func atOnce() {
+    var service = Service.serving()
+    let effects = service.after(.quit).orders
+    #expect(effects == [.announce(.stopping), askForTime, .drain(.first(0)), .closeListeners, .kill(.first(0))])
+    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped)])
+  }
+
+  @Test("A worker that doesn't drain is killed after the drain timeout")
+  func timeout() {
+    var service = Service.serving(drainTimeout: .seconds(5))
+    service.suppose(.term)
+    #expect(service.after(.seconds(5)).orders == [.kill(.first(0))])
+  }
+
+  @Test("A stop during the start drains what was started")
+  func duringStart() {
+    var service = Service(workers: 2)
+    service.suppose(.startRequested, .workerReady(.first(0)))
+    #expect(
+      service.after(.term).orders == [
+        .announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners,
+      ])
+    service.suppose(.workerReady(.first(1)), .exit(.first(0)))
+    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped)])
+  }
+
+  @Test("A stop during a reload drains candidates and current workers alike")
+  func duringReload() {
+    var service = Service.reloading()
+    #expect(
+      service.after(.term).orders == [
+        .announce(.stopping), askForTime, .drain(.first(0)), .drain(.id(2, 2)), .closeListeners,
+      ])
+    #expect(service.after(.hup) == [])
+    service.suppose(.exit(.first(0)))
+    #expect(service.after(.exit(.id(2, 2))).orders == [.exit(.stopped)])
+  }
+
+  @Test("A stop while the generation is being prepared starts nothing")
+  func whilePreparing() {
+    var service = Service.serving()
+    service.suppose(.hup, .term)
+    #expect(service.after(.generationPrepared(Generation(number: 2))) == [])
+    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped)])
+  }
+
+  @Test("A stop waits for retirees of earlier reloads, within their own drain timeout")
+  func earlierRetirees() {
+    var service = Service.reloading(drainTimeout: .seconds(10))
+    service.suppose(.workerReady(.id(2, 2)))
+    _ = service.after(.seconds(4))
+    service.suppose(.term)
+    #expect(service.after(.seconds(6)).orders == [.kill(.first(0))])
+    #expect(service.after(.seconds(4)).orders == [.kill(.id(2, 2))])
+  }
+
+  @Test("A stop before anything was started ends at once")
+  func idle() {
+    var service = Service()
+    #expect(service.after(.term).orders == [.announce(.stopping), askForTime, .closeListeners, .exit(.stopped)])
+  }
+
+  @Test("A stop waits for what exited workers have left behind")
+  func remains() {
+    var service = Service.serving()
+    service.suppose(.term)
+    #expect(
+      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)).orders == [.drain(.first(0))])
+    #expect(service.after(.workerRemainsGone(.first(0))).orders == [.exit(.stopped)])
+  }
+
+  @Test("What is killed after its worker was reaped isn't waited for: the master need not be its parent")
+  func killedRemains() {
+    var service = Service.serving()
+    service.suppose(.term, .workerExited(.first(0), .exited(status: 0), remains: true))
+    #expect(service.after(.quit).orders == [.kill(.first(0)), .exit(.stopped)])
+  }
+
+  @Test("systemd is asked for more time while workers drain on a stop")
+  func asksForMoreTime() {
+    var service = Service.serving()
+    service.suppose(.term)
+    #expect(service.after(.seconds(15)) == [askForTime])
+    service.suppose(.exit(.first(0)))
+    #expect(service.supervisor.nextDeadline == nil)
+  }
+}
