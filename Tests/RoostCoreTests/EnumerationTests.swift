@@ -1,0 +1,110 @@
+import RoostCore
+import Testing
+
+/// All sequences of events up to a depth, and long ones by chance, against the rules of `World`.
+@Suite("All interleavings")
+struct EnumerationTests {
+  static let variants: [Settings] = [
+    Settings(workers: 1, settle: .seconds(1)),
+    Settings(workers: 1, readiness: .alive(after: .seconds(1)), startAttempts: 1, settle: .zero),
+    Settings(workers: 2, surge: 1, settle: .zero),
+    Settings(workers: 2, settle: .seconds(1)),
+  ]
+
+  /// Three beginnings, so that the depth isn't used up by getting there.
+  enum Beginning: CaseIterable {
+    case start
+    case serving
+    case reloading
+  }
+
+  @Test("No sequence of events breaks a rule", arguments: variants, Beginning.allCases)
+  func everySequence(_ settings: Settings, _ beginning: Beginning) {
+    let depth = settings.workers == 1 ? 7 : 6
+    // Different sequences lead to the same world: each is gone on with once.
+    var frontier: [World: [Event]] = [Self.world(settings, beginning): []]
+    var explored = 0
+    for _ in 0..<depth {
+      var next: [World: [Event]] = [:]
+      for (world, path) in frontier {
+        for choice in world.choices {
+          var changed = world
+          changed.tell(choice)
+          explored += 1
+          guard check(changed, path + [choice]) else { return }
+          next[changed] = path + [choice]
+        }
+      }
+      frontier = next
+    }
+    for (world, path) in frontier { guard checkEnds(world, path) else { return } }
+    #expect(explored > 1000, "the exploration has gone somewhere")
+  }
+
+  @Test("No long sequence of events breaks a rule", arguments: variants)
+  func longSequences(_ settings: Settings) {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var generator = SeededGenerator(seed: seed)
+    for _ in 0..<300 {
+      var world = World(settings)
+      var path: [Event] = []
+      while path.count < 150, let choice = world.likelyChoice(using: &generator) {
+        world.tell(choice)
+        path.append(choice)
+        guard check(world, path, "seed \(seed)") else { return }
+      }
+      guard checkEnds(world, path, "seed \(seed)") else { return }
+    }
+  }
+
+  private func checkEnds(_ world: World, _ path: [Event], _ note: String = "") -> Bool {
+    var calm = world
+    calm.calmDown()
+    var stopped = world
+    stopped.stop()
+    return check(calm, path, "calming down, " + note) && check(stopped, path, "stopping, " + note)
+  }
+
+  private func check(_ world: World, _ path: [Event], _ note: String = "") -> Bool {
+    guard let violation = world.violation else { return true }
+    Issue.record("\(violation); after \(path.map { "\($0)" }.joined(separator: ", ")); \(note)")
+    return false
+  }
+
+  private static func world(_ settings: Settings, _ beginning: Beginning) -> World {
+    var world = World(settings)
+    if beginning == .start { return world }
+    world.calmDown()
+    if beginning == .reloading { world.tell(.hup) }
+    return world
+  }
+}
+
+extension World {
+  /// A choice by chance, in which stops are rare: after them not much happens any more.
+  func likelyChoice(using generator: inout SeededGenerator) -> Event? {
+    let choice = choices.randomElement(using: &generator)
+    switch choice {
+    case .stopRequested, .stopAtOnceRequested:
+      return Int.random(in: 0..<40, using: &generator) == 0 ? choice : choices.randomElement(using: &generator)
+    default: return choice
+    }
+  }
+}
+
+/// SplitMix64: the same seed gives the same sequence, on every machine.
+struct SeededGenerator: RandomNumberGenerator {
+  private var state: UInt64
+
+  init(seed: UInt64) {
+    state = seed
+  }
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9e37_79b9_7f4a_7c15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+    return mixed ^ (mixed >> 31)
+  }
+}

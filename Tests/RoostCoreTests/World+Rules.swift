@@ -1,0 +1,100 @@
+import RoostCore
+
+extension World {
+  /// What holds after every event.
+  mutating func checkRules(_ event: Event) {
+    checkEveryProcessIsKnownOnce()
+    checkEverythingAwaitedHasADeadline()
+    switch supervisor.phase {
+    case .serving:
+      require(saidReady && !saidReloading, "RELOADING=1 is answered when the reload has ended")
+      require(supervisor.slots.allSatisfy { $0.candidate == nil }, "candidates belong to a reload")
+      require(supervisor.slots.allSatisfy { $0.current != .vacant }, "no slot is forgotten")
+      require(supervisor.slots.count == supervisor.desiredWorkers, "there are as many slots as wanted")
+    case .reloading(let reload):
+      require(saidReloading, "a reload is announced")
+      require((reload.stage == .preparing) == (preparing == reload.generation), "preparation is awaited")
+    case .stopping, .stopped:
+      require(!saidReloading, "RELOADING=1 is answered by STOPPING=1")
+      require(supervisor.slots.isEmpty, "nobody serves after a stop")
+    case .idle, .starting:
+      break
+    }
+    require((supervisor.phase == .stopped) == isOver, "stopped is when the master ends")
+    require(supervisor.slots.allSatisfy(isConsistent), "an unready candidate never takes over")
+  }
+
+  /// A current worker of a generation that serves was ready when it took over, or was started as current.
+  private func isConsistent(_ slot: Slot) -> Bool {
+    guard let worker = slot.worker else { return true }
+    if worker.isReady, processes[worker.id]?.isReady != true, !isAged { return false }
+    return worker.id.generation <= supervisor.serving
+  }
+
+  /// Whether workers get ready by age instead of by word.
+  var isAged: Bool {
+    switch supervisor.settings.readiness {
+    case .alive: true
+    case .reported: false
+    }
+  }
+
+  private mutating func checkEveryProcessIsKnownOnce() {
+    let serving = supervisor.slots.flatMap { [$0.worker?.id, $0.candidate?.id] }.compactMap(\.self)
+    let known = serving + supervisor.retirees.map(\.id)
+    require(Set(known).count == known.count, "a worker has one role")
+    require(Set(known) == Set(processes.keys).union(spawning), "every process is known, and nothing else")
+  }
+
+  private mutating func checkEverythingAwaitedHasADeadline() {
+    let isAwaited =
+      supervisor.slots.contains { slot in
+        switch slot.current {
+        case .backingOff: true
+        case .worker(let worker): !worker.isReady || slot.candidate.map { !$0.isReady } ?? false
+        case .vacant: slot.candidate.map { !$0.isReady } ?? false
+        }
+      } || supervisor.retirees.contains { $0.stage != .killed }
+    require(!isAwaited || supervisor.nextDeadline != nil, "a deadline is armed whenever something is awaited")
+  }
+
+  /// Lets everything go well from here on: whoever starts gets ready, whoever drains exits. The service must come to
+  /// rest with every slot served.
+  mutating func calmDown() {
+    for _ in 0..<1000 {
+      if isOver || violation != nil { return }
+      if let next = nextKindEvent() {
+        tell(next)
+      } else {
+        require(supervisor.phase == .serving, "a service comes to rest by serving")
+        require(supervisor.slots.allSatisfy { $0.worker?.isReady == true }, "in the end every slot is served")
+        require(supervisor.retirees.isEmpty, "in the end every retiree is reaped")
+        return
+      }
+    }
+    require(false, "a service comes to rest")
+  }
+
+  private func nextKindEvent() -> Event? {
+    if let id = spawning.first { return .workerStarted(id) }
+    if let preparing { return .generationPrepared(preparing) }
+    for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
+      if process.isRemains { return .workerRemainsGone(id) }
+      if process.drainedAt != nil { return .workerExited(id, .exited(status: 0), remains: false) }
+      if !process.isReady { return .workerReady(id) }
+    }
+    return supervisor.nextDeadline == nil ? nil : .timePassed
+  }
+
+  /// Asks for a stop. The master must end as soon as the workers have.
+  mutating func stop() {
+    if isOver { return }
+    for id in spawning { tell(.workerStarted(id)) }
+    tell(.term)
+    for id in processes.keys.sorted() {
+      guard let process = processes[id] else { continue }
+      tell(process.isRemains ? .workerRemainsGone(id) : .workerExited(id, .exited(status: 0), remains: false))
+    }
+    require(isOver, "after a stop the master ends with its last worker")
+  }
+}

@@ -1,0 +1,175 @@
+import RoostCore
+
+/// A supervisor among processes that may do anything that real ones can. What the supervisor orders is carried out
+/// here, and `violation` keeps the first broken rule.
+struct World: Hashable {
+  struct Process: Hashable {
+    /// When it said that it is ready.
+    var readyAt: Instant?
+    var drainedAt: Instant?
+    var isKilled = false
+    /// Reaped, but its group is alive.
+    var isRemains = false
+
+    var isReady: Bool { readyAt != nil }
+  }
+
+  var supervisor: Supervisor
+  var now = Instant(sinceOrigin: .seconds(1000))
+  var processes: [WorkerID: Process] = [:]
+  /// Ordered, and not answered yet. The shell has carried out all orders of an event before it answers the first, so
+  /// that one of these may have been told to drain by then.
+  var spawning: [WorkerID] = []
+  var drainedAtBirth: [WorkerID: Instant] = [:]
+  var preparing: Generation?
+  var lastWorker = 0
+  var saidReloading = false
+  var saidReady = false
+  var listenersAreClosed = false
+  var verdict: Verdict?
+  var violation: String?
+
+  init(_ settings: Settings) {
+    supervisor = Supervisor(settings: settings)
+    tell(.startRequested)
+  }
+
+  var isOver: Bool { verdict != nil }
+
+  /// Everything that may happen next.
+  var choices: [Event] {
+    if isOver { return [] }
+    // The shell starts workers while it carries out orders: nothing comes between.
+    if let id = spawning.first { return [.workerStarted(id), .workerNotStarted(id, reason: "no")] }
+    var choices: [Event] = [.hup, .term, .quit, .scaleRequested(by: 1), .scaleRequested(by: -1)]
+    if let preparing {
+      choices += [.generationPrepared(preparing), .generationNotPrepared(preparing, reason: "no")]
+    }
+    for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
+      if process.isRemains {
+        choices.append(.workerRemainsGone(id))
+        continue
+      }
+      if !process.isReady { choices.append(.workerReady(id)) }
+      choices += [
+        .workerExited(id, .exited(status: 1), remains: false), .workerExited(id, .exited(status: 1), remains: true),
+      ]
+    }
+    if supervisor.nextDeadline != nil { choices.append(.timePassed) }
+    return choices
+  }
+
+  /// Lets one of the choices happen.
+  mutating func tell(_ event: Event) {
+    let before = supervisor
+    if event == .timePassed, let deadline = supervisor.nextDeadline { now = max(now, deadline) }
+    happen(event)
+    for effect in supervisor.handle(event, at: now) { carryOut(effect, event, before) }
+    checkRules(event)
+  }
+
+  private mutating func happen(_ event: Event) {
+    switch event {
+    case .workerStarted(let id):
+      spawning.removeFirst()
+      processes[id] = Process(drainedAt: drainedAtBirth.removeValue(forKey: id))
+    case .workerNotStarted(let id, _):
+      spawning.removeFirst()
+      drainedAtBirth[id] = nil
+    case .generationPrepared, .generationNotPrepared:
+      preparing = nil
+    case .workerReady(let id):
+      processes[id]?.readyAt = now
+    case .workerExited(let id, _, let remains):
+      // A killed group leaves nothing behind that the master waits for.
+      if remains, processes[id]?.isKilled == false {
+        processes[id]?.isRemains = true
+        processes[id]?.drainedAt = nil
+      } else {
+        processes[id] = nil
+      }
+    case .workerRemainsGone(let id):
+      processes[id] = nil
+    case .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested, .scaleRequested, .workerAskedForTime,
+      .timePassed:
+      break
+    }
+  }
+
+  private mutating func carryOut(_ effect: Effect, _ event: Event, _ before: Supervisor) {
+    switch effect {
+    case .prepare(let generation):
+      require(preparing == nil, "one generation is prepared at a time")
+      preparing = generation
+    case .spawn(let id):
+      require(id.number == lastWorker + 1, "a worker's number is never used again")
+      require(!listenersAreClosed, "no worker is started after the listeners were closed")
+      lastWorker = id.number
+      spawning.append(id)
+    case .drain(let id): drain(id, before)
+    case .kill(let id): kill(id, event)
+    case .closeListeners: listenersAreClosed = true
+    case .announce(let announcement): announce(announcement)
+    case .exit(let verdict):
+      require(processes.isEmpty && spawning.isEmpty, "every worker is reaped before the master ends")
+      require(self.verdict == nil, "the master ends once")
+      self.verdict = verdict
+    case .restoreBacklog, .report: break
+    }
+  }
+
+  private mutating func drain(_ id: WorkerID, _ before: Supervisor) {
+    require(processes[id] != nil || spawning.contains(id), "no signal to a reaped worker")
+    require(processes[id]?.drainedAt == nil, "the drain signal comes once")
+    if processes[id] == nil { drainedAtBirth[id] = now }
+    processes[id]?.drainedAt = now
+    let wasServing = before.slots.contains { $0.worker?.id == id && $0.worker?.isReady == true }
+    if wasServing, processes[id]?.isRemains == false {
+      require(!isRunning || supervisor.slots.count <= id.slot || isReplaced(id), "no drain without a takeover by a settled successor")
+    }
+  }
+
+  /// Whether a worker of a later generation has the slot that was ready and observed.
+  private func isReplaced(_ id: WorkerID) -> Bool {
+    guard let successor = supervisor.slots[id.slot].worker else { return false }
+    let isSettled = processes[successor.id]?.readyAt.map { $0 + supervisor.settings.settle <= now } ?? false
+    return successor.id.generation > id.generation && (isAged || isSettled)
+  }
+
+  private mutating func kill(_ id: WorkerID, _ event: Event) {
+    guard let process = processes[id] else { return require(spawning.contains(id), "no signal to a reaped worker") }
+    switch event {
+    case .stopRequested, .stopAtOnceRequested: break
+    default:
+      let told = process.drainedAt.map { $0 + supervisor.settings.drainTimeout }
+      require(told.map { $0 <= now } ?? false, "no kill before the drain timeout is over")
+    }
+    if process.isRemains { processes[id] = nil } else { processes[id]?.isKilled = true }
+  }
+
+  private mutating func announce(_ announcement: Announcement) {
+    require(verdict == nil, "nothing is announced after the end")
+    switch announcement {
+    case .ready:
+      saidReady = true
+      saidReloading = false
+    case .reloading:
+      require(saidReady && !saidReloading, "RELOADING=1 comes after READY=1, once")
+      saidReloading = true
+    case .stopping: saidReloading = false
+    case .extendTimeout: require(supervisor.phase != .serving, "systemd waits for nothing while the service serves")
+    }
+  }
+
+  mutating func require(_ condition: Bool, _ rule: String) {
+    if !condition, violation == nil { violation = rule }
+  }
+
+  /// Neither stopping nor stopped.
+  var isRunning: Bool {
+    switch supervisor.phase {
+    case .idle, .starting, .serving, .reloading: true
+    case .stopping, .stopped: false
+    }
+  }
+}
