@@ -4,11 +4,13 @@ import PackageDescription
 // Dependencies point down only (docs/architecture.md). Every target is built with warnings as errors; an import that
 // isn't declared here is rejected by scripts/build.
 let strict: [SwiftSetting] = [.treatAllWarnings(as: .error)]
+let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
 
 let package = Package(
   name: "roost",
   products: [
     .executable(name: "roost", targets: ["roost"]),
+    .executable(name: "roost-master", targets: ["roost-master"]),
     .library(name: "RoostWorker", targets: ["RoostWorker"]),
   ],
   dependencies: [
@@ -22,6 +24,9 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
+    // A binary of its own: Foundation, which the argument parser brings, would cost the master 5 MB by its relocations
+    // alone (docs/decisions/0002-two-binaries.md).
+    .executableTarget(name: "roost-master", dependencies: ["RoostMaster"], swiftSettings: strict),
     .target(
       name: "RoostMaster",
       dependencies: [
@@ -34,8 +39,8 @@ let package = Package(
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
     .systemLibrary(
       name: "CRoostSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"]), .yum(["systemd-devel"])]),
-    .target(name: "CRoostSpawn"),
-    .target(name: "CRoostLinux"),
+    .target(name: "CRoostSpawn", cSettings: strictC),
+    .target(name: "CRoostLinux", cSettings: strictC),
     .target(name: "RoostHandoff", swiftSettings: strict),
     .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
 

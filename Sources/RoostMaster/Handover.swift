@@ -3,21 +3,21 @@ import Glibc
 import RoostConfiguration
 import RoostJSON
 
-/// The way from the process that parses to the master: a validated state in a nameless file, and execve of the same
-/// binary, so that nothing the parser touched stays in memory. Pid, parent and arguments stay.
+/// The way from the process that parses to the master: a validated state in a nameless file, and execve of the master's
+/// binary, so that nothing of the parser stays in memory. Pid, parent and arguments stay.
 public struct Handover {
   /// The format of the state. A master refuses any other.
-  static let format = 1
+  private static let format = 1
   /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid tells it from one that was
   /// inherited.
-  static let variable = "ROOST_STATE"
+  private static let variable = "ROOST_STATE"
 
-  /// The path of the binary, to be executed again on an upgrade. Not its inode: a path follows a package's update.
+  /// The path of the master's binary. Not its inode: a path follows a package's update.
   public let program: String
   /// What the master is to do.
   public let configuration: Configuration
 
-  /// A handover of the configuration to the program.
+  /// A handover of the configuration to the master's binary.
   public init(program: String, configuration: Configuration) {
     self.program = program
     self.configuration = configuration
@@ -40,7 +40,7 @@ public struct Handover {
   }
 
   /// The handover that this process was executed with, or nil if it wasn't.
-  public static func received() throws(MasterError) -> Handover? {
+  static func received() throws(MasterError) -> Handover? {
     guard let value = getenv(variable).map({ String(cString: $0) }) else { return nil }
     unsetenv(variable)
     let parts = value.split(separator: ":").map { Int32($0) }

@@ -65,9 +65,21 @@ public final class Master {
     return listeners
   }
 
-  /// Runs the service until it is stopped, and returns the exit status. `ManagedSignals.block` was called before.
-  public static func run(_ handover: Handover) -> Int32 {
+  /// The whole life of the process. `ManagedSignals.block` was called before.
+  public static func main() -> Never {
     let log = Log()
+    do {
+      guard let handover = try Handover.received() else {
+        throw MasterError("roost-master isn't to be started by hand: use 'roost run'")
+      }
+      exit(run(handover, log))
+    } catch {
+      log.error("\(error)")
+      exit(ExitStatus.masterFailed)
+    }
+  }
+
+  private static func run(_ handover: Handover, _ log: Log) -> Int32 {
     let pidFile = handover.configuration.pidFile.map(PidFile.init)
     do {
       let master = try Master(handover.configuration, log: log)

@@ -5,7 +5,8 @@ public struct MasterError: Error, CustomStringConvertible {
   /// What was to be done, why it couldn't be, and where it helps, what to do.
   public let description: String
 
-  init(_ description: String) {
+  /// An error that says this.
+  public init(_ description: String) {
     self.description = description
   }
 

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Glibc
+import Foundation
 import RoostConfiguration
 import RoostCore
 import RoostMaster
@@ -94,9 +94,10 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let configuration = try validated()
     do {
-      try Handover(program: try OwnProgram.path(), configuration: configuration).execute()
+      try Handover(program: try MasterProgram.path(), configuration: configuration).execute()
     } catch {
-      Entry.fail("\(error)", ExitStatus.masterFailed)
+      FileHandle.standardError.write(Data("roost: \(error)\n".utf8))
+      throw ExitCode(ExitStatus.masterFailed)
     }
   }
 }
