@@ -38,8 +38,7 @@ enum ListenerName {
   static func derived(from address: Address) -> String {
     switch address {
     case .tcp(_, let port): "tcp-\(port)"
-    case .unix(let path):
-      "unix-" + String((path.split(separator: "/").last ?? "").filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "." || $0 == "-" || $0 == "_") })
+    case .unix(let path): "unix-" + ServiceName.derived(from: path)
     case .systemd(let name): name
     }
   }

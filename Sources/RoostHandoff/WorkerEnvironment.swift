@@ -26,8 +26,7 @@ public enum WorkerEnvironment {
   /// systemd.exec(5), sd_pid_notify_with_fds(3)).
   public static func isPrivateToMaster(_ name: String) -> Bool {
     switch name {
-    case notifySocket, readyDescriptor, "FDSTORE", "SYSTEMD_EXEC_PID", "SYSTEMD_NSS_BYPASS_BUS", generation, slot, service:
-      true
+    case notifySocket, readyDescriptor, "FDSTORE", "SYSTEMD_EXEC_PID": true
     default:
       name.hasPrefix("LISTEN_") || name.hasPrefix("WATCHDOG_") || name.hasPrefix("MAINPID") || name.hasPrefix("ROOST_")
     }

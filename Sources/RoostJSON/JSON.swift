@@ -32,9 +32,14 @@ public enum JSON: Hashable, Sendable {
 extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByStringLiteral,
   ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral
 {
+  /// An object with these members, in this order.
   public init(dictionaryLiteral elements: (String, JSON)...) { self = .object(elements.map { Member($0, $1) }) }
+  /// An array of these values.
   public init(arrayLiteral elements: JSON...) { self = .array(elements) }
+  /// A string.
   public init(stringLiteral value: String) { self = .string(value) }
+  /// A number.
   public init(integerLiteral value: Int) { self = .integer(value) }
+  /// A boolean.
   public init(booleanLiteral value: Bool) { self = .boolean(value) }
 }

@@ -53,7 +53,8 @@ final class Upstream {
     switch supervisor.phase {
     case .idle: return "opening listeners"
     case .starting: parts.append("starting: \(ready) of \(slots.count) workers ready")
-    case .serving: parts.append("generation \(supervisor.serving.number) serves: \(ready) of \(slots.count) workers ready")
+    case .serving:
+      parts.append("generation \(supervisor.serving.number) serves: \(ready) of \(slots.count) workers ready")
     case .reloading(let reload):
       let accepting = reload.moved + slots.count { $0.candidate?.isReady == true }
       parts.append("reloading to generation \(reload.generation.number): \(accepting) of \(slots.count) workers ready")

@@ -62,7 +62,8 @@ public final class EventLoop {
   ) throws(SystemdError) -> Source {
     let box = Box(handler)
     var source: OpaquePointer?
-    let result = sd_event_add_io(event, &source, descriptor, readable, { _, _, _, data in Box.call(data) }, box.retained())
+    let result = sd_event_add_io(
+      event, &source, descriptor, readable, { _, _, _, data in Box.call(data) }, box.retained())
     return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
   }
 

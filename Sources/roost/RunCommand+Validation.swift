@@ -38,7 +38,8 @@ extension RunCommand {
       readiness = .alive(after: readyAfter ?? .seconds(1))
     }
     return Settings(
-      workers: workers, surge: surge ?? .max, readiness: readiness, startAttempts: startAttempts, settle: settle ?? .seconds(1),
+      workers: workers, surge: surge ?? .max, readiness: readiness, startAttempts: startAttempts,
+      settle: settle ?? .seconds(1),
       drainTimeout: drainTimeout ?? .seconds(60))
   }
 

@@ -125,7 +125,9 @@ struct World: Hashable {
     processes[id]?.drainedAt = now
     let wasServing = before.slots.contains { $0.worker?.id == id && $0.worker?.isReady == true }
     if wasServing, processes[id]?.isRemains == false {
-      require(!isRunning || supervisor.slots.count <= id.slot || isReplaced(id), "no drain without a takeover by a settled successor")
+      require(
+        !isRunning || supervisor.slots.count <= id.slot || isReplaced(id),
+        "no drain without a takeover by a settled successor")
     }
   }
 
