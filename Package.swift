@@ -45,6 +45,10 @@ let package = Package(
     .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
 
     .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore"], swiftSettings: strict),
+    .testTarget(
+      name: "RoostConfigurationTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostJSON"],
+      swiftSettings: strict),
+    .testTarget(name: "RoostJSONTests", dependencies: ["RoostJSON"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
