@@ -1,0 +1,115 @@
+import RoostCore
+
+/// What each event does in each phase, found by asking the supervisor. It stands in docs/state-machine.md.
+enum StateTable {
+  /// A service of one worker in each phase. The current worker is ready where the phase allows it.
+  private static var phases: [(name: String, service: Service, current: WorkerID?, candidate: WorkerID?)] {
+    var starting = Service()
+    starting.suppose(.startRequested)
+    var stopping = Service.serving()
+    stopping.suppose(.term)
+    var stopped = stopping
+    stopped.suppose(.exit(.first(0)))
+    var preparing = Service.serving()
+    preparing.suppose(.hup)
+    return [
+      ("idle", Service(), nil, nil),
+      ("starting", starting, .first(0), nil),
+      ("serving", .serving(), .first(0), nil),
+      ("reloading, preparing", preparing, .first(0), nil),
+      ("reloading, candidate starts", .reloading(), .first(0), .id(2, 2)),
+      ("stopping", stopping, nil, nil),
+      ("stopped", stopped, nil, nil),
+    ]
+  }
+
+  /// The rows: an event for a phase, or nil where it can't come.
+  private static let events: [(name: String, event: @Sendable (Service, WorkerID?, WorkerID?) -> Event?)] = [
+    ("start requested", { service, _, _ in service.supervisor.phase == .idle ? .startRequested : nil }),
+    ("reload requested (HUP)", { _, _, _ in .hup }),
+    ("stop requested (TERM, INT)", { _, _, _ in .term }),
+    ("stop at once requested (QUIT)", { _, _, _ in .quit }),
+    ("one worker more (TTIN)", { _, _, _ in .scaleRequested(by: 1) }),
+    ("one worker fewer (TTOU)", { _, _, _ in .scaleRequested(by: -1) }),
+    ("generation prepared", { service, _, _ in preparing(service).map { .generationPrepared($0) } }),
+    ("generation not prepared", { service, _, _ in preparing(service).map { .generationNotPrepared($0, reason: "") } }),
+    ("current worker ready", { _, current, _ in current.map { .workerReady($0) } }),
+    ("current worker exits", { _, current, _ in current.map { .exit($0, 1) } }),
+    ("candidate ready", { _, _, candidate in candidate.map { .workerReady($0) } }),
+    ("candidate exits", { _, _, candidate in candidate.map { .exit($0, 1) } }),
+    ("candidate not started", { _, _, candidate in candidate.map { .workerNotStarted($0, reason: "") } }),
+    ("retiree exits", { service, _, _ in service.supervisor.retirees.first.map { .exit($0.id, 0) } }),
+    ("ready timeout", { service, current, candidate in unready(service, current ?? candidate) ? .timePassed : nil }),
+    ("drain timeout", { service, _, _ in service.supervisor.retirees.isEmpty ? nil : .timePassed }),
+  ]
+
+  private static func preparing(_ service: Service) -> Generation? {
+    guard case .reloading(let reload) = service.supervisor.phase, reload.stage == .preparing else { return nil }
+    return reload.generation
+  }
+
+  private static func unready(_ service: Service, _ worker: WorkerID?) -> Bool {
+    service.supervisor.slots.contains { $0.worker?.isReady == false || $0.candidate?.isReady == false }
+  }
+
+  /// The table in Markdown.
+  static var markdown: String {
+    var lines = ["| event | " + phases.map(\.name).joined(separator: " | ") + " |"]
+    lines.append("|" + String(repeating: "---|", count: phases.count + 1))
+    for (name, event) in events {
+      let cells = phases.map { _, service, current, candidate in
+        event(service, current, candidate).map { cell(service, $0) } ?? ""
+      }
+      lines.append("| \(name) | " + cells.joined(separator: " | ") + " |")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func cell(_ service: Service, _ event: Event) -> String {
+    var service = service
+    let before = service.supervisor.phase
+    let effects = event == .timePassed ? service.after(.seconds(60)) : service.after(event)
+    let orders = effects.orders.map(words)
+    let after = name(service.supervisor.phase)
+    let next = after == name(before) ? "" : "→ \(after)"
+    let latched = effects.notices.contains(where: isLatch) ? "latched" : ""
+    let text = [orders.joined(separator: ", "), latched, next].filter { !$0.isEmpty }.joined(separator: " ")
+    return text.isEmpty ? "–" : text
+  }
+
+  private static func isLatch(_ notice: Notice) -> Bool {
+    switch notice {
+    case .reloadRequested(_, let latch), .scaled(_, _, let latch): latch != nil
+    default: false
+    }
+  }
+
+  private static func words(_ effect: Effect) -> String {
+    switch effect {
+    case .prepare: "prepare"
+    case .spawn(let id): "start worker of generation \(id.generation.number)"
+    case .drain(let id): "drain worker of generation \(id.generation.number)"
+    case .kill(let id): "kill worker of generation \(id.generation.number)"
+    case .restoreBacklog: "restore backlog"
+    case .closeListeners: "close listeners"
+    case .announce(.ready): "`READY=1`"
+    case .announce(.reloading): "`RELOADING=1`"
+    case .announce(.stopping): "`STOPPING=1`"
+    case .announce(.extendTimeout): "`EXTEND_TIMEOUT_USEC=`"
+    case .report: ""
+    case .exit(.stopped): "exit 0"
+    case .exit(.startFailed): "exit 1"
+    }
+  }
+
+  private static func name(_ phase: Phase) -> String {
+    switch phase {
+    case .idle: "idle"
+    case .starting: "starting"
+    case .serving: "serving"
+    case .reloading: "reloading"
+    case .stopping: "stopping"
+    case .stopped: "stopped"
+    }
+  }
+}
