@@ -45,10 +45,16 @@ let package = Package(
     .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
 
     .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore"], swiftSettings: strict),
+    // Real requests for tests, demo and benchmark; not part of any product.
+    .executableTarget(
+      name: "roost-load",
+      dependencies: ["RoostJSON", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      path: "Tests/RoostLoad", swiftSettings: strict),
     .testTarget(
       name: "RoostConfigurationTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostJSON"],
       swiftSettings: strict),
     .testTarget(name: "RoostJSONTests", dependencies: ["RoostJSON"], swiftSettings: strict),
+    .testTarget(name: "RoostWorkerTests", dependencies: ["RoostHandoff", "RoostWorker"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

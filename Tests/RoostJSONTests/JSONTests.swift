@@ -7,7 +7,8 @@ struct JSONTests {
 
   @Test("Every kind of value is read, whatever the white space")
   func values() throws {
-    let text = " { \"a\" : [ 1 , -2 , 0 ] ,\n\t\"b\" : { } , \"c\" : [ ] , \"d\" : true , \"e\" : false , \"f\" : null } \r\n"
+    let text =
+      " { \"a\" : [ 1 , -2 , 0 ] ,\n\t\"b\" : { } , \"c\" : [ ] , \"d\" : true , \"e\" : false , \"f\" : null } \r\n"
     #expect(
       try parse(text) == [
         "a": [1, -2, 0], "b": .object([]), "c": .array([]), "d": true, "e": false, "f": .null,
