@@ -7,14 +7,14 @@ import Testing
 @Suite("Worker", .serialized)
 struct WorkerTests {
   /// Runs the body with nothing but these variables of the protocol.
-  private func with<R>(_ variables: [String: String], _ body: () throws -> R) rethrows -> R {
+  private func with(_ variables: [String: String], _ body: () throws -> Void) throws {
     for name in [
       "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "READY_FD", "ROOST_GENERATION", "ROOST_SLOT",
       "ROOST_SERVICE",
     ] { unsetenv(name) }
     for (name, value) in variables { setenv(name, value, 1) }
     defer { for name in variables.keys { unsetenv(name) } }
-    return try body()
+    try body()
   }
 
   @Test("Outside Roost there is nothing, and saying ready is no error")
@@ -45,20 +45,20 @@ struct WorkerTests {
   @Test(
     "A variable that makes no sense is an error that names it",
     arguments: ["LISTEN_FDS", "LISTEN_PID", "ROOST_GENERATION", "ROOST_SLOT", "READY_FD"])
-  func senseless(_ name: String) {
+  func senseless(_ name: String) throws {
     for value in ["", "x", "-1", "1.5", "99999999999"] {
       var variables = ["LISTEN_FDS": "0", "LISTEN_PID": "\(getpid())"]
       variables[name] = value
-      with(variables) {
-        #expect(throws: WorkerError.invalidEnvironment(name: name, value: value)) { try Worker() }
+      try with(variables) {
+        #expect(throws: WorkerError.invalidEnvironment(name: name, value: value)) { _ = try Worker() }
       }
     }
   }
 
   @Test("More listeners than there are descriptors is an error")
-  func tooMany() {
-    with(["LISTEN_FDS": "100000", "LISTEN_PID": "\(getpid())"]) {
-      #expect(throws: WorkerError.invalidEnvironment(name: "LISTEN_FDS", value: "100000")) { try Worker() }
+  func tooMany() throws {
+    try with(["LISTEN_FDS": "100000", "LISTEN_PID": "\(getpid())"]) {
+      #expect(throws: WorkerError.invalidEnvironment(name: "LISTEN_FDS", value: "100000")) { _ = try Worker() }
     }
   }
 
@@ -78,8 +78,8 @@ struct WorkerTests {
   }
 
   @Test("A master that is gone is an error")
-  func gone() {
-    with(["NOTIFY_SOCKET": "@roost-worker-test/nobody"]) {
+  func gone() throws {
+    try with(["NOTIFY_SOCKET": "@roost-worker-test/nobody"]) {
       #expect(throws: WorkerError.notify(errno: ECONNREFUSED)) { try Worker().ready() }
     }
   }
