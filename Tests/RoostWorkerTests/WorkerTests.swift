@@ -38,8 +38,12 @@ struct WorkerTests {
 
   @Test("Listeners that are meant for another process are none")
   func notMeant() throws {
-    try with(["LISTEN_FDS": "1", "LISTEN_PID": "\(getpid() + 1)"]) { #expect(try Worker().listeners == []) }
-    try with(["LISTEN_FDS": "1"]) { #expect(try Worker().listeners == []) }
+    for variables in [["LISTEN_FDS": "1", "LISTEN_PID": "\(getpid() + 1)"], ["LISTEN_FDS": "1"]] {
+      try with(variables) {
+        let worker = try Worker()
+        #expect(worker.listeners == [])
+      }
+    }
   }
 
   @Test(
