@@ -1,0 +1,230 @@
+"""Runs the real roost with real workers, and waits for what happens: for log lines, messages, exits, never for time."""
+
+import ctypes
+import json
+import os
+import pathlib
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOST = os.environ.get("ROOST", str(ROOT / ".build/debug/roost"))
+LOAD = os.environ.get("ROOST_LOAD", str(ROOT / ".build/debug/roost-load"))
+DEMO_WORKER = os.environ.get("DEMO_WORKER", str(ROOT / "Examples/DemoWorker/.build/release/demo-worker"))
+# Generous: a machine that is busy with other tests must not fail one.
+PATIENCE = 60
+PR_SET_CHILD_SUBREAPER = 36
+
+# A shell worker that is ready at once and waits for its end.
+WORKER = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Log:
+    """Lines that somebody writes, in the order of their coming. Each expectation goes on after the last one's line."""
+
+    def __init__(self):
+        self.lines = []
+        self.position = 0
+        self.changed = threading.Condition()
+        self.ended = False
+
+    def read_from(self, stream):
+        for line in stream:
+            self.add(line.rstrip("\n"))
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def add(self, line):
+        with self.changed:
+            self.lines.append(line)
+            self.changed.notify_all()
+
+    def expect(self, pattern):
+        """The next line that matches."""
+        with self.changed:
+            while True:
+                while self.position < len(self.lines):
+                    match = re.search(pattern, self.lines[self.position])
+                    self.position += 1
+                    if match:
+                        return match
+                if self.ended or not self.changed.wait(PATIENCE):
+                    raise AssertionError(f"no line matches {pattern!r} in:\n{self}")
+
+    def count(self, pattern):
+        with self.changed:
+            return sum(bool(re.search(pattern, line)) for line in self.lines)
+
+    def __str__(self):
+        return "\n".join(self.lines)
+
+
+class Upstream:
+    """Takes the place of systemd: what a service tells it is in `log`, a line for each assignment."""
+
+    def __init__(self, folder):
+        self.path = str(folder / "upstream")
+        self.log = Log()
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            for line in self.socket.recv(65536).decode().split("\n"):
+                self.log.add(line)
+
+
+class Service:
+    """A running `roost run`."""
+
+    def __init__(self, arguments, launcher=(), **popen):
+        self.process = subprocess.Popen(
+            [*launcher, ROOST, "run", *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True, **popen
+        )
+        self.pid = self.process.pid
+        self.log = Log()
+        self.reader = threading.Thread(target=self.log.read_from, args=[self.process.stderr], daemon=True)
+        self.reader.start()
+
+    def expect(self, pattern):
+        return self.log.expect(pattern)
+
+    def address(self):
+        return self.expect(r" listening on [^=]+=(\S+)$")[1]
+
+    def serving(self):
+        """Waits until the first generation is complete."""
+        self.expect(r"generation 1 serves")
+        return self
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def reload(self):
+        """A reload and its verdict: the last words of its line."""
+        self.signal(signal.SIGHUP)
+        return self.verdict()
+
+    def verdict(self):
+        return self.expect(r" reload to generation \d+ ((succeeded|failed).*)")[1]
+
+    def children(self):
+        """The pids of the master's children, zombies too."""
+        return [int(pid) for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def worker(self, slot=0):
+        """The pid of the worker that started last in a slot, as the log says."""
+        pids = [m[1] for line in self.log.lines if (m := re.search(rf"worker (\d+) \(slot {slot}, .*\) started", line))]
+        return int(pids[-1])
+
+    def wait(self):
+        """The exit status, when the log is complete."""
+        status = self.process.wait(PATIENCE)
+        self.reader.join(PATIENCE)
+        if not self.reader.is_alive():
+            self.process.stderr.close()
+        return status
+
+    def stop(self):
+        self.signal(signal.SIGTERM)
+        return self.wait()
+
+
+class Load:
+    """Real requests in the background."""
+
+    def __init__(self, address, kept_alive=4, new=4, path="/"):
+        options = ["--kept-alive", str(kept_alive), "--new", str(new), "--path", path]
+        self.process = subprocess.Popen(
+            [LOAD, *options, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stderr.readline() == "ready\n"
+
+    def finish(self):
+        """What came of the requests."""
+        
+        output, errors = self.process.communicate(timeout=PATIENCE)
+        return json.loads(output)
+
+
+class RoostTestCase(unittest.TestCase):
+    """After each test nothing of it is left: no master, no worker, no zombie."""
+
+    def setUp(self):
+        # Whatever a master leaves behind becomes this process's child, and is seen below.
+        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="roost-test-"))
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.services = []
+        self.addCleanup(self.end_services)
+
+    def start(self, *arguments, command=WORKER, ready="pipe", settle="0s", **popen):
+        arguments = ["--ready", ready, "--settle", settle, *arguments, "--", *command]
+        service = Service(arguments, **popen)
+        self.services.append(service)
+        return service
+
+    def end_services(self):
+        for service in self.services:
+            if service.process.poll() is None:
+                service.signal(signal.SIGQUIT)
+            service.wait()
+        self.assert_no_children()
+
+    def assert_no_children(self):
+        try:
+            left = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        pid = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+        self.fail(f"left behind: {left}, {pid}")
+
+    def script(self, text, name="server", mode=0o755):
+        """An executable file in the test's folder."""
+        path = self.folder / name
+        path.write_text(text)
+        path.chmod(mode)
+        return path
+
+    def upstream(self):
+        return Upstream(self.folder)
+
+    def run(self, result=None):
+        before = len(result.failures) + len(result.errors) if result else 0
+        super().run(result)
+        if result and len(result.failures) + len(result.errors) > before:
+            for service in getattr(self, "services", []):
+                print(f"--- log of {self.id()}\n{service.log}\n---", flush=True)
+
+
+def wait_for_exit(pid):
+    """Waits until a process that isn't a child has ended."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return
+    try:
+        ready, _, _ = select.select([descriptor], [], [], PATIENCE)
+        if not ready:
+            raise AssertionError(f"process {pid} didn't end")
+    finally:
+        os.close(descriptor)
+
+
+def state(pid):
+    """The state letter of a process in /proc/PID/stat, or None if there is none."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,156 @@
+import array
+import os
+import pwd
+import select
+import shutil
+import socket
+import sys
+import unittest
+
+from harness import PATIENCE, RoostTestCase
+
+# Says nothing to the master by itself: the test speaks for it.
+SILENT = ["sh", "-c", "echo $NOTIFY_SOCKET >&2; exec tail -f /dev/null"]
+
+
+class Notify(RoostTestCase):
+    def silent(self, *arguments, command=SILENT):
+        """A service with a worker that isn't ready, and a socket that leads to the master in that worker's place."""
+        service = self.start(*arguments, ready="notify", command=command)
+        address = service.expect("^@(roost/.*)")[1]
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.connect("\0" + address)
+        return service, client
+
+    def send_with_descriptor(self, client, message, count=1):
+        """Sends the write end of a pipe along, and returns the read end: it hangs up when the master has closed its copy."""
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        client.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [write_end] * count))])
+        os.close(write_end)
+        return read_end
+
+    def assert_closed(self, read_end):
+        self.assertTrue(select.select([read_end], [], [], PATIENCE)[0], "the master keeps the descriptor")
+        self.assertEqual(os.read(read_end, 1), b"")
+
+    def test_ready_in_a_message_with_other_assignments(self):
+        service, client = self.silent()
+        client.send(b"STATUS=up\nMAINPID=1\nREADY=1\n")
+        service.serving()
+
+    @unittest.skipUnless(shutil.which("systemd-notify"), "LOUD: systemd-notify isn't installed")
+    def test_systemd_notify_in_a_shell_script_is_understood_and_answered(self):
+        # It blocks until its BARRIER=1 is answered, and fails where it isn't.
+        script = "systemd-notify --ready --status=up && echo answered >&2; exec tail -f /dev/null"
+        service = self.start(ready="notify", command=["sh", "-c", script])
+        service.serving()
+        service.expect("^answered$")
+
+    def test_a_barrier_is_answered_after_what_came_before_it(self):
+        service, client = self.silent()
+        client.send(b"READY=1")
+        self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
+        self.assertEqual(service.log.count("is ready after"), 1)
+
+    def test_descriptors_are_closed_whatever_they_come_with(self):
+        service, client = self.silent()
+        for message in [b"READY=0", b"BARRIER=1\nSTATUS=x", b"FDSTORE=1\nFDNAME=x", b"\xff\xff", b"x" * 5000]:
+            self.assert_closed(self.send_with_descriptor(client, message))
+        self.assert_closed(self.send_with_descriptor(client, b"FDSTORE=1", count=253))
+        before = len(os.listdir(f"/proc/{service.pid}/fd"))
+        client.send(b"READY=1")
+        service.serving()
+        self.assertEqual(len(os.listdir(f"/proc/{service.pid}/fd")), before)
+
+    def test_what_is_no_message_is_dropped_whole(self):
+        service, client = self.silent()
+        for message in [b"", b"READY=1\0STATUS=x", b"READY=1\nSTATUS=\xff", b"READY=1\n" + b"x" * 4096, b"READY=2", b"ready=1"]:
+            client.send(message)
+        self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
+        self.assertEqual(service.log.count("is ready"), 0)
+        client.send(b"READY=1\n" + b"x" * 4088)
+        service.serving()
+
+    def test_any_number_of_unread_messages_is_taken(self):
+        service, client = self.silent()
+        client.settimeout(PATIENCE)
+        for _ in range(5000):
+            client.send(b"STATUS=x")
+        client.send(b"READY=1")
+        service.serving()
+
+    def test_the_last_word_of_a_worker_comes_before_its_exit(self):
+        script = "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\nos._exit(7)"
+        service = self.start("--start-attempts", "1", ready="notify", command=[sys.executable, "-c", script])
+        service.expect(r"worker (\d+) \(slot 0, generation 1\) is ready")
+        service.expect("serves")
+        service.expect("exited with status 7 after serving")
+
+    @unittest.skipUnless(os.getuid() == 0, "LOUD: only root can be somebody else")
+    def test_a_message_of_a_foreign_user_does_not_count(self):
+        service, client = self.silent()
+        address = client.getpeername()
+        nobody = pwd.getpwnam("nobody").pw_uid
+        child = os.fork()
+        if child == 0:
+            os.setuid(nobody)
+            stranger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+            stranger.sendto(b"READY=1", address)
+            os._exit(0)
+        os.waitpid(child, 0)
+        self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
+        self.assertEqual(service.log.count("is ready"), 0)
+
+    @unittest.skipUnless(os.getuid() == 0, "LOUD: only root can be somebody else")
+    def test_a_worker_that_has_changed_its_user_is_understood(self):
+        nobody = pwd.getpwnam("nobody").pw_uid
+        script = f"import os, signal, socket\nos.setuid({nobody})\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\nsignal.pause()"
+        self.start(ready="notify", command=[sys.executable, "-c", script]).serving()
+
+    def test_a_worker_that_asks_for_time_gets_it(self):
+        service, client = self.silent("--ready-timeout", "300ms", "--start-attempts", "1")
+        client.send(b"EXTEND_TIMEOUT_USEC=60000000")
+        # Longer than the ready timeout of a second service that is started after the first has its time.
+        other = self.start("--ready-timeout", "600ms", "--start-attempts", "1", command=SILENT)
+        other.expect("start failed")
+        other.wait()
+        client.send(b"READY=1")
+        service.serving()
+
+    def test_a_reload_can_be_asked_for_by_a_worker_that_is_allowed_to(self):
+        script = ["sh", "-c", "echo $NOTIFY_SOCKET >&2; systemd-notify --ready; exec tail -f /dev/null"]
+        service, client = self.silent("--allow-worker-reload", command=script)
+        service.serving()
+        client.send(b"X_ROOST_RELOAD=1")
+        service.expect(r"reload requested by worker \d+ \(slot 0, generation 1\)$")
+        self.assertIn("succeeded", service.verdict())
+
+    def test_a_reload_that_a_worker_may_not_ask_for_is_told_and_not_done(self):
+        service, client = self.silent()
+        client.send(b"X_ROOST_RELOAD=1\nREADY=1")
+        service.expect("asked for a reload, which --allow-worker-reload would allow")
+        service.stop()
+        self.assertEqual(service.log.count("began"), 0)
+
+
+class OtherReadiness(RoostTestCase):
+    def test_a_line_on_the_pipe_says_ready_and_half_a_line_does_not(self):
+        fifo = self.folder / "go"
+        os.mkfifo(fifo)
+        script = f"printf half >&$READY_FD; read go < {fifo}; echo >&$READY_FD; exec tail -f /dev/null"
+        service = self.start(command=["sh", "-c", script])
+        service.expect("started")
+        fifo.write_text("go\n")
+        service.expect("is ready after")
+
+    def test_a_closed_pipe_does_not_say_ready(self):
+        service = self.start("--ready-timeout", "300ms", "--start-attempts", "1", command=["sh", "-c", "exec 3>&-; exec tail -f /dev/null"])
+        service.expect("start failed: .* was not ready within 300ms")
+        service.wait()
+
+    def test_without_a_channel_a_worker_is_ready_at_its_age(self):
+        service = self.start("--ready-after", "200ms", ready="none", command=SILENT)
+        after = int(service.expect(r"is ready after (\d+) ms")[1])
+        self.assertGreaterEqual(after, 200)
