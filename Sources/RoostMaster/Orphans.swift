@@ -12,6 +12,7 @@ struct Orphans {
   /// Stops and reaps every child there is, and the children that these leave. Returns when there is none.
   func stop() {
     var told: Set<pid_t> = []
+    var killed: Set<pid_t> = []
     var deadline = Clock.now().microseconds + UInt64(Self.patienceSeconds) * 1_000_000
     while hasChildren() {
       let now = Clock.now().microseconds
@@ -21,7 +22,13 @@ struct Orphans {
         if waitForChange(microseconds: deadline - now) == SIGQUIT { deadline = now }
       } else {
         guard !children.isEmpty else { return log.error("cannot tell which processes are left behind") }
-        for pid in children { kill(pid, SIGKILL) }
+        for pid in children {
+          if killed.insert(pid).inserted {
+            log.warning(
+              "process \(pid), left behind by a worker, did not end within \(Self.patienceSeconds) s: killing it")
+          }
+          kill(pid, SIGKILL)
+        }
         // Some may be inside the kernel for a while yet, and their children become the master's only after them.
         _ = waitForChange(microseconds: 1_000_000)
       }

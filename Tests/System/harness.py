@@ -34,7 +34,7 @@ class Log:
     def __init__(self):
         self.lines = []
         self.position = 0
-        self.changed = threading.Condition()
+        self.changed = threading.Condition(threading.RLock())
         self.ended = False
 
     def read_from(self, stream):
@@ -60,6 +60,12 @@ class Log:
                         return match
                 if self.ended or not self.changed.wait(PATIENCE):
                     raise AssertionError(f"no line matches {pattern!r} in:\n{self}")
+
+    def expect_count(self, pattern, count):
+        """Waits until so many lines match, wherever they are."""
+        with self.changed:
+            if not self.changed.wait_for(lambda: self.count(pattern) >= count, PATIENCE):
+                raise AssertionError(f"fewer than {count} lines match {pattern!r} in:\n{self}")
 
     def count(self, pattern):
         with self.changed:

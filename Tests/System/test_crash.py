@@ -27,10 +27,8 @@ class Crash(RoostTestCase):
         service = self.start("-n", "4").serving()
         for slot in range(4):
             os.kill(service.worker(slot), signal.SIGKILL)
-        for _ in range(4):
-            service.expect("starting another$")
-        for _ in range(4):
-            service.expect("is ready")
+        service.log.expect_count("starting another$", 4)
+        service.log.expect_count("is ready", 8)
         self.assertEqual(len(service.children()), 4)
 
     def test_a_current_worker_that_dies_during_a_reload_comes_back_when_the_reload_fails(self):

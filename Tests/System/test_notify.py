@@ -52,7 +52,7 @@ class Notify(RoostTestCase):
         service, client = self.silent()
         client.send(b"READY=1")
         self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
-        self.assertEqual(service.log.count("is ready after"), 1)
+        service.expect("is ready after")
 
     def test_descriptors_are_closed_whatever_they_come_with(self):
         service, client = self.silent()
