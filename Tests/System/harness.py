@@ -168,8 +168,7 @@ class RoostTestCase(unittest.TestCase):
     """After each test nothing of it is left: no master, no worker, no zombie."""
 
     def setUp(self):
-        # Whatever a master leaves behind becomes this process's child, and is seen below.
-        libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+        adopt_orphans()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="roost-test-"))
         self.addCleanup(shutil.rmtree, self.folder)
         self.services = []
@@ -186,15 +185,7 @@ class RoostTestCase(unittest.TestCase):
             if service.process.poll() is None:
                 service.signal(signal.SIGQUIT)
             service.wait()
-        self.assert_no_children()
-
-    def assert_no_children(self):
-        try:
-            left = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:
-            return
-        pid = pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-        self.fail(f"left behind: {left}, {pid}")
+        self.assertEqual(processes_left(), "", "nothing is left behind")
 
     def script(self, text, name="server", mode=0o755):
         """An executable file in the test's folder."""
@@ -212,6 +203,16 @@ class RoostTestCase(unittest.TestCase):
         if result and len(result.failures) + len(result.errors) > before:
             for service in getattr(self, "services", []):
                 print(f"--- log of {self.id()}\n{service.log}\n---", flush=True)
+
+
+def adopt_orphans():
+    """Whatever a master leaves behind becomes this process's child, and is seen by `processes_left`."""
+    libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def processes_left():
+    """The pids of this process's children, zombies too."""
+    return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().strip()
 
 
 def wait_for_exit(pid):
