@@ -85,7 +85,6 @@ extension Supervisor {
       }
       slots[index] = Slot(current: .worker(candidate))
     }
-    // The log comes after the signals: it may cost more time than they do.
     order(.report(.tookOver(reload.generation, slots: batch)))
     orders += drains
     serving = reload.generation

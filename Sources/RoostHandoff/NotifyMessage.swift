@@ -45,26 +45,38 @@ public struct NotifyMessage: Equatable, Sendable {
     if bytes.last == 0 { bytes.removeLast() }
     guard !bytes.isEmpty else { throw .empty }
     guard !bytes.contains(0) else { throw .embeddedNUL }
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw .notText }
-    let lines = text.split(separator: "\n")
-    if lines == ["BARRIER=1"] {
+    guard String(validating: bytes, as: UTF8.self) != nil else { throw .notText }
+    let lines = bytes.split(separator: UInt8(ascii: "\n"))
+    if lines.count == 1, lines[0].elementsEqual("BARRIER=1".utf8) {
       isBarrier = true
       return
     }
     for line in lines { apply(line) }
   }
 
-  private mutating func apply(_ assignment: Substring) {
-    guard let equals = assignment.firstIndex(of: "=") else { return }
-    let value = assignment[assignment.index(after: equals)...]
-    switch assignment[..<equals] {
-    case "READY": isReady = value == "1"
-    case "STOPPING": isStopping = value == "1"
-    case "WATCHDOG": isAlive = value == "1"
-    case "X_ROOST_RELOAD": requestsReload = value == "1"
-    case "EXTEND_TIMEOUT_USEC": extendTimeoutMicroseconds = UInt64(value)
-    case "STATUS": status = String(String.UnicodeScalarView(value.unicodeScalars.filter { !$0.properties.isControl }))
-    default: return
+  /// Compares bytes: a takeover waits for this, and comparing strings would normalise them.
+  private mutating func apply(_ assignment: ArraySlice<UInt8>) {
+    func value(of name: StaticString) -> ArraySlice<UInt8>? {
+      name.withUTF8Buffer { name in
+        assignment.starts(with: name) && assignment.dropFirst(name.count).first == UInt8(ascii: "=")
+          ? assignment.dropFirst(name.count + 1) : nil
+      }
+    }
+    func isTrue(_ value: ArraySlice<UInt8>) -> Bool { value.elementsEqual([UInt8(ascii: "1")]) }
+
+    if let value = value(of: "READY") {
+      isReady = isTrue(value)
+    } else if let value = value(of: "STOPPING") {
+      isStopping = isTrue(value)
+    } else if let value = value(of: "WATCHDOG") {
+      isAlive = isTrue(value)
+    } else if let value = value(of: "X_ROOST_RELOAD") {
+      requestsReload = isTrue(value)
+    } else if let value = value(of: "EXTEND_TIMEOUT_USEC") {
+      extendTimeoutMicroseconds = UInt64(String(decoding: value, as: UTF8.self))
+    } else if let value = value(of: "STATUS") {
+      let text = String(decoding: value, as: UTF8.self)
+      status = String(String.UnicodeScalarView(text.unicodeScalars.filter { !$0.properties.isControl }))
     }
   }
 }

@@ -10,14 +10,29 @@ final class Log {
 
   private let isJournal = Log.stderrIsJournal()
   private var lost = 0
+  private var held: [String]?
 
   func info(_ text: String) { write(.info, text) }
   func warning(_ text: String) { write(.warning, text) }
   func error(_ text: String) { write(.error, text) }
 
   func write(_ level: Level, _ text: String) {
-    if lost > 0, put(line(.warning, "\(lost) lines of this log were lost: nobody read it")) { lost = 0 }
-    if lost > 0 || !put(line(level, text)) { lost += 1 }
+    let line = line(level, text)
+    if held == nil { put(line) } else { held?.append(line) }
+  }
+
+  /// Keeps lines back while the body acts, and writes them then: what is done mustn't wait for what is said about it.
+  func afterwards(_ body: () -> Void) {
+    held = []
+    body()
+    let lines = held ?? []
+    held = nil
+    for line in lines { put(line) }
+  }
+
+  private func put(_ line: String) {
+    if lost > 0, attempt(self.line(.warning, "\(lost) lines of this log were lost: nobody read it")) { lost = 0 }
+    if lost > 0 || !attempt(line) { lost += 1 }
   }
 
   /// The journal has a time of its own, and takes the priority from a prefix (sd-daemon(3)).
@@ -29,7 +44,7 @@ final class Log {
 
   /// Whether the line was written. It is dropped where writing would have to wait: workers write to the same pipe, and
   /// whoever doesn't read it mustn't be able to stop the master.
-  private func put(_ line: String) -> Bool {
+  private func attempt(_ line: String) -> Bool {
     var poll = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
     guard Glibc.poll(&poll, 1, 0) == 1, poll.revents & Int16(POLLOUT) != 0 else { return false }
     var line = line

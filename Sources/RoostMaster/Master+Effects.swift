@@ -10,7 +10,7 @@ extension Master {
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog(configuration.backlog) }
     case .closeListeners: listeners = []
     case .announce(let announcement): upstream.announce(announcement, supervisor)
-    case .report(let notice): report(notice)
+    case .report(let notice): remember(notice)
     case .exit(let verdict):
       self.verdict = verdict
       loop.exit(0)
@@ -56,14 +56,23 @@ extension Master {
     forgetReaped(.workerRemainsGone(process.id))
   }
 
-  private func report(_ notice: Notice) {
-    let words = NoticeText(stopSignal: configuration.stopSignal) { [unowned self] in process($0)?.pid }
-    let line = words.line(for: notice)
-    log.write(line.level, line.text)
+  /// What the status says until the next reload.
+  private func remember(_ notice: Notice) {
     switch notice {
     case .reloadBegan: upstream.lastFailure = nil
     case .reloadFailed: upstream.lastFailure = words.reloadFailure(notice)
     default: break
     }
+  }
+
+  /// Puts into the log what the operator should know.
+  func report(_ effect: Effect) {
+    guard case .report(let notice) = effect else { return }
+    let line = words.line(for: notice)
+    log.write(line.level, line.text)
+  }
+
+  private var words: NoticeText {
+    NoticeText(stopSignal: configuration.stopSignal) { [unowned self] in process($0)?.pid }
   }
 }

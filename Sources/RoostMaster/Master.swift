@@ -139,10 +139,15 @@ public final class Master {
     events.append(event)
     guard !isHandling else { return }
     isHandling = true
-    while !events.isEmpty {
-      let event = events.removeFirst()
-      for effect in supervisor.handle(event, at: Clock.now()) { perform(effect) }
-      forgetReaped(event)
+    log.afterwards {
+      while !events.isEmpty {
+        let event = events.removeFirst()
+        let effects = supervisor.handle(event, at: Clock.now())
+        for effect in effects { perform(effect) }
+        // Nothing waits for words to be found: a takeover's signals are out by now.
+        for effect in effects { report(effect) }
+        forgetReaped(event)
+      }
     }
     isHandling = false
     timer?.set(supervisor.nextDeadline?.microseconds)

@@ -28,6 +28,11 @@ final class NotifySocket {
     }
   }
 
+  deinit {
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    source = nil
+  }
+
   /// Calls the handler with each message that an acceptable sender has sent.
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
     source = try loop.onReadable(descriptor.number, priority: .first, receive)

@@ -17,6 +17,11 @@ final class ReadinessPipe {
     writeEnd = Descriptor(adopting: ends[1])
   }
 
+  deinit {
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    source = nil
+  }
+
   /// The end for the worker, while the master has it.
   var writeNumber: Int32? { writeEnd?.number }
 
