@@ -55,7 +55,7 @@ extension Supervisor {
     retirees = retirees.compactMap { retiree in
       guard let deadline = retiree.deadline, deadline <= now else { return retiree }
       orders.append(.kill(retiree.id))
-      orders.append(.report(.drainTimedOut(retiree.id, after: now - retiree.told)))
+      orders.append(.report(.drainTimedOut(retiree.id, after: deadline - retiree.told)))
       return retiree.killed
     }
     exitIfAllReaped()

@@ -6,7 +6,7 @@ extension Master {
     case .prepare(let generation): prepare(generation)
     case .spawn(let id): spawn(id)
     case .drain(let id): process(id)?.drain(configuration.stopSignal.number)
-    case .kill(let id): kill(id)
+    case .kill(let id): process(id)?.kill()
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog(configuration.backlog) }
     case .closeListeners: listeners = []
     case .announce(let announcement): upstream.announce(announcement, supervisor)
@@ -43,17 +43,6 @@ extension Master {
     } catch {
       handle(.workerNotStarted(id, reason: "\(error)"))
     }
-  }
-
-  private func kill(_ id: WorkerID) {
-    guard let process = process(id) else { return }
-    process.kill()
-    // What remained of it may not be the master's child: nothing more is to be heard of it.
-    if process.isReaped { forget(process) }
-  }
-
-  private func forget(_ process: WorkerProcess) {
-    forgetReaped(.workerRemainsGone(process.id))
   }
 
   /// What the status says until the next reload.

@@ -9,26 +9,26 @@ extension Master {
     var exits: [(WorkerProcess, ExitCause)] = []
     var exit = roost_exit()
     while roost_reap(&exit) == 1 {
-      guard let process = processes.first(where: { $0.pid == exit.pid && !$0.isReaped }) else { continue }
-      process.isReaped = true
+      guard let process = processes.first(where: { $0.pid == exit.pid && $0.state == .running }) else { continue }
+      process.state = .reaped
       exits.append((process, ExitCause(exit)))
     }
     for (process, cause) in exits {
       // What it said last is heard first.
       receive(from: process, all: true)
+      process.state = .remains
       handle(.workerExited(process.id, cause, remains: process.groupIsAlive))
     }
     // Remains are the master's children by now, or children of such: their group can only vanish with an exit.
-    for process in processes where process.isReaped && !process.groupIsAlive {
+    for process in processes where process.state == .remains && !process.groupIsAlive {
       handle(.workerRemainsGone(process.id))
     }
   }
 
-  /// Forgets a worker of which nothing is left, once everything that names it was done.
-  func forgetReaped(_ event: Event) {
-    switch event {
-    case .workerExited(let id, _, remains: false), .workerRemainsGone(let id): processes.removeAll { $0.id == id }
-    default: break
+  /// Forgets the workers of which nothing is awaited any more.
+  func forgetGone() {
+    processes.removeAll { process in
+      process.state == .remains && !supervisor.retirees.contains { $0.id == process.id }
     }
   }
 

@@ -146,7 +146,7 @@ public final class Master {
         for effect in effects { perform(effect) }
         // Nothing waits for words to be found: a takeover's signals are out by now.
         for effect in effects { report(effect) }
-        forgetReaped(event)
+        forgetGone()
       }
     }
     isHandling = false

@@ -3,13 +3,20 @@ import RoostCore
 
 /// A worker as a process, with the channels on which it speaks to the master.
 final class WorkerProcess {
+  enum State {
+    case running
+    /// Its exit was read, and isn't handled yet.
+    case reaped
+    /// Its exit was handled: the pid is that of its group only, if there is one left.
+    case remains
+  }
+
   let id: WorkerID
   /// Also the number of its process group.
   let pid: pid_t
   let notifySocket: NotifySocket
   let readinessPipe: ReadinessPipe?
-  /// Whether its exit was read. From then on the pid is only that of what remains of its group.
-  var isReaped = false
+  var state = State.running
 
   init(id: WorkerID, pid: pid_t, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?) {
     self.id = id
@@ -20,7 +27,11 @@ final class WorkerProcess {
 
   /// Asks the worker to drain, or if it has exited, what remains of its group.
   func drain(_ signal: Int32) {
-    Glibc.kill(isReaped ? -pid : pid, signal)
+    switch state {
+    case .running: Glibc.kill(pid, signal)
+    case .reaped: break  // The pid may be another's by now; if it has left something, its exit says so in a moment.
+    case .remains: Glibc.kill(-pid, signal)
+    }
   }
 
   /// Ends the whole process group.

@@ -10,6 +10,7 @@ extension RunCommand {
     guard let program = command.first, !program.isEmpty else {
       throw ValidationError("Say after '--' what to run, as in: roost run --listen 8080 -- ./server --verbose")
     }
+    try checkEncoding()
     try checkRange("--workers", workers, 1...Settings.maximumWorkers)
     try checkRange("--start-attempts", startAttempts, 1...1000)
     try checkRange("--backlog", backlog, 1...65535)
@@ -59,6 +60,14 @@ extension RunCommand {
       listeners.append(listener)
     }
     return listeners
+  }
+
+  /// Swift's strings would replace what isn't UTF-8, and a worker would get another argument than was written.
+  private func checkEncoding() throws {
+    for (index, argument) in CommandLine.arguments.enumerated() {
+      guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else { continue }
+      throw ValidationError("Argument \(index) isn't UTF-8: '\(argument)'")
+    }
   }
 
   private func checkRange(_ option: String, _ value: Int, _ range: ClosedRange<Int>) throws {

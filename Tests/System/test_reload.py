@@ -187,7 +187,7 @@ class UnderLoad(RoostTestCase):
         for _ in range(50):
             self.assertIn("succeeded", service.reload())
         result = load.finish()
-        self.assert_nothing_lost(result, 40)
+        self.assert_nothing_lost(result, 25)
         self.assertEqual(service.stop(), 0)
         self.assertEqual(service.log.count("warning|error"), 0)
 
@@ -215,6 +215,9 @@ class UnderLoad(RoostTestCase):
             self.assertIn("failed", service.reload())
         self.deploy(DEMO_WORKER)
         self.assertIn("succeeded", service.reload())
+        # From here on only the new generation answers.
+        service.expect("generation 1. drained")
+        service.expect("generation 1. drained")
         self.assert_nothing_lost(load.finish(), 2)
 
     def test_a_worker_that_takes_long_to_get_ready_loses_nothing(self):
@@ -229,6 +232,8 @@ class UnderLoad(RoostTestCase):
         self.requests(address, 1000)
         fifo.write_text("go\n")
         self.assertIn("succeeded", service.verdict())
+        # From here on only the new generation answers.
+        service.expect("generation 1. drained")
         self.assert_nothing_lost(load.finish(), 2)
 
     def test_a_worker_that_is_killed_among_others_costs_only_its_own_requests(self):

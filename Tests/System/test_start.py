@@ -144,6 +144,7 @@ class Usage(RoostTestCase):
         self.assert_usage("--ready-after has a meaning only with --ready none", "run", "--ready-after", "1s", "--", "true")
         self.assert_usage("--ready-timeout has no meaning", "run", "--ready", "none", "--ready-timeout", "1s", "--", "true")
         self.assert_usage("no name for a service", "run", "--name", "a/b", "--", "true")
+        self.assert_usage("Argument 3 isn't UTF-8", "run", "--", b"\xff")
         self.assert_usage("--settel", "run", "--settel", "1s", "--", "true")
 
     def test_the_master_is_not_to_be_started_by_hand(self):

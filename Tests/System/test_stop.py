@@ -150,7 +150,7 @@ class Leftovers(RoostTestCase):
         service, pid = self.forking(child)
         service.signal(signal.SIGTERM)
         service.expect("left processes behind")
-        service.expect("did not drain within 500ms: killing its process group")
+        service.expect(r"worker \d+ \(slot 0, generation 1\) did not drain within 500ms: killing its process group")
         self.assertEqual(service.wait(), 0)
         self.assertIsNone(state(pid))
 
