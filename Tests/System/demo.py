@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 
@@ -58,6 +59,8 @@ class Demo:
         self.bad("a release that hangs", "#!/bin/sh\nexec tail -f /dev/null\n")
         self.bad("a release that can't be executed", "#!/no/such/interpreter\n")
         times += [self.good(number) for number in range(RELOADS // 2 + 2, RELOADS + 2)]
+        say()
+        say(subprocess.run(["pstree", "-A", "-p", str(self.service.pid)], capture_output=True, text=True).stdout.strip())
         unchanged = command == pathlib.Path(f"/proc/{self.service.pid}/cmdline").read_bytes()
         return self.tell(load.finish(), times, unchanged)
 

@@ -236,6 +236,21 @@ class UnderLoad(RoostTestCase):
         service.expect("generation 1. drained")
         self.assert_nothing_lost(load.finish(), 2)
 
+    def test_a_request_to_the_worker_can_ask_for_a_reload(self):
+        service, address = self.served("--allow-worker-reload")
+        self.assertIn(b"asked for a reload", self.get(address, "/graceful"))
+        service.expect(r"reload requested by worker \d+ \(slot 0, generation 1\)$")
+        self.assertIn("succeeded", service.verdict())
+        service.expect("generation 1. drained and exited with status 0")
+        self.assertIn(b"of generation 2 ", self.get(address, "/"))
+
+    def get(self, address, path):
+        """The whole answer."""
+        host, port = address.rsplit(":", 1)
+        with socket.create_connection((host, int(port)), timeout=30) as client:
+            client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+            return client.makefile("rb").read()
+
     def test_a_worker_that_is_killed_among_others_costs_only_its_own_requests(self):
         service, address = self.served("-n", "2")
         os.kill(service.worker(0), signal.SIGKILL)
@@ -244,11 +259,8 @@ class UnderLoad(RoostTestCase):
         self.requests(address, 100)
 
     def requests(self, address, count):
-        host, port = address.rsplit(":", 1)
         for _ in range(count):
-            with socket.create_connection((host, int(port)), timeout=30) as client:
-                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-                self.assertTrue(client.recv(64).startswith(b"HTTP/1.1 200"))
+            self.assertTrue(self.get(address, "/").startswith(b"HTTP/1.1 200"))
 
     def test_a_request_in_flight_outlives_a_reload_and_a_stop(self):
         service, address = self.served()
