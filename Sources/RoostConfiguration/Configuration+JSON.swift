@@ -9,7 +9,7 @@ extension Configuration {
       "name": .string(name),
       "command": .array(command.map(JSON.string)),
       "listeners": .array(
-        listeners.map { ["name": .string($0.name), "address": .string($0.address.description)] }),
+        listeners.map { ["name": .string($0.name), "address": $0.address.json] }),
       "backlog": .integer(Int(backlog)),
       "ready": .string(readinessChannel.rawValue),
       "stopSignal": .integer(Int(stopSignal.number)),
@@ -23,7 +23,7 @@ extension Configuration {
   public init(json: JSON) throws(ConfigurationError) {
     var listeners: [ListenerConfiguration] = []
     for listener in try json.array("listeners") {
-      let address = try Address(parsing: listener.string("address"), directory: "/")
+      let address = try Address(json: listener.member("address"))
       listeners.append(ListenerConfiguration(name: try listener.string("name"), address: address))
     }
     var command: [String] = []
@@ -37,10 +37,42 @@ extension Configuration {
     self.init(
       name: try json.string("name"), command: command, listeners: listeners,
       backlog: Int32(truncatingIfNeeded: try json.integer("backlog")), readinessChannel: channel,
-      stopSignal: try StopSignal(parsing: String(json.integer("stopSignal"))),
+      stopSignal: try StopSignal(number: json.integer("stopSignal")),
       pidFile: json["pidFile"] == .null ? nil : try json.string("pidFile"),
       allowsWorkerReload: try json.boolean("allowWorkerReload"),
       settings: try Settings(json: json.member("settings")))
+  }
+}
+
+/// In parts: the master takes no text apart.
+extension Address {
+  fileprivate var json: JSON {
+    switch self {
+    case .tcp(.any, let port): ["port": .integer(Int(port))]
+    case .tcp(.ipv4(let host), let port): ["ipv4": .string(host), "port": .integer(Int(port))]
+    case .tcp(.ipv6(let host), let port): ["ipv6": .string(host), "port": .integer(Int(port))]
+    case .unix(let path): ["unix": .string(path)]
+    case .systemd(let name): ["systemd": .string(name)]
+    }
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
+    if json["unix"] != nil {
+      self = .unix(path: try json.string("unix"))
+    } else if json["systemd"] != nil {
+      self = .systemd(name: try json.string("systemd"))
+    } else {
+      let host: Host =
+        if json["ipv4"] != nil {
+          .ipv4(try json.string("ipv4"))
+        } else if json["ipv6"] != nil {
+          .ipv6(try json.string("ipv6"))
+        } else {
+          .any
+        }
+      guard let port = UInt16(exactly: try json.integer("port")) else { throw ConfigurationError("'port' is no port") }
+      self = .tcp(host, port: port)
+    }
   }
 }
 

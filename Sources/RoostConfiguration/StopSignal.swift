@@ -21,6 +21,14 @@ public struct StopSignal: Hashable, Sendable {
     self.number = number
   }
 
+  /// The signal of this number, which `number` gave.
+  init(number: Int) throws(ConfigurationError) {
+    guard let signal = Self.named.first(where: { $0.number == number }) else {
+      throw ConfigurationError("'\(number)' is no stop signal")
+    }
+    self.init(number: signal.number)
+  }
+
   /// The signal of this name, with or without `SIG`, or of this number.
   public init(parsing text: String) throws(ConfigurationError) {
     let wanted = text.uppercased()

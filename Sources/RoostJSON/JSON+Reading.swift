@@ -9,6 +9,8 @@ extension JSON {
 
   /// How deeply arrays and objects may be nested: the reader recurses, and its text may come from anybody.
   static let maximumDepth = 32
+  /// How many names an object may have: each is compared with all before it.
+  static let maximumMembers = 256
 
   /// Reads one value and nothing after it but white space. Strict: no comments, no trailing commas, no duplicate names.
   public init(parsing bytes: some Collection<UInt8>) throws(Malformed) {
@@ -89,12 +91,12 @@ private struct Reader {
     offset += 1
     if take("}") { return .object([]) }
     var members: [JSON.Member] = []
-    var names: Set<String> = []
     repeat {
       skipSpace()
       guard next == UInt8(ascii: "\"") else { throw expected("a name") }
       let name = try string()
-      guard names.insert(name).inserted else { throw expected("each name once") }
+      guard !members.contains(where: { $0.name == name }) else { throw expected("each name once") }
+      guard members.count < JSON.maximumMembers else { throw expected("fewer names") }
       guard take(":") else { throw expected("':'") }
       members.append(JSON.Member(name, try value(depth: depth + 1)))
     } while take(",")

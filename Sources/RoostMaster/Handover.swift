@@ -41,11 +41,12 @@ public struct Handover {
 
   /// The handover that this process was executed with, or nil if it wasn't.
   static func received() throws(MasterError) -> Handover? {
-    guard let value = getenv(variable).map({ String(cString: $0) }) else { return nil }
+    guard let value = getenv(variable) else { return nil }
+    var end: UnsafeMutablePointer<CChar>?
+    let pid = strtol(value, &end, 10)
+    guard pid == Int(getpid()), let end, end.pointee == CChar(UInt8(ascii: ":")) else { return nil }
+    let descriptor = Descriptor(adopting: Int32(truncatingIfNeeded: strtol(end + 1, nil, 10)))
     unsetenv(variable)
-    let parts = value.split(separator: ":").map { Int32($0) }
-    guard parts.count == 2, parts[0] == getpid(), let number = parts[1] else { return nil }
-    let descriptor = Descriptor(adopting: number)
     do {
       let state = try JSON(parsing: try readAll(descriptor))
       guard state["format"] == .integer(format), case .string(let program) = state["program"],

@@ -6,6 +6,15 @@ final class Log {
     case error = 3
     case warning = 4
     case info = 6
+
+    /// Written out: asking the runtime for the name of a case would touch all of the binary's metadata.
+    var name: String {
+      switch self {
+      case .error: "error"
+      case .warning: "warning"
+      case .info: "info"
+      }
+    }
   }
 
   private let isJournal = Log.stderrIsJournal()
@@ -39,7 +48,7 @@ final class Log {
   private func line(_ level: Level, _ text: String) -> String {
     // A pipe that can be written to takes PIPE_BUF bytes, 4096, at once (pipe(7)).
     let text = text.utf8.count <= 4000 ? text : text.prefix(1000) + " …"
-    return isJournal ? "<\(level.rawValue)>\(text)\n" : "\(Self.timestamp()) \(level) \(text)\n"
+    return isJournal ? "<\(level.rawValue)>\(text)\n" : "\(Self.timestamp()) \(level.name) \(text)\n"
   }
 
   /// Whether the line was written. It is dropped where writing would have to wait: workers write to the same pipe, and
@@ -61,8 +70,9 @@ final class Log {
     let seconds = String(unsafeUninitializedCapacity: 32) { text in
       text.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, $0.count, "%Y-%m-%dT%H:%M:%S", &parts) }
     }
-    let milliseconds = String(time.tv_nsec / 1_000_000 + 1000).dropFirst()
-    return "\(seconds).\(milliseconds)Z"
+    let milliseconds = time.tv_nsec / 1_000_000
+    let zeros = milliseconds < 10 ? "00" : milliseconds < 100 ? "0" : ""
+    return "\(seconds).\(zeros)\(milliseconds)Z"
   }
 
   /// Whether stderr goes to the journal (JOURNAL_STREAM in systemd.exec(5)).

@@ -29,15 +29,16 @@ struct ReleaseResolver {
   }
 
   private func executable(in directory: String) throws(MasterError) -> String {
-    if command.contains("/") {
-      let path = command.hasPrefix("/") ? command : directory + "/" + command
+    if command.utf8.contains(UInt8(ascii: "/")) {
+      let path = command.utf8.first == UInt8(ascii: "/") ? command : directory + "/" + command
       guard let resolved = resolvedPath(path), Self.isExecutable(resolved) else {
         throw MasterError(cannot: "execute \(command)")
       }
       return resolved
     }
     let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
-    for folder in path.split(separator: ":") where folder.hasPrefix("/") {
+    for folder in path.utf8.split(separator: UInt8(ascii: ":")) where folder.first == UInt8(ascii: "/") {
+      let folder = Substring(folder)
       if let resolved = resolvedPath("\(folder)/\(command)"), Self.isExecutable(resolved) { return resolved }
     }
     throw MasterError("cannot execute \(command): it is in no directory of PATH (\(path))")

@@ -18,7 +18,8 @@ struct Spawner {
     self.hasReadinessPipe = hasReadinessPipe
     self.parentDeathSignal = parentDeathSignal
     inherited = Self.environment().filter { assignment in
-      let name = String(assignment.prefix { $0 != "=" })
+      // By bytes: characters would bring tables of Unicode into the master's memory, here and wherever it reads text.
+      let name = String(decoding: assignment.utf8.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
       return !WorkerEnvironment.isPrivateToMaster(name) && name != "PWD" && name != "OLDPWD"
     }
   }

@@ -10,7 +10,10 @@ struct StateTests {
       name: "web", command: ["./server", "--a", "é\n\"", ""],
       listeners: [
         ListenerConfiguration(name: "http", address: .tcp(.any, port: 80)),
+        ListenerConfiguration(name: "a", address: .tcp(.ipv4("127.0.0.1"), port: 0)),
+        ListenerConfiguration(name: "b", address: .tcp(.ipv6("::1"), port: 65535)),
         ListenerConfiguration(name: "admin", address: .unix(path: "/run/ä.sock")),
+        ListenerConfiguration(name: "s", address: .systemd(name: "http")),
       ],
       backlog: 511, readinessChannel: .pipe, stopSignal: try StopSignal(parsing: "QUIT"), pidFile: pidFile,
       allowsWorkerReload: true,
