@@ -7,7 +7,8 @@ public enum WorkingDirectory {
   public static func logical() throws(MasterError) -> String {
     var named = stat()
     var real = stat()
-    if let path = getenv("PWD").map({ String(cString: $0) }), path.utf8.first == UInt8(ascii: "/"), stat(path, &named) == 0,
+    if let path = getenv("PWD").map({ String(cString: $0) }), path.utf8.first == UInt8(ascii: "/"),
+      stat(path, &named) == 0,
       stat(".", &real) == 0, named.st_dev == real.st_dev, named.st_ino == real.st_ino
     {
       return path
