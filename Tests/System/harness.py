@@ -19,7 +19,7 @@ ROOST = os.environ.get("ROOST", str(ROOT / ".build/debug/roost"))
 LOAD = os.environ.get("ROOST_LOAD", str(ROOT / ".build/debug/roost-load"))
 DEMO_WORKER = os.environ.get("DEMO_WORKER", str(ROOT / "Examples/DemoWorker/.build/release/demo-worker"))
 # Generous: a machine that is busy with other tests must not fail one.
-PATIENCE = 60
+PATIENCE = float(os.environ.get("PATIENCE", 60))
 PR_SET_CHILD_SUBREAPER = 36
 
 # A shell worker that is ready at once and waits for its end.

@@ -81,12 +81,23 @@ class Notify(RoostTestCase):
         client.send(b"READY=1")
         service.serving()
 
+    def test_workers_that_flood_the_master_with_messages_cannot_keep_it_from_a_reload_or_a_stop(self):
+        script = "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect('\\0' + os.environ['NOTIFY_SOCKET'][1:])\ns.send(b'READY=1')\nwhile True: s.send(b'STATUS=x')"
+        service = self.start("-n", "4", ready="notify", command=[sys.executable, "-c", script]).serving()
+        self.assertIn("succeeded", service.reload())
+        self.assertEqual(service.stop(), 0)
+
     def test_the_last_word_of_a_worker_comes_before_its_exit(self):
         script = "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\nos._exit(7)"
         service = self.start("--start-attempts", "1", ready="notify", command=[sys.executable, "-c", script])
         service.expect(r"worker (\d+) \(slot 0, generation 1\) is ready")
         service.expect("serves")
         service.expect("exited with status 7 after serving")
+
+    def test_the_last_words_of_many_that_exit_together_come_before_their_exits(self):
+        service = self.start("-n", "30", command=["sh", "-c", "echo >&$READY_FD; exit 7"])
+        service.log.expect_count("exited with status 7", 30)
+        self.assertEqual(service.log.count("before it was ready"), 0)
 
     @unittest.skipUnless(os.getuid() == 0, "LOUD: only root can be somebody else")
     def test_a_message_of_a_foreign_user_does_not_count(self):

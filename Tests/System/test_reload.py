@@ -137,7 +137,7 @@ signal.pause()
     def test_workers_are_added_and_removed_by_signals(self):
         service = self.start("-n", "1").serving()
         service.signal(signal.SIGTTOU)
-        service.expect("there are 1 worker already")
+        service.expect("the number of workers stays at 1: it can be 1 to 1024")
         service.signal(signal.SIGTTIN)
         service.expect(r"\(slot 1, generation 1\) is ready")
         service.signal(signal.SIGTTOU)
