@@ -43,7 +43,8 @@ struct NoticeText {
       )
     case .scaled(let from, let to, let latched):
       (.info, "scaling from \(count(from)) to \(to)\(waiting(latched))")
-    case .scaleRefused(let at): (.warning, "the number of workers stays at \(at): it can be 1 to \(Settings.maximumWorkers)")
+    case .scaleRefused(let at):
+      (.warning, "the number of workers stays at \(at): it can be 1 to \(Settings.maximumWorkers)")
     case .stopRequested(let requester): (.info, "stop requested by \(text(requester))")
     case .stopAtOnceRequested(let requester): (.info, "stop at once requested by \(text(requester))")
     }
