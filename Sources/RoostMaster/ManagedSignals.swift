@@ -1,6 +1,6 @@
 import Glibc
 
-/// The signals that the master handles (docs/operating.md lists what they do).
+/// The signals that the master handles. The README lists what they do.
 public enum ManagedSignals {
   static let all = [SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGCHLD]
 
