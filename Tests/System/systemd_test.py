@@ -174,6 +174,24 @@ class Systemd(unittest.TestCase):
         result = load.finish()
         self.assertEqual(result["failures"], 0, result)
 
+    def test_systemd_waits_longer_than_its_timeouts_where_the_master_needs_it(self):
+        self.install()
+        unit = UNITS / "web.service"
+        text = unit.read_text().replace("TimeoutStopSec=90", "TimeoutStopSec=1").replace("TimeoutStartSec=90", "TimeoutStartSec=1")
+        unit.write_text(text)
+        systemctl("daemon-reload")
+        self.deploy("exec /run/roost-test/demo-worker --ready-delay 2")
+        systemctl("start", "web")
+        answers = []
+        asking = threading.Thread(target=lambda: answers.append(greeting("/sleep?seconds=3")))
+        asking.start()
+        for _ in range(50):
+            greeting()
+        systemctl("stop", "web")
+        asking.join()
+        self.assertIn("slept for 3.0 s", answers[0])
+        self.assertEqual(shown("Result"), "success")
+
     def test_a_watchdog_of_systemd_is_content(self):
         self.install()
         text = (UNITS / "web.service").read_text()
