@@ -15,7 +15,7 @@ extension Master {
     }
     for (process, cause) in exits {
       // What it said last is heard first.
-      receive(from: process, all: true)
+      receive(from: process, last: true)
       process.state = .remains
       handle(.workerExited(process.id, cause, remains: process.groupIsAlive))
     }
@@ -34,7 +34,8 @@ extension Master {
 
   func watch(_ process: WorkerProcess) {
     do {
-      try process.notifySocket.watch(in: loop) { [unowned self, unowned process] in receive(from: process, all: false) }
+      try process.notifySocket.watch(in: loop) { [unowned self, unowned process] in receive(from: process, last: false)
+      }
       try process.readinessPipe?.watch(in: loop) { [unowned self, unowned process] in
         if process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
       }
@@ -44,9 +45,9 @@ extension Master {
     }
   }
 
-  private func receive(from process: WorkerProcess, all: Bool) {
-    process.notifySocket.receive(all: all, isAcceptable: process.isAcceptableSender) { apply($0, from: process) }
-    if all, process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
+  private func receive(from process: WorkerProcess, last: Bool) {
+    process.notifySocket.receive(last: last, isAcceptable: process.isAcceptableSender) { apply($0, from: process) }
+    if last, process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
   }
 
   private func apply(_ message: NotifyMessage, from process: WorkerProcess) {

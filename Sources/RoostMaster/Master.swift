@@ -122,7 +122,7 @@ public final class Master {
     // They would kill the master: USR1 asks for log files to be reopened, and there are none.
     try watch(SIGUSR1, .normal) { _ in }
     try watch(SIGUSR2, .normal) { $0.log.warning("SIGUSR2 is ignored: this version can't upgrade itself in place") }
-    timer = try loop.timer(priority: .last) { [unowned self] in
+    timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
       handle(.timePassed)
     }

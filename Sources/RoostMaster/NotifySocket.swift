@@ -8,11 +8,14 @@ import RoostSystemd
 final class NotifySocket {
   /// How many messages are handled before others get their turn. The rest is not lost: the loop comes back.
   private static let turn = 64
+  /// How many messages are read of a worker that has exited: what it left behind may go on sending.
+  private static let lastTurn = 1024
 
   /// The value for `NOTIFY_SOCKET`.
   let address: String
   private let descriptor: Descriptor
   private var source: Source?
+  private var isFlooded = false
 
   /// A socket with an address that can't be guessed: an abstract one has no permissions.
   init(service: String, worker: Int) throws(MasterError) {
@@ -38,13 +41,14 @@ final class NotifySocket {
     source = try loop.onReadable(descriptor.number, priority: .first, receive)
   }
 
-  /// Receives what was sent. `all` reads on even if it is much: for a worker that has exited and can't send more.
-  func receive(all: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) {
+  /// Receives what was sent, as much as one turn allows. `last` when the worker has exited.
+  func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) {
     var buffer = [UInt8](repeating: 0, count: NotifyMessage.maximumLength)
     var datagram = roost_datagram()
-    // Bounded even then: what the worker left behind may go on sending.
-    for _ in 0..<(all ? 16 * Self.turn : Self.turn) {
-      guard roost_receive(descriptor.number, &buffer, buffer.count, &datagram) == 0 else { return }
+    for _ in 0..<(last ? Self.lastTurn : Self.turn) {
+      guard roost_receive(descriptor.number, &buffer, buffer.count, &datagram) == 0 else {
+        return setFlooded(false)
+      }
       if !datagram.truncated, datagram.has_credentials, isAcceptable(datagram.uid),
         let message = try? NotifyMessage(parsing: buffer[..<datagram.length])
       {
@@ -53,6 +57,15 @@ final class NotifySocket {
       // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now.
       datagram.closeDescriptors()
     }
+    setFlooded(true)
+  }
+
+  /// The loop always takes the highest priority first: a worker that sends without end would keep signals, exits and
+  /// deadlines from ever being looked at. It comes last until it has been read to its end.
+  private func setFlooded(_ isFlooded: Bool) {
+    guard isFlooded != self.isFlooded else { return }
+    self.isFlooded = isFlooded
+    source?.setPriority(isFlooded ? .last : .first)
   }
 }
 

@@ -12,8 +12,10 @@ public final class EventLoop {
     public static let early = Priority(value: -10)
     /// In between.
     public static let normal = Priority(value: 0)
+    /// After what is normal.
+    public static let late = Priority(value: 10)
     /// After all others.
-    public static let last = Priority(value: 10)
+    public static let last = Priority(value: 20)
   }
 
   let event: OpaquePointer
@@ -97,6 +99,11 @@ public final class Source {
     sd_event_source_set_destroy_callback(source) { data in Unmanaged<Box>.fromOpaque(data!).release() }
     sd_event_source_set_priority(source, priority.value)
     self.source = source
+  }
+
+  /// Changes in which sequence it is dispatched.
+  public func setPriority(_ priority: EventLoop.Priority) {
+    sd_event_source_set_priority(source, priority.value)
   }
 
   deinit {

@@ -184,7 +184,13 @@ class RoostTestCase(unittest.TestCase):
         for service in self.services:
             if service.process.poll() is None:
                 service.signal(signal.SIGQUIT)
-            service.wait()
+            try:
+                service.wait()
+            except subprocess.TimeoutExpired:
+                # Its workers follow it by their parent-death signal.
+                service.signal(signal.SIGKILL)
+                service.wait()
+                self.fail("the master didn't stop")
         self.assertEqual(processes_left(), "", "nothing is left behind")
 
     def script(self, text, name="server", mode=0o755):
