@@ -125,10 +125,10 @@ class Notify(RoostTestCase):
         self.start(ready="notify", command=[sys.executable, "-c", script]).serving()
 
     def test_a_worker_that_asks_for_time_gets_it(self):
-        service, client = self.silent("--ready-timeout", "300ms", "--start-attempts", "1")
+        service, client = self.silent("--ready-timeout", "3s", "--start-attempts", "1")
         client.send(b"EXTEND_TIMEOUT_USEC=60000000")
         # Longer than the ready timeout of a second service that is started after the first has its time.
-        other = self.start("--ready-timeout", "600ms", "--start-attempts", "1", command=SILENT)
+        other = self.start("--ready-timeout", "4s", "--start-attempts", "1", command=SILENT)
         other.expect("start failed")
         other.wait()
         client.send(b"READY=1")

@@ -61,9 +61,9 @@ class Reload(RoostTestCase):
         self.assert_failed(service, f"cannot execute {self.folder}/server: Permission denied")
 
     def test_a_release_that_hangs_is_refused_and_drained(self):
-        service = self.served("--ready-timeout", "300ms")
+        service = self.served("--ready-timeout", "3s")
         self.release("#!/bin/sh\nexec tail -f /dev/null\n")
-        self.assert_failed(service, r"worker \d+ \(slot 0\) was not ready within 300ms")
+        self.assert_failed(service, r"worker \d+ \(slot 0\) was not ready within 3s")
         service.expect(r"generation 2\) was sent SIGTERM")
         service.expect(r"generation 2\) drained and was killed by SIGTERM")
 
@@ -201,7 +201,7 @@ class UnderLoad(RoostTestCase):
         self.fifty_reloads("-n", "4", "--surge", "1")
 
     def test_releases_that_fail_lose_nothing(self):
-        service, address = self.served("-n", "2", "--ready-timeout", "500ms")
+        service, address = self.served("-n", "2", "--ready-timeout", "5s")
         load = Load(address)
         bad = [
             self.script("#!/bin/sh\nexit 3\n", "exits"),

@@ -126,12 +126,12 @@ class Stop(RoostTestCase):
 
 
 class Leftovers(RoostTestCase):
-    def forking(self, child):
+    def forking(self, child, drain_timeout="60s"):
         """A service whose first worker starts a process that says its own pid to the FIFO in $FIFO."""
         fifo = self.folder / "pid"
         os.mkfifo(fifo)
         script = f"test -p $FIFO && {{ {child} & }}; echo >&$READY_FD; exec tail -f /dev/null"
-        service = self.start("--drain-timeout", "500ms", command=["sh", "-c", script], env=dict(os.environ, FIFO=str(fifo)))
+        service = self.start("--drain-timeout", drain_timeout, command=["sh", "-c", script], env=dict(os.environ, FIFO=str(fifo)))
         pid = int(fifo.read_text())
         fifo.unlink()
         return service.serving(), pid
@@ -147,7 +147,7 @@ class Leftovers(RoostTestCase):
 
     def test_a_child_that_ignores_the_stop_signal_is_killed(self):
         child = f"{sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ[\"FIFO\"], \"w\").write(str(os.getpid())); signal.pause()'"
-        service, pid = self.forking(child)
+        service, pid = self.forking(child, drain_timeout="500ms")
         service.signal(signal.SIGTERM)
         service.expect("left processes behind")
         service.expect(r"worker \d+ \(slot 0, generation 1\) did not drain within 500ms: killing its process group")

@@ -85,6 +85,8 @@ class Upstream(RoostTestCase):
         script = f"echo x >> {counter}; test $(wc -l < {counter}) -gt 1 && exit 5; echo >&$READY_FD; exec tail -f /dev/null"
         service, log = self.served(command=["sh", "-c", script])
         log.expect("^STATUS=generation 1 serves: 1 of 1 workers ready$")
+        # The log comes after what systemd hears.
+        service.serving()
         os.kill(service.worker(), signal.SIGKILL)
         log.expect("^STATUS=generation 1 serves: 0 of 1 workers ready$")
 
