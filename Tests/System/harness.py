@@ -12,6 +12,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -199,6 +200,17 @@ class RoostTestCase(unittest.TestCase):
         path.write_text(text)
         path.chmod(mode)
         return path
+
+    def eventually(self, assertion):
+        """Waits for what no line, message or exit tells."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return assertion()
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
 
     def upstream(self):
         return Upstream(self.folder)
