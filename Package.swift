@@ -14,13 +14,15 @@ let package = Package(
     .library(name: "RoostWorker", targets: ["RoostWorker"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
   ],
   targets: [
     .executableTarget(
       name: "roost",
       dependencies: [
-        "RoostConfiguration", "RoostCore", "RoostMaster",
+        "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostOptions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -30,10 +32,22 @@ let package = Package(
     .target(
       name: "RoostMaster",
       dependencies: [
-        "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostCore", "RoostHandoff", "RoostJSON", "RoostSystemd",
+        "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", "RoostJSON",
+        "RoostLog", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(name: "RoostConfiguration", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
+    // Options of the command line and of configuration files: text of the operator's, which the master never reads.
+    .target(
+      name: "RoostOptions",
+      dependencies: [
+        "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", .product(name: "TOMLKit", package: "TOMLKit"),
+      ],
+      swiftSettings: strict),
+    .target(name: "RoostControl", dependencies: ["RoostJSON"], swiftSettings: strict),
+    .target(
+      name: "RoostLog", dependencies: ["RoostSystemd", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
     .target(name: "RoostJSON", swiftSettings: strict),
     .target(name: "RoostCore", swiftSettings: strict),
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),

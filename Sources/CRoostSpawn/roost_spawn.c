@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,6 +68,39 @@ static int default_dispositions(void) {
   return 0;
 }
 
+static int place_output(const struct roost_spawn_request *request) {
+  if (request->standard_output >= 0 && dup2(request->standard_output, STDOUT_FILENO) < 0) return -1;
+  if (request->standard_error >= 0 && dup2(request->standard_error, STDERR_FILENO) < 0) return -1;
+  return 0;
+}
+
+static int limit(const struct roost_spawn_request *request) {
+  for (size_t i = 0; i < request->limit_count; i++) {
+    struct rlimit limit = {.rlim_cur = (rlim_t)request->limits[i].soft, .rlim_max = (rlim_t)request->limits[i].hard};
+    if (setrlimit((__rlimit_resource_t)request->limits[i].resource, &limit) < 0) return -1;
+  }
+  return 0;
+}
+
+// The kernel takes permitted, effective and ambient capabilities from a process that stops being root, but leaves the
+// inheritable ones (capabilities(7)).
+static int drop_capabilities(void) {
+  struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+  struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+  return (int)syscall(SYS_capset, &header, none);
+}
+
+// System calls instead of the C library's functions: those change all threads of the process whose memory this is.
+static int become(const struct roost_spawn_identity *identity) {
+  if (syscall(SYS_setresuid, identity->user, identity->user, identity->user) < 0) return -1;
+  return identity->user == 0 ? 0 : drop_capabilities();
+}
+
+static int join_groups(const struct roost_spawn_identity *identity) {
+  if (syscall(SYS_setgroups, identity->supplementary_group_count, identity->supplementary_groups) < 0) return -1;
+  return (int)syscall(SYS_setresgid, identity->group, identity->group, identity->group);
+}
+
 static int die_with(pid_t parent, int death_signal) {
   if (prctl(PR_SET_PDEATHSIG, death_signal) < 0) return -1;
   // The parent may have died before the line above: then nobody would ever tell this process.
@@ -77,16 +114,27 @@ static int run_child(void *argument) {
   const struct roost_spawn_request *request = child->request;
   sigset_t none;
   sigemptyset(&none);
-  write_decimal(request->own_pid, getpid());
+  if (request->own_pid) write_decimal(request->own_pid, getpid());
 
   enum roost_spawn_step step = ROOST_SPAWN_GROUP;
   if (setpgid(0, 0) < 0) goto failed;
   step = ROOST_SPAWN_STDIN;
   if (null_as_stdin() < 0) goto failed;
+  step = ROOST_SPAWN_OUTPUT;
+  if (place_output(request) < 0) goto failed;
   step = ROOST_SPAWN_DESCRIPTORS;
   if (place_descriptors(request) < 0) goto failed;
   step = ROOST_SPAWN_SIGNALS;
   if (default_dispositions() < 0) goto failed;
+  step = ROOST_SPAWN_PRIORITY;
+  if (request->nice != ROOST_SPAWN_SAME_NICE && setpriority(PRIO_PROCESS, 0, request->nice) < 0) goto failed;
+  step = ROOST_SPAWN_LIMITS;
+  if (limit(request) < 0) goto failed;
+  if (request->mode_mask >= 0) umask((mode_t)request->mode_mask);
+  step = ROOST_SPAWN_GROUPS;
+  if (request->identity && join_groups(request->identity) < 0) goto failed;
+  step = ROOST_SPAWN_USER;
+  if (request->identity && become(request->identity) < 0) goto failed;
   step = ROOST_SPAWN_DIRECTORY;
   if (chdir(request->directory) < 0) goto failed;
   step = ROOST_SPAWN_PARENT;
@@ -113,6 +161,8 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
+  // A child that changes its user takes the right to dump from the memory that both share.
+  int dumpable = prctl(PR_GET_DUMPABLE);
   // CLONE_VFORK: returns when the child has executed or exited, so that its failure is known here without a pipe.
   pid = clone(run_child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
   if (pid < 0) {
@@ -123,6 +173,7 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
     }
     pid = -1;
   }
+  if (dumpable == 1) prctl(PR_SET_DUMPABLE, 1);
   sigprocmask(SIG_SETMASK, &before, NULL);
   munmap(stack, STACK_SIZE);
   return (struct roost_spawn_result){.pid = pid, .failed_step = child.failed_step, .error = child.error};

@@ -7,14 +7,12 @@ extension Configuration {
   public var json: JSON {
     [
       "name": .string(name),
-      "command": .array(command.map(JSON.string)),
-      "listeners": .array(
-        listeners.map { ["name": .string($0.name), "address": $0.address.json] }),
-      "backlog": .integer(Int(backlog)),
-      "ready": .string(readinessChannel.rawValue),
-      "stopSignal": .integer(Int(stopSignal.number)),
+      "listeners": .array(listeners.map(\.json)),
       "pidFile": pidFile.map(JSON.string) ?? .null,
-      "allowWorkerReload": .boolean(allowsWorkerReload),
+      "control": control.map {
+        ["directory": .string($0.directory), "group": JSON(optional: $0.group)]
+      } ?? .null,
+      "worker": worker.json,
       "settings": settings.json,
     ]
   }
@@ -22,25 +20,115 @@ extension Configuration {
   /// Reads what `json` wrote.
   public init(json: JSON) throws(ConfigurationError) {
     var listeners: [ListenerConfiguration] = []
-    for listener in try json.array("listeners") {
-      let address = try Address(json: listener.member("address"))
-      listeners.append(ListenerConfiguration(name: try listener.string("name"), address: address))
+    for listener in try json.array("listeners") { listeners.append(try ListenerConfiguration(json: listener)) }
+    var control: ControlConfiguration?
+    if let place = try json.optional("control") {
+      control = ControlConfiguration(
+        directory: try place.string("directory"), group: try place.optionalUInt32("group"))
     }
-    var command: [String] = []
-    for argument in try json.array("command") {
-      guard case .string(let argument) = argument else { throw ConfigurationError("'command' isn't made of strings") }
-      command.append(argument)
-    }
+    self.init(
+      name: try json.string("name"), listeners: listeners, pidFile: try json.optionalString("pidFile"),
+      control: control, worker: try WorkerConfiguration(json: json.member("worker")),
+      settings: try Settings(json: json.member("settings")))
+  }
+}
+
+extension ListenerConfiguration {
+  fileprivate var json: JSON {
+    [
+      "name": .string(name), "address": address.json, "backlog": .integer(Int(backlog)),
+      "nonblocking": .boolean(isNonblocking), "ipv6Only": isIPv6Only.map(JSON.boolean) ?? .null,
+      "mode": JSON(optional: mode), "user": JSON(optional: user), "group": JSON(optional: group),
+    ]
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
+    self.init(
+      name: try json.string("name"), address: try Address(json: json.member("address")),
+      backlog: Int32(truncatingIfNeeded: try json.integer("backlog")))
+    isNonblocking = try json.boolean("nonblocking")
+    isIPv6Only = try json.optional("ipv6Only") == nil ? nil : try json.boolean("ipv6Only")
+    mode = try json.optionalUInt32("mode")
+    user = try json.optionalUInt32("user")
+    group = try json.optionalUInt32("group")
+  }
+}
+
+extension WorkerConfiguration {
+  fileprivate var json: JSON {
+    [
+      "command": .array(command.map(JSON.string)),
+      "directory": directory.map(JSON.string) ?? .null,
+      "environment": .array(environment.map(JSON.string)),
+      "identity": identity?.json ?? .null,
+      "umask": JSON(optional: umask),
+      "limits": .array(limits.map(\.json)),
+      "nice": nice.map { .integer(Int($0)) } ?? .null,
+      "ready": .string(readinessChannel.rawValue),
+      "stopSignal": .integer(Int(stopSignal.number)),
+      "allowWorkerReload": .boolean(allowsWorkerReload),
+      "output": .string(output.rawValue),
+      "beforeReload": beforeReload.map { .array($0.map(JSON.string)) } ?? .null,
+      "afterTakeover": afterTakeover.map { .array($0.map(JSON.string)) } ?? .null,
+    ]
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
     guard let channel = ReadinessChannel(rawValue: try json.string("ready")) else {
       throw ConfigurationError("'ready' is unknown")
     }
+    guard let output = Output(rawValue: try json.string("output")) else {
+      throw ConfigurationError("'output' is unknown")
+    }
+    self.init(command: try json.strings("command"))
+    directory = try json.optionalString("directory")
+    environment = try json.strings("environment")
+    if let identity = try json.optional("identity") { self.identity = try Identity(json: identity) }
+    umask = try json.optionalUInt32("umask")
+    for limit in try json.array("limits") { limits.append(try ResourceLimit(json: limit)) }
+    nice = try json.optional("nice") == nil ? nil : Int32(truncatingIfNeeded: try json.integer("nice"))
+    readinessChannel = channel
+    stopSignal = try StopSignal(number: json.integer("stopSignal"))
+    allowsWorkerReload = try json.boolean("allowWorkerReload")
+    self.output = output
+    beforeReload = try json.optional("beforeReload") == nil ? nil : try json.strings("beforeReload")
+    afterTakeover = try json.optional("afterTakeover") == nil ? nil : try json.strings("afterTakeover")
+  }
+}
+
+extension Identity {
+  fileprivate var json: JSON {
+    [
+      "user": .integer(Int(user)), "group": .integer(Int(group)),
+      "groups": .array(supplementaryGroups.map { .integer(Int($0)) }),
+    ]
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
+    var groups: [UInt32] = []
+    for group in try json.array("groups") {
+      guard case .integer(let number) = group else { throw ConfigurationError("'groups' isn't made of numbers") }
+      groups.append(UInt32(truncatingIfNeeded: number))
+    }
     self.init(
-      name: try json.string("name"), command: command, listeners: listeners,
-      backlog: Int32(truncatingIfNeeded: try json.integer("backlog")), readinessChannel: channel,
-      stopSignal: try StopSignal(number: json.integer("stopSignal")),
-      pidFile: json["pidFile"] == .null ? nil : try json.string("pidFile"),
-      allowsWorkerReload: try json.boolean("allowWorkerReload"),
-      settings: try Settings(json: json.member("settings")))
+      user: UInt32(truncatingIfNeeded: try json.integer("user")),
+      group: UInt32(truncatingIfNeeded: try json.integer("group")), supplementaryGroups: groups)
+  }
+}
+
+extension ResourceLimit {
+  fileprivate var json: JSON {
+    [
+      "resource": .integer(Int(resource)), "soft": soft.map { .integer(Int($0)) } ?? .null,
+      "hard": hard.map { .integer(Int($0)) } ?? .null,
+    ]
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
+    self.init(
+      resource: Int32(truncatingIfNeeded: try json.integer("resource")),
+      soft: try json.optional("soft") == nil ? nil : UInt64(try json.integer("soft")),
+      hard: try json.optional("hard") == nil ? nil : UInt64(try json.integer("hard")))
   }
 }
 
@@ -90,6 +178,12 @@ extension Settings {
       "startAttempts": .integer(startAttempts),
       "settle": .integer(settle.wholeMilliseconds),
       "drainTimeout": .integer(drainTimeout.wholeMilliseconds),
+      "backoffFirst": .integer(backoff.first.wholeMilliseconds),
+      "backoffLongest": .integer(backoff.longest.wholeMilliseconds),
+      "backoffForgivenAfter": .integer(backoff.forgivenAfter.wholeMilliseconds),
+      "beforeReload": .boolean(hooks.contains(.beforeReload)),
+      "afterTakeover": .boolean(hooks.contains(.afterTakeover)),
+      "hookTimeout": .integer(hookTimeout.wholeMilliseconds),
     ]
   }
 
@@ -100,11 +194,44 @@ extension Settings {
       readiness: readiness["age"] == nil
         ? .reported(timeout: try readiness.duration("timeout")) : .alive(after: try readiness.duration("age")),
       startAttempts: try json.integer("startAttempts"), settle: try json.duration("settle"),
-      drainTimeout: try json.duration("drainTimeout"))
+      drainTimeout: try json.duration("drainTimeout"),
+      backoff: Backoff(
+        first: try json.duration("backoffFirst"), longest: try json.duration("backoffLongest"),
+        forgivenAfter: try json.duration("backoffForgivenAfter")),
+      hookTimeout: try json.duration("hookTimeout"))
+    if try json.boolean("beforeReload") { hooks.insert(.beforeReload) }
+    if try json.boolean("afterTakeover") { hooks.insert(.afterTakeover) }
   }
 }
 
 extension JSON {
+  fileprivate init(optional number: UInt32?) {
+    self = number.map { .integer(Int($0)) } ?? .null
+  }
+
+  /// The value of this name, or nil where it is null.
+  fileprivate func optional(_ name: String) throws(ConfigurationError) -> JSON? {
+    let value = try member(name)
+    return value == .null ? nil : value
+  }
+
+  fileprivate func optionalString(_ name: String) throws(ConfigurationError) -> String? {
+    try optional(name) == nil ? nil : try string(name)
+  }
+
+  fileprivate func optionalUInt32(_ name: String) throws(ConfigurationError) -> UInt32? {
+    try optional(name) == nil ? nil : UInt32(truncatingIfNeeded: try integer(name))
+  }
+
+  fileprivate func strings(_ name: String) throws(ConfigurationError) -> [String] {
+    var strings: [String] = []
+    for element in try array(name) {
+      guard case .string(let string) = element else { throw ConfigurationError("'\(name)' isn't made of strings") }
+      strings.append(string)
+    }
+    return strings
+  }
+
   fileprivate func member(_ name: String) throws(ConfigurationError) -> JSON {
     guard let value = self[name] else { throw ConfigurationError("'\(name)' is missing") }
     return value

@@ -1,32 +1,51 @@
 /// A listener that the operator asks for.
 public struct ListenerConfiguration: Hashable, Sendable {
   /// Its name, which workers see in `LISTEN_FDNAMES`.
-  public let name: String
+  public var name: String
   /// Where it listens.
-  public let address: Address
+  public var address: Address
+  /// The length of the accept queue, at least 1 (listen(2)).
+  public var backlog: Int32
+  /// Whether accepting returns at once where there is no connection: `O_NONBLOCK` of the socket.
+  public var isNonblocking: Bool
+  /// Whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY` in ipv6(7)); nil for what fits the address.
+  public var isIPv6Only: Bool?
+  /// The permissions of a unix socket's file, or nil for what umask(2) leaves.
+  public var mode: UInt32?
+  /// The owner of a unix socket's file, or nil for the master's user.
+  public var user: UInt32?
+  /// The group of a unix socket's file, or nil for the master's group.
+  public var group: UInt32?
 
-  /// A listener of this name and address.
-  public init(name: String, address: Address) {
+  /// The length of an accept queue that nobody has chosen. net.core.somaxconn bounds it.
+  public static let defaultBacklog: Int32 = 4096
+
+  /// A listener of this name and address, with the options that nobody has chosen.
+  public init(name: String, address: Address, backlog: Int32 = defaultBacklog) {
     self.name = name
     self.address = address
+    self.backlog = backlog
+    isNonblocking = false
   }
 
   /// Reads `ADDRESS` or `NAME=ADDRESS`. Without a name the address gives one.
   public init(parsing text: String, directory: String) throws(ConfigurationError) {
     // A name has neither '/' nor ':', so that an equals sign in a socket's path isn't taken for one.
     if let equals = text.firstIndex(of: "="), !text[..<equals].contains(where: { $0 == "/" || $0 == ":" }) {
-      name = try ListenerName.validate(String(text[..<equals]))
-      address = try Address(parsing: String(text[text.index(after: equals)...]), directory: directory)
+      let name = try ListenerName.validate(String(text[..<equals]))
+      self.init(
+        name: name, address: try Address(parsing: String(text[text.index(after: equals)...]), directory: directory))
     } else {
-      address = try Address(parsing: text, directory: directory)
-      name = ListenerName.derived(from: address)
+      let address = try Address(parsing: text, directory: directory)
+      self.init(name: ListenerName.derived(from: address), address: address)
     }
   }
 }
 
 /// What a listener may be called (sd_listen_fds_with_names(3)).
-enum ListenerName {
-  static func validate(_ name: String) throws(ConfigurationError) -> String {
+public enum ListenerName {
+  /// Checks a name that the operator chose.
+  public static func validate(_ name: String) throws(ConfigurationError) -> String {
     let isPrintable = name.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") }
     guard (1...255).contains(name.utf8.count), isPrintable, !name.contains(where: { $0 == "/" || $0 == "=" }) else {
       throw ConfigurationError(

@@ -3,6 +3,12 @@ public enum Effect: Hashable, Sendable {
   /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. Answered by
   /// `Event.generationPrepared` or `Event.generationNotPrepared`.
   case prepare(Generation)
+  /// Give up what `prepare` ordered. It is not answered any more.
+  case abandonPreparation(Generation)
+  /// Run the operator's command. Answered by `Event.hookEnded`.
+  case runHook(Hook, Generation)
+  /// Kill the operator's command. It is not answered any more.
+  case killHook(Hook, Generation)
   /// Start the worker. Answered by `Event.workerStarted` or `Event.workerNotStarted`.
   case spawn(WorkerID)
   /// Send the stop signal to the worker, or to what remains of its group if it has exited.

@@ -11,10 +11,15 @@ public enum Event: Hashable, Sendable {
   /// The operator asks for so many workers more, or fewer if negative.
   case scaleRequested(by: Int)
 
-  /// What `Effect.prepare` ordered is done.
-  case generationPrepared(Generation)
+  /// The operator asks for this many workers.
+  case workersRequested(Int)
+
+  /// What `Effect.prepare` ordered is done. `settings` if they have been read anew: they hold from its takeover on.
+  case generationPrepared(Generation, settings: Settings? = nil)
   /// What `Effect.prepare` ordered can't be done.
   case generationNotPrepared(Generation, reason: String)
+  /// The command that `Effect.runHook` ordered has ended, with a failure if there is one.
+  case hookEnded(Hook, Generation, failure: String?)
 
   /// The process that `Effect.spawn` ordered runs the worker's command.
   case workerStarted(WorkerID)
@@ -39,6 +44,8 @@ public enum Requester: Hashable, Sendable {
   case signal(Int32)
   /// A worker, through its notify socket.
   case worker(WorkerID)
+  /// A client of the control socket: the process of this id, of a user.
+  case client(pid: Int32, uid: UInt32)
 }
 
 /// How a process ended (wait(2)).

@@ -24,6 +24,12 @@ public enum Notice: Hashable, Sendable {
   case reloadRequested(by: Requester, latched: Latch?)
   /// A reload has begun.
   case reloadBegan(Generation)
+  /// A command of the operator's runs.
+  case hookBegan(Hook, Generation)
+  /// A command of the operator's has ended well.
+  case hookSucceeded(Hook, Generation, after: Duration)
+  /// A command of the operator's has failed, and nothing depends on it.
+  case hookFailed(Hook, Generation, reason: String)
   /// A batch of candidates has become current.
   case tookOver(Generation, slots: Range<Int>)
   /// The generation serves in all slots.
@@ -64,6 +70,8 @@ public enum Consequence: Hashable, Sendable {
 public enum Failure: Hashable, Sendable {
   /// The generation couldn't be prepared.
   case notPrepared(reason: String)
+  /// The operator's command to run before a reload has failed.
+  case hookFailed(Hook, reason: String)
   /// The worker's command couldn't be executed.
   case notStarted(WorkerID, reason: String)
   /// The worker has exited.

@@ -22,12 +22,26 @@ public struct Start: Hashable, Sendable {
   public internal(set) var latched = false
 }
 
+/// A command of the operator's that runs.
+public struct RunningHook: Hashable, Sendable {
+  /// Which it is.
+  public let hook: Hook
+  /// The generation of the reload that runs it.
+  public let generation: Generation
+  /// When it began.
+  public let began: Instant
+  /// When it is killed.
+  public let deadline: Instant
+}
+
 /// A running reload.
 public struct Reload: Hashable, Sendable {
   /// How far it has come.
   public enum Stage: Hashable, Sendable {
-    /// The generation is being prepared.
-    case preparing
+    /// The generation is being prepared, and has until then.
+    case preparing(until: Instant)
+    /// The operator's command runs that has to succeed before candidates are started.
+    case awaitingHook
     /// The candidates of these slots were started and are not all ready.
     case starting(batch: Range<Int>)
     /// The candidates of these slots are all ready, and take over then.
@@ -39,16 +53,28 @@ public struct Reload: Hashable, Sendable {
   /// When it began.
   public let began: Instant
   /// How far it has come.
-  public internal(set) var stage = Stage.preparing
+  public internal(set) var stage: Stage
+  /// What the operator wants from the takeover of this generation on.
+  public internal(set) var settings: Settings
+  /// How many workers were wanted before this reload's settings asked for another number.
+  public internal(set) var workersBefore: Int?
   /// How many slots, from slot 0 up, have been taken over.
   public internal(set) var moved = 0
   /// Whether another reload was asked for since.
   public internal(set) var latched = false
 
+  /// Whether the generation is still being prepared.
+  public var isPreparing: Bool {
+    switch stage {
+    case .preparing: true
+    case .awaitingHook, .starting, .settling: false
+    }
+  }
+
   var deadline: Instant? {
     switch stage {
-    case .preparing, .starting: nil
-    case .settling(_, let until): until
+    case .awaitingHook, .starting: nil
+    case .preparing(let until), .settling(_, let until): until
     }
   }
 }

@@ -25,12 +25,16 @@ public struct Settings: Hashable, Sendable {
   public var drainTimeout: Duration
   /// The waits between the restarts of a worker that keeps failing.
   public var backoff: Backoff
+  /// The operator's commands that a reload runs.
+  public var hooks: Set<Hook>
+  /// How long such a command may take.
+  public var hookTimeout: Duration
 
   /// Settings with the given values.
   public init(
     workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
     startAttempts: Int = 3, settle: Duration = .seconds(1), drainTimeout: Duration = .seconds(60),
-    backoff: Backoff = Backoff()
+    backoff: Backoff = Backoff(), hooks: Set<Hook> = [], hookTimeout: Duration = .seconds(60)
   ) {
     self.workers = workers
     self.surge = surge
@@ -39,7 +43,17 @@ public struct Settings: Hashable, Sendable {
     self.settle = settle
     self.drainTimeout = drainTimeout
     self.backoff = backoff
+    self.hooks = hooks
+    self.hookTimeout = hookTimeout
   }
+}
+
+/// A command of the operator's that a reload runs.
+public enum Hook: String, Hashable, Sendable, CaseIterable {
+  /// Before the first candidate is started. A reload fails with it.
+  case beforeReload = "before-reload"
+  /// After the last takeover. Nothing waits for it.
+  case afterTakeover = "after-takeover"
 }
 
 /// How long the restart of a worker is put off: not at all for the first failure, then twice as long each time.

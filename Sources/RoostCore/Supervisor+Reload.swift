@@ -20,7 +20,8 @@ extension Supervisor {
 
   mutating func beginReload(at now: Instant) {
     newest = Generation(number: newest.number + 1)
-    phase = .reloading(Reload(generation: newest, began: now))
+    let stage = Reload.Stage.preparing(until: now + Self.preparationTimeout)
+    phase = .reloading(Reload(generation: newest, began: now, stage: stage, settings: settings))
     order(.announce(.reloading))
     askForTime(at: now)
     order(.report(.reloadBegan(newest)))
@@ -33,11 +34,25 @@ extension Supervisor {
     order(.prepare(newest))
   }
 
-  mutating func generationPrepared(_ generation: Generation, at now: Instant) {
+  mutating func generationPrepared(_ generation: Generation, _ settings: Settings?, at now: Instant) {
     switch phase {
-    case .reloading(let reload):
-      precondition(reload.generation == generation && reload.stage == .preparing, "prepared out of turn")
-      startBatch(of: reload, at: now)
+    case .reloading(var reload):
+      precondition(reload.generation == generation && reload.isPreparing, "prepared out of turn")
+      if let settings { reload.settings = settings }
+      if reload.settings.workers != self.settings.workers {
+        reload.workersBefore = desiredWorkers
+        order(.report(.scaled(from: desiredWorkers, to: reload.settings.workers, latched: .reload)))
+        desiredWorkers = reload.settings.workers
+        // The slots that are added have only a candidate.
+        while slots.count < desiredWorkers { slots.append(Slot(current: .vacant)) }
+      }
+      if reload.settings.hooks.contains(.beforeReload) {
+        reload.stage = .awaitingHook
+        phase = .reloading(reload)
+        run(.beforeReload, generation, reload.settings, at: now)
+      } else {
+        startBatch(of: reload, at: now)
+      }
     case .idle, .starting, .serving, .stopping, .stopped:
       break  // A stop came first.
     }
@@ -46,20 +61,34 @@ extension Supervisor {
   mutating func generationNotPrepared(_ generation: Generation, _ reason: String, at now: Instant) {
     switch phase {
     case .reloading(let reload):
-      precondition(reload.generation == generation && reload.stage == .preparing, "prepared out of turn")
+      precondition(reload.generation == generation && reload.isPreparing, "prepared out of turn")
       failReload(reload, .notPrepared(reason: reason), at: now)
     case .idle, .starting, .serving, .stopping, .stopped:
       break  // A stop came first.
     }
   }
 
-  private mutating func startBatch(of reload: Reload, at now: Instant) {
+  mutating func preparationTimedOut(_ reload: Reload, at now: Instant) {
+    order(.abandonPreparation(reload.generation))
+    let reason = "reading the configuration took longer than \(Self.preparationTimeout.components.seconds) s"
+    failReload(reload, .notPrepared(reason: reason), at: now)
+  }
+
+  /// A stop comes before the generation is prepared.
+  mutating func abandonPreparation() {
+    guard case .reloading(let reload) = phase, reload.isPreparing else { return }
+    order(.abandonPreparation(reload.generation))
+  }
+
+  mutating func startBatch(of reload: Reload, at now: Instant) {
     var reload = reload
     // Written so that a surge of Int.max can't overflow.
-    let batch = reload.moved..<(reload.moved + min(settings.surge, slots.count - reload.moved))
+    let batch = reload.moved..<(reload.moved + min(reload.settings.surge, slots.count - reload.moved))
     reload.stage = .starting(batch: batch)
     phase = .reloading(reload)
-    for index in batch { slots[index].candidate = spawn(slot: index, generation: reload.generation, at: now) }
+    for index in batch {
+      slots[index].candidate = spawn(slot: index, generation: reload.generation, reload.settings, at: now)
+    }
   }
 
   /// A candidate got ready: if it was its batch's last, the batch is observed from now on.
@@ -68,8 +97,8 @@ extension Supervisor {
       preconditionFailure("a candidate gets ready only while its batch starts")
     }
     guard slots[batch].allSatisfy({ $0.candidate?.isReady == true }) else { return }
-    if settings.settle == .zero { return takeOver(batch, of: reload, at: now) }
-    reload.stage = .settling(batch: batch, until: now + settings.settle)
+    if reload.settings.settle == .zero { return takeOver(batch, of: reload, at: now) }
+    reload.stage = .settling(batch: batch, until: now + reload.settings.settle)
     phase = .reloading(reload)
   }
 
@@ -77,6 +106,7 @@ extension Supervisor {
   mutating func takeOver(_ batch: Range<Int>, of reload: Reload, at now: Instant) {
     var reload = reload
     var drains: [Effect] = []
+    adopt(reload.settings)
     for index in batch {
       guard let candidate = slots[index].candidate else { preconditionFailure("a takeover without a candidate") }
       if let retiring = slots[index].worker {
@@ -92,10 +122,28 @@ extension Supervisor {
     if reload.moved < slots.count {
       startBatch(of: reload, at: now)
     } else {
+      settings.workers = reload.settings.workers
       order(.report(.reloadSucceeded(reload.generation, after: now - reload.began)))
       order(.announce(.ready))
+      if settings.hooks.contains(.afterTakeover) { run(.afterTakeover, reload.generation, settings, at: now) }
       serve(reloading: reload.latched, at: now)
     }
+  }
+
+  /// A generation that serves brings its settings. The number of workers is only its own once it serves in all slots:
+  /// after a roll that stops half-way the next reload asks for it again.
+  private mutating func adopt(_ new: Settings) {
+    let workers = settings.workers
+    settings = new
+    settings.workers = workers
+  }
+
+  /// Takes back what the settings of a failed reload have changed in the number of workers; what operators have asked for
+  /// meanwhile stays.
+  private mutating func unscale(_ reload: Reload) {
+    guard let before = reload.workersBefore else { return }
+    desiredWorkers = min(max(before + desiredWorkers - reload.settings.workers, 1), Settings.maximumWorkers)
+    while slots.count > before, let last = slots.last, last.current == .vacant { slots.removeLast() }
   }
 
   /// The reload is given up. Its candidates may be serving, so they drain like any retiree; slots that moved stay moved.
@@ -104,14 +152,16 @@ extension Supervisor {
     for index in slots.indices {
       guard let candidate = slots[index].candidate else { continue }
       slots[index].candidate = nil
-      retire(candidate, at: now)
-      drains.append(.report(.drainBegan(candidate.id, timeout: settings.drainTimeout)))
+      retire(candidate, reload.settings, at: now)
+      drains.append(.report(.drainBegan(candidate.id, timeout: reload.settings.drainTimeout)))
     }
+    let slotCount = slots.count
+    unscale(reload)
     order(
       .report(
         .reloadFailed(
           reload.generation, failure, after: now - reload.began, serving: serving, moved: reload.moved,
-          slots: slots.count)))
+          slots: slotCount)))
     order(.announce(.ready))
     orders += drains
     serve(reloading: reload.latched, at: now)

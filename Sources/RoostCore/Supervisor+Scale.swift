@@ -1,6 +1,10 @@
 extension Supervisor {
   mutating func scaleRequested(by change: Int, at now: Instant) {
-    let wanted = min(max(desiredWorkers + change, 1), Settings.maximumWorkers)
+    workersRequested(min(max(desiredWorkers + change, 1), Settings.maximumWorkers), at: now)
+  }
+
+  mutating func workersRequested(_ wanted: Int, at now: Instant) {
+    precondition((1...Settings.maximumWorkers).contains(wanted), "the number of workers wasn't validated")
     switch phase {
     case .starting, .serving, .reloading: break
     case .idle, .stopping, .stopped: return
@@ -19,7 +23,7 @@ extension Supervisor {
 
   mutating func scaleToDesired(at now: Instant) {
     while slots.count < desiredWorkers {
-      let worker = spawn(slot: slots.count, generation: serving, at: now)
+      let worker = spawn(slot: slots.count, generation: serving, settings, at: now)
       slots.append(Slot(current: .worker(worker)))
     }
     while slots.count > desiredWorkers {

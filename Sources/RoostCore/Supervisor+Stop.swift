@@ -28,6 +28,8 @@ extension Supervisor {
 
   /// Tells every worker to go, candidates as well as current ones.
   mutating func stop(_ verdict: Verdict, at now: Instant) {
+    abandonPreparation()
+    killAllHooks()
     phase = .stopping(verdict)
     order(.announce(.stopping))
     askForTime(at: now)

@@ -10,10 +10,12 @@ extension Supervisor {
     case .reloading(let reload):
       switch reload.stage {
       case .settling(let batch, let until) where until <= now: takeOver(batch, of: reload, at: now)
-      case .settling, .preparing, .starting: break
+      case .preparing(let until) where until <= now: preparationTimedOut(reload, at: now)
+      case .settling, .preparing, .awaitingHook, .starting: break
       }
     case .idle, .starting, .serving, .stopping, .stopped: break
     }
+    killOverdueHooks(at: now)
     killOverdue(at: now)
     if let renewal = extensionRenewal, renewal <= now { askForTime(at: now) }
   }
@@ -22,7 +24,7 @@ extension Supervisor {
     switch slots[index].current {
     case .vacant: break
     case .backingOff(let until):
-      if until <= now { slots[index].current = .worker(spawn(slot: index, generation: serving, at: now)) }
+      if until <= now { slots[index].current = .worker(spawn(slot: index, generation: serving, settings, at: now)) }
     case .worker(let worker):
       currentDeadline(worker, at: now)
     }

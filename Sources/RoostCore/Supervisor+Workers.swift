@@ -134,7 +134,7 @@ extension Supervisor {
   mutating func replace(slot index: Int, at now: Instant) {
     let delay = settings.backoff.delay(afterFailures: slots[index].failures)
     if delay == .zero {
-      slots[index].current = .worker(spawn(slot: index, generation: serving, at: now))
+      slots[index].current = .worker(spawn(slot: index, generation: serving, settings, at: now))
     } else {
       slots[index].current = .backingOff(until: now + delay)
     }

@@ -8,8 +8,11 @@ public struct Supervisor: Hashable, Sendable {
   /// When it is told again: long before the time runs out, so that a busy machine can't let it lapse.
   static let extensionRenewedAfter: Duration = .seconds(15)
 
+  /// How long reading the configuration anew may take: a file system that hangs mustn't hang the reload.
+  static let preparationTimeout: Duration = .seconds(60)
+
   /// What the operator wants.
-  public let settings: Settings
+  public internal(set) var settings: Settings
   /// What the service is doing as a whole.
   public internal(set) var phase = Phase.idle
   /// The places of the workers.
@@ -20,6 +23,9 @@ public struct Supervisor: Hashable, Sendable {
   public internal(set) var serving = Generation(number: 1)
   /// How many slots there are to be, once no start and no reload is running.
   public internal(set) var desiredWorkers: Int
+
+  /// The operator's commands that run.
+  public internal(set) var hooks: [RunningHook] = []
 
   var newest = Generation(number: 1)
   var workersStarted = 0
@@ -42,8 +48,10 @@ public struct Supervisor: Hashable, Sendable {
     case .stopRequested(let requester): stopRequested(by: requester, at: now)
     case .stopAtOnceRequested(let requester): stopAtOnceRequested(by: requester, at: now)
     case .scaleRequested(let change): scaleRequested(by: change, at: now)
-    case .generationPrepared(let generation): generationPrepared(generation, at: now)
+    case .workersRequested(let wanted): workersRequested(wanted, at: now)
+    case .generationPrepared(let generation, let settings): generationPrepared(generation, settings, at: now)
     case .generationNotPrepared(let generation, let reason): generationNotPrepared(generation, reason, at: now)
+    case .hookEnded(let hook, let generation, let failure): hookEnded(hook, generation, failure, at: now)
     case .workerStarted(let id): order(.report(.workerStarted(id)))
     case .workerNotStarted(let id, let reason): workerNotStarted(id, reason, at: now)
     case .workerReady(let id): workerReady(id, at: now)
@@ -65,6 +73,7 @@ public struct Supervisor: Hashable, Sendable {
     }
     for slot in slots { deadline = earliest(deadline, slot.deadline) }
     for retiree in retirees { deadline = earliest(deadline, retiree.deadline) }
+    for hook in hooks { deadline = earliest(deadline, hook.deadline) }
     return deadline
   }
 
@@ -86,7 +95,7 @@ extension Supervisor {
   }
 
   /// Starts another worker.
-  mutating func spawn(slot: Int, generation: Generation, at now: Instant) -> Worker {
+  mutating func spawn(slot: Int, generation: Generation, _ settings: Settings, at now: Instant) -> Worker {
     workersStarted += 1
     let id = WorkerID(number: workersStarted, slot: slot, generation: generation)
     order(.spawn(id))
@@ -95,6 +104,11 @@ extension Supervisor {
 
   /// Tells a worker to drain.
   mutating func retire(_ worker: Worker, at now: Instant) {
+    retire(worker, settings, at: now)
+  }
+
+  /// Tells a worker to drain, within the time that these settings give it.
+  mutating func retire(_ worker: Worker, _ settings: Settings, at now: Instant) {
     retirees.append(Retiree(id: worker.id, told: now, stage: .draining(until: now + settings.drainTimeout)))
     order(.drain(worker.id))
   }

@@ -18,6 +18,8 @@ public enum WorkerEnvironment {
   public static let generation = "ROOST_GENERATION"
   /// The worker's slot, in decimal, from 0.
   public static let slot = "ROOST_SLOT"
+  /// Which of the operator's commands this is, in the environment of such a command.
+  public static let hook = "ROOST_HOOK"
   /// The name of the service.
   public static let service = "ROOST_SERVICE"
 

@@ -14,12 +14,16 @@ public struct Handover {
 
   /// The path of the master's binary. Not its inode: a path follows a package's update.
   public let program: String
+  /// The path of the binary that reads the configuration anew on reload, with the arguments of this process; nil if there
+  /// is nothing to be read.
+  public let reader: String?
   /// What the master is to do.
   public let configuration: Configuration
 
   /// A handover of the configuration to the master's binary.
-  public init(program: String, configuration: Configuration) {
+  public init(program: String, reader: String?, configuration: Configuration) {
     self.program = program
+    self.reader = reader
     self.configuration = configuration
   }
 
@@ -28,10 +32,11 @@ public struct Handover {
     let descriptor = roost_memory_file("roost-state")
     guard descriptor >= 0 else { throw MasterError(cannot: "make a file for the state") }
     let state: JSON = [
-      "format": .integer(Self.format), "program": .string(program), "configuration": configuration.json,
+      "format": .integer(Self.format), "program": .string(program),
+      "reader": reader.map(JSON.string) ?? .null, "configuration": configuration.json,
     ]
     let bytes = Array(state.text.utf8)
-    guard write(descriptor, bytes, bytes.count) == bytes.count, lseek(descriptor, 0, SEEK_SET) == 0 else {
+    guard Self.write(bytes, to: descriptor), lseek(descriptor, 0, SEEK_SET) == 0 else {
       throw MasterError(cannot: "write the state")
     }
     setenv(Self.variable, "\(getpid()):\(descriptor)", 1)
@@ -52,12 +57,24 @@ public struct Handover {
       guard state["format"] == .integer(format), case .string(let program) = state["program"],
         let configuration = state["configuration"]
       else { throw MasterError("cannot take over: the state is of another version of roost") }
-      return Handover(program: program, configuration: try Configuration(json: configuration))
+      var reader: String?
+      if case .string(let path) = state["reader"] { reader = path }
+      return Handover(program: program, reader: reader, configuration: try Configuration(json: configuration))
     } catch let error as MasterError {
       throw error
     } catch {
       throw MasterError("cannot take over: the state is damaged: \(error)")
     }
+  }
+
+  static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var rest = bytes[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      guard count > 0 else { return false }
+      rest = rest.dropFirst(count)
+    }
+    return true
   }
 
   private static func readAll(_ descriptor: borrowing Descriptor) throws(MasterError) -> [UInt8] {

@@ -1,3 +1,4 @@
+import CRoostLinux
 import Glibc
 import RoostConfiguration
 
@@ -7,10 +8,14 @@ final class Listener {
   /// The address that it really has, as the operator would write it.
   let address: String
   let descriptor: Descriptor
+  private let backlog: Int32
   private let socketFile: SocketFile?
+  /// The longest that its accept queue was whenever it was looked at.
+  private(set) var peakQueue = 0
 
-  init(name: String, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil) {
-    self.name = name
+  init(_ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil) {
+    name = wanted.name
+    backlog = wanted.backlog
     self.address = SocketAddress.local(of: descriptor)?.text ?? "?"
     self.descriptor = descriptor
     self.socketFile = socketFile
@@ -21,45 +26,55 @@ final class Listener {
   }
 
   /// Sets the length of the accept queue; safe at any time, also with connections in it (listen(2)).
-  func restoreBacklog(_ backlog: Int32) {
+  func restoreBacklog() {
     listen(descriptor.number, backlog)
+  }
+
+  /// How many connections wait to be accepted, and how many can; nil where the kernel doesn't say.
+  @discardableResult
+  func sampleQueue() -> (queued: Int, limit: Int)? {
+    var queued: UInt32 = 0
+    var limit: UInt32 = 0
+    guard roost_accept_queue(descriptor.number, &queued, &limit) == 0 else { return nil }
+    peakQueue = max(peakQueue, Int(queued))
+    return (Int(queued), Int(limit))
   }
 
   /// Opens what the operator asked for: one listener, or as many as systemd has passed under the name.
   static func open(
-    _ wanted: ListenerConfiguration, backlog: Int32, inherited: [(descriptor: Int32, name: String)]
+    _ wanted: ListenerConfiguration, inherited: [(descriptor: Int32, name: String)]
   ) throws(MasterError) -> [Listener] {
     switch wanted.address {
-    case .tcp(let host, let port): [try openTCP(host, port: port, backlog: backlog, for: wanted)]
-    case .unix(let path): [try openUnix(path, backlog: backlog, for: wanted)]
+    case .tcp(let host, let port): [try openTCP(host, port: port, for: wanted)]
+    case .unix(let path): [try openUnix(path, for: wanted)]
     case .systemd(let name): try adopt(name, as: wanted, from: inherited)
     }
   }
 
   private static func openTCP(
-    _ host: Address.Host, port: UInt16, backlog: Int32, for wanted: ListenerConfiguration
+    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration
   ) throws(MasterError) -> Listener {
     var address = SocketAddress(host, port: port)
-    var number = socket(address.family, streamSocket, 0)
+    var number = socket(address.family, streamSocket(wanted), 0)
     if number < 0, errno == EAFNOSUPPORT, host == .any {
       // A kernel without IPv6: "all addresses" are those of IPv4.
       address = SocketAddress(.ipv4("0.0.0.0"), port: port)
-      number = socket(address.family, streamSocket, 0)
+      number = socket(address.family, streamSocket(wanted), 0)
     }
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
     // Connections of a former run that are in TIME_WAIT don't stand in the way (socket(7)).
     descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1)
-    if address.family == AF_INET6 { descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, host == .any ? 0 : 1) }
-    guard address.bind(descriptor), listen(descriptor.number, backlog) == 0 else { throw error(wanted) }
-    return Listener(name: wanted.name, adopting: descriptor)
+    if address.family == AF_INET6 { descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0) }
+    guard address.bind(descriptor), listen(descriptor.number, wanted.backlog) == 0 else { throw error(wanted) }
+    return Listener(wanted, adopting: descriptor)
   }
 
   private static func openUnix(
-    _ path: String, backlog: Int32, for wanted: ListenerConfiguration
+    _ path: String, for wanted: ListenerConfiguration
   ) throws(MasterError) -> Listener {
     let address = SocketAddress(unix: path)
-    let number = socket(AF_UNIX, streamSocket, 0)
+    let number = socket(AF_UNIX, streamSocket(wanted), 0)
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
     var isBound = address.bind(descriptor)
@@ -67,8 +82,23 @@ final class Listener {
       unlink(path)
       isBound = address.bind(descriptor)
     }
-    guard isBound, listen(descriptor.number, backlog) == 0 else { throw error(wanted) }
-    return Listener(name: wanted.name, adopting: descriptor, socketFile: SocketFile(path: path))
+    guard isBound else { throw error(wanted) }
+    let file = SocketFile(path: path)
+    // Nobody can connect before it listens: by then the file is whose it is to be.
+    guard allow(wanted, path), listen(descriptor.number, wanted.backlog) == 0 else {
+      defer { file?.remove() }
+      throw error(wanted)
+    }
+    return Listener(wanted, adopting: descriptor, socketFile: file)
+  }
+
+  /// Gives a socket's file its owner and its permissions.
+  private static func allow(_ wanted: ListenerConfiguration, _ path: String) -> Bool {
+    if wanted.user != nil || wanted.group != nil, chown(path, wanted.user ?? .max, wanted.group ?? .max) != 0 {
+      return false
+    }
+    guard let mode = wanted.mode else { return true }
+    return chmod(path, mode) == 0
   }
 
   private static func adopt(
@@ -87,7 +117,7 @@ final class Listener {
       guard descriptor.get(SOL_SOCKET, SO_ACCEPTCONN) == 1 else {
         throw MasterError("cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket")
       }
-      listeners.append(Listener(name: wanted.name, adopting: descriptor))
+      listeners.append(Listener(wanted, adopting: descriptor))
     }
     return listeners
   }
@@ -103,9 +133,12 @@ final class Listener {
     return MasterError(cannot: "listen on \(wanted.name)=\(wanted.address)", number, hint: hint)
   }
 
-  /// Blocking, as systemd passes sockets too: the flag is shared with every process that holds the socket, so the master
-  /// never changes it.
-  private static var streamSocket: Int32 { Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) }
+  /// Blocking unless asked for, as systemd passes sockets too: the flag is shared with every process that holds the
+  /// socket, so the master never changes it later.
+  private static func streamSocket(_ wanted: ListenerConfiguration) -> Int32 {
+    Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+      | (wanted.isNonblocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
+  }
 }
 
 extension Descriptor {

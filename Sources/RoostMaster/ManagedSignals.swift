@@ -15,6 +15,13 @@ public enum ManagedSignals {
     signal(SIGCHLD, SIG_DFL)
   }
 
+  /// Takes that back, for a command that doesn't become a master: Ctrl-C ends it.
+  public static func unblock() {
+    var set = self.set(all)
+    sigprocmask(SIG_UNBLOCK, &set, nil)
+    signal(SIGPIPE, SIG_DFL)
+  }
+
   static func set(_ signals: [Int32]) -> sigset_t {
     var set = sigset_t()
     sigemptyset(&set)

@@ -4,31 +4,26 @@ extension Master {
   func perform(_ effect: Effect) {
     switch effect {
     case .prepare(let generation): prepare(generation)
+    case .abandonPreparation: abandonPreparation()
+    case .runHook(let hook, let generation): run(hook, generation)
+    case .killHook(let hook, let generation): kill(hook, generation)
     case .spawn(let id): spawn(id)
-    case .drain(let id): process(id)?.drain(configuration.stopSignal.number)
+    case .drain(let id): process(id)?.drain()
     case .kill(let id): process(id)?.kill()
-    case .restoreBacklog: for listener in listeners { listener.restoreBacklog(configuration.backlog) }
+    case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
     case .closeListeners: listeners = []
     case .announce(let announcement): upstream.announce(announcement, supervisor)
     case .report(let notice): remember(notice)
     case .exit(let verdict):
       self.verdict = verdict
+      control?.answerStops()
       loop.exit(0)
     }
   }
 
   /// A worker whose command couldn't be executed has no process.
-  private func process(_ id: WorkerID) -> WorkerProcess? {
+  func process(_ id: WorkerID) -> WorkerProcess? {
     processes.first { $0.id == id }
-  }
-
-  private func prepare(_ generation: Generation) {
-    do {
-      releases[generation] = try resolver.resolve()
-      handle(.generationPrepared(generation))
-    } catch {
-      handle(.generationNotPrepared(generation, reason: "\(error)"))
-    }
   }
 
   private func spawn(_ id: WorkerID) {
@@ -50,18 +45,23 @@ extension Master {
     switch notice {
     case .reloadBegan: upstream.lastFailure = nil
     case .reloadFailed: upstream.lastFailure = words.reloadFailure(notice)
+    case .workerLost(let id, _, _): restarts[id.slot, default: 0] += 1
     default: break
     }
   }
 
-  /// Puts into the log what the operator should know.
+  /// Puts into the log what the operator should know, and tells the clients of the control socket.
   func report(_ effect: Effect) {
     guard case .report(let notice) = effect else { return }
-    let line = words.line(for: notice)
-    log.write(line.level, line.text)
+    let event = words.event(of: notice)
+    log.write(event.record)
+    for listener in listeners { listener.sampleQueue() }
+    tellClients(notice, event)
   }
 
-  private var words: NoticeText {
-    NoticeText(stopSignal: configuration.stopSignal) { [unowned self] in process($0)?.pid }
+  var words: NoticeText {
+    NoticeText(
+      stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal },
+      pid: { [unowned self] in process($0)?.pid })
   }
 }

@@ -7,8 +7,10 @@ extension Master {
   /// Reads every exit there is: signals coalesce, so one SIGCHLD may stand for many.
   func reap() {
     var exits: [(WorkerProcess, ExitCause)] = []
+    var ended: [(HookProcess, ExitCause)] = []
     var exit = roost_exit()
     while roost_reap(&exit) == 1 {
+      if let hook = hooks.first(where: { $0.pid == exit.pid }) { ended.append((hook, ExitCause(exit))) }
       guard let process = processes.first(where: { $0.pid == exit.pid && $0.state == .running }) else { continue }
       process.state = .reaped
       exits.append((process, ExitCause(exit)))
@@ -16,9 +18,11 @@ extension Master {
     for (process, cause) in exits {
       // What it said last is heard first.
       receive(from: process, last: true)
+      process.output.finish()
       process.state = .remains
       handle(.workerExited(process.id, cause, remains: process.groupIsAlive))
     }
+    for (hook, cause) in ended { hookExited(hook, cause) }
     // Remains are the master's children by now, or children of such: their group can only vanish with an exit.
     for process in processes where process.state == .remains && !process.groupIsAlive {
       handle(.workerRemainsGone(process.id))
@@ -30,6 +34,7 @@ extension Master {
     processes.removeAll { process in
       process.state == .remains && !supervisor.retirees.contains { $0.id == process.id }
     }
+    relay.forgetEnded()
   }
 
   func watch(_ process: WorkerProcess) {
@@ -55,9 +60,10 @@ extension Master {
       // More than a week is no time that anybody waits; the sum with now must not overflow.
       handle(.workerAskedForTime(process.id, .microseconds(min(time, 604_800_000_000))))
     }
-    if message.isReady, configuration.readinessChannel == .notify { handle(.workerReady(process.id)) }
+    if let status = message.status { process.statusText = status }
+    if message.isReady, process.release.configuration.readinessChannel == .notify { handle(.workerReady(process.id)) }
     if message.requestsReload {
-      if configuration.allowsWorkerReload {
+      if process.release.configuration.allowsWorkerReload {
         handle(.reloadRequested(by: .worker(process.id)))
       } else {
         log.warning("worker \(process.pid) asked for a reload, which --allow-worker-reload would allow")

@@ -2,24 +2,41 @@ import CRoostLinux
 import Glibc
 import RoostConfiguration
 import RoostCore
+import RoostLog
 import RoostSystemd
 
 /// The long-lived process: turns what happens into events, and carries out what the supervisor orders. It holds no
 /// policy. Single-threaded: everything is called by the loop.
 public final class Master {
   let configuration: Configuration
+  /// What reads the configuration anew on reload, if there is something to be read.
+  let reader: String?
+  let startDirectory: String
   let log: Log
   let loop: EventLoop
   let upstream: Upstream
   let spawner: Spawner
+  let relay: OutputRelay
   let resolver: ReleaseResolver
+  let control: ControlServer?
+  /// When the service was started, in seconds since 1970.
+  let started = time(nil)
   var supervisor: Supervisor
   /// In the order of the workers' descriptors.
   var listeners: [Listener]
   /// The workers that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
-  /// What the workers of each generation that may still be started from execute.
+  /// The operator's commands that run.
+  var hooks: [HookProcess] = []
+  var preparation: Preparation?
+  /// What the workers of each generation that may still be started from run.
   var releases: [Generation: Release]
+  /// How many workers of each slot were lost.
+  var restarts: [Int: Int] = [:]
+  /// What came of the last reload.
+  var lastReload: ReloadVerdict?
+  /// What the process that is being reported on wrote last, where it isn't a worker.
+  var lastWords: [String] = []
   var events: [Event] = []
   var isHandling = false
   var verdict: Verdict?
@@ -27,14 +44,20 @@ public final class Master {
   private var timer: Timer?
 
   /// Checks and opens everything that the configuration asks for. Nothing is started yet.
-  private init(_ configuration: Configuration, log: Log) throws(MasterError) {
+  private init(_ handover: Handover, log: Log) throws(MasterError) {
+    let configuration = handover.configuration
     self.configuration = configuration
     self.log = log
-    let resolver = try ReleaseResolver(command: configuration.command[0])
+    reader = handover.reader
+    startDirectory = try WorkingDirectory.logical()
+    let resolver = try ReleaseResolver()
     self.resolver = resolver
-    releases = [Generation(number: 1): try resolver.resolve()]
+    releases = [Generation(number: 1): try resolver.resolve(configuration.worker)]
     do {
-      loop = try EventLoop()
+      let loop = try EventLoop()
+      self.loop = loop
+      // Before the listeners: a second master of the same name must not take them from the first.
+      control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
       let inherited = try InheritedDescriptors.all()
       listeners = try Self.open(configuration, inherited, log)
     } catch let error as MasterError {
@@ -44,10 +67,8 @@ public final class Master {
     }
     upstream = Upstream(log: log)
     supervisor = Supervisor(settings: configuration.settings)
-    spawner = Spawner(
-      service: configuration.name, command: configuration.command,
-      hasReadinessPipe: configuration.readinessChannel == .pipe,
-      parentDeathSignal: configuration.stopSignal.number)
+    relay = OutputRelay(loop: loop)
+    spawner = Spawner(service: configuration.name, relay: relay)
   }
 
   private static func open(
@@ -55,7 +76,7 @@ public final class Master {
   ) throws(MasterError) -> [Listener] {
     var listeners: [Listener] = []
     for wanted in configuration.listeners {
-      let opened = try Listener.open(wanted, backlog: configuration.backlog, inherited: inherited)
+      let opened = try Listener.open(wanted, inherited: inherited)
       for listener in opened { log.info("listening on \(listener.name)=\(listener.address)") }
       listeners += opened
     }
@@ -72,6 +93,7 @@ public final class Master {
       guard let handover = try Handover.received() else {
         throw MasterError("roost-master isn't to be started by hand: use 'roost run'")
       }
+      log.setField("ROOST_SERVICE", handover.configuration.name)
       exit(run(handover, log))
     } catch {
       log.error("\(error)")
@@ -82,7 +104,7 @@ public final class Master {
   private static func run(_ handover: Handover, _ log: Log) -> Int32 {
     let pidFile = handover.configuration.pidFile.map(PidFile.init)
     do {
-      let master = try Master(handover.configuration, log: log)
+      let master = try Master(handover, log: log)
       try pidFile?.write()
       defer { pidFile?.remove() }
       return master.serve()
@@ -104,7 +126,8 @@ public final class Master {
       return ExitStatus.masterFailed
     }
     listeners = []
-    Orphans(stopSignal: configuration.stopSignal.number, log: log).stop()
+    Orphans(stopSignal: configuration.worker.stopSignal.number, log: log).stop()
+    relay.finish()
     log.info("stopped")
     return verdict == .startFailed ? ExitStatus.startFailed : ExitStatus.stopped
   }
@@ -126,6 +149,7 @@ public final class Master {
       timer?.wentOff()
       handle(.timePassed)
     }
+    try control?.serve { [unowned self] in answer($0, $1) }
   }
 
   private func watch(
@@ -146,6 +170,7 @@ public final class Master {
         for effect in effects { perform(effect) }
         // Nothing waits for words to be found: a takeover's signals are out by now.
         for effect in effects { report(effect) }
+        answerDrained()
         forgetGone()
       }
     }

@@ -1,53 +1,103 @@
 import CRoostLinux
 import Glibc
 import RoostConfiguration
+import RoostControl
 import RoostCore
 
 /// The words for what the operator should know.
 struct NoticeText {
-  let stopSignal: StopSignal
+  /// What a worker is told to drain with.
+  let stopSignal: (WorkerID) -> StopSignal
   /// The pid of a worker that has one.
   let pid: (WorkerID) -> pid_t?
 
-  func line(for notice: Notice) -> (level: Log.Level, text: String) {
+  func event(of notice: Notice) -> ServiceEvent {
     switch notice {
-    case .workerStarted(let id): (.info, "\(name(id)) started")
-    case .workerReady(let id, let after): (.info, "\(name(id)) is ready after \(milliseconds(after))")
-    case .workerLost(let id, let failure, let then): (.warning, "\(lost(id, failure))\(consequence(then))")
+    case .workerStarted(let id): told(.workerStarted, id, "\(name(id)) started")
+    case .workerReady(let id, let after): told(.workerReady, id, "\(name(id)) is ready after \(milliseconds(after))")
+    case .workerLost(let id, let failure, let then):
+      told(.workerLost, id, .warning, "\(lost(id, failure))\(consequence(then))")
     case .drainBegan(let id, let timeout):
-      (.info, "\(name(id)) was sent \(signalName(stopSignal.number)) and has \(timeout.text) to drain")
+      told(.drainBegan, id, "\(name(id)) was sent \(signal(id)) and has \(timeout.text) to drain")
     case .drainEnded(let id, let cause, let after):
-      (isClean(cause) ? .info : .warning, "\(name(id)) drained and \(text(cause)) after \(milliseconds(after))")
+      told(
+        .drainEnded, id, isClean(cause, id) ? .info : .warning,
+        "\(name(id)) drained and \(text(cause)) after \(milliseconds(after))")
     case .drainTimedOut(let id, let after):
-      (.warning, "\(name(id)) did not drain within \(after.text): killing its process group")
+      told(
+        .drainTimedOut, id, .warning, "\(name(id)) did not drain within \(after.text): killing its process group")
     case .remainsStopped(let id, let timeout):
-      (
-        .warning,
-        "\(name(id)) left processes behind, which were sent \(signalName(stopSignal.number)) and have \(timeout.text)"
-      )
-    case .startSucceeded(let generation, let workers, let after):
-      (.info, "generation \(generation.number) serves with \(count(workers)) after \(milliseconds(after))")
-    case .startFailed(let failure): (.error, "start failed: \(text(failure))")
-    case .reloadRequested(let requester, let latched):
-      (.info, "reload requested by \(text(requester))\(waiting(latched))")
-    case .reloadBegan(let generation): (.info, "reload to generation \(generation.number) began")
-    case .tookOver(let generation, let slots):
-      (.info, "generation \(generation.number) took over in \(text(slots))")
-    case .reloadSucceeded(let generation, let after):
-      (.info, "reload to generation \(generation.number) succeeded after \(milliseconds(after))")
-    case .reloadFailed(let generation, let failure, let after, let serving, let moved, let slots):
-      (
-        .error,
-        "reload to generation \(generation.number) failed after \(milliseconds(after)): \(text(failure)); "
-          + goesOn(generation, serving, moved, slots)
-      )
-    case .scaled(let from, let to, let latched):
-      (.info, "scaling from \(count(from)) to \(to)\(waiting(latched))")
-    case .scaleRefused(let at):
-      (.warning, "the number of workers stays at \(at): it can be 1 to \(Settings.maximumWorkers)")
-    case .stopRequested(let requester): (.info, "stop requested by \(text(requester))")
-    case .stopAtOnceRequested(let requester): (.info, "stop at once requested by \(text(requester))")
+      told(
+        .remainsStopped, id, .warning,
+        "\(name(id)) left processes behind, which were sent \(signal(id)) and have \(timeout.text)")
+    case .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
+      .hookBegan, .hookSucceeded, .hookFailed, .scaled, .scaleRefused, .stopRequested, .stopAtOnceRequested:
+      eventOfService(notice)
     }
+  }
+
+  private func eventOfService(_ notice: Notice) -> ServiceEvent {
+    switch notice {
+    case .startSucceeded(let generation, let workers, let after):
+      told(
+        .startSucceeded, generation,
+        "generation \(generation.number) serves with \(count(workers)) after \(milliseconds(after))")
+    case .startFailed(let failure): told(.startFailed, nil, .error, "start failed: \(text(failure))")
+    case .reloadRequested(let requester, let latched):
+      told(.reloadRequested, nil, "reload requested by \(text(requester))\(waiting(latched))")
+    case .reloadBegan(let generation):
+      told(.reloadBegan, generation, "reload to generation \(generation.number) began")
+    case .tookOver(let generation, let slots):
+      told(.tookOver, generation, "generation \(generation.number) took over in \(text(slots))")
+    case .reloadSucceeded(let generation, let after):
+      told(
+        .reloadSucceeded, generation,
+        "reload to generation \(generation.number) succeeded after \(milliseconds(after))")
+    case .reloadFailed(let generation, let failure, let after, let serving, let moved, let slots):
+      told(
+        .reloadFailed, generation, .error,
+        "reload to generation \(generation.number) failed after \(milliseconds(after)): \(text(failure)); "
+          + goesOn(generation, serving, moved, slots))
+    case .hookBegan(let hook, let generation): told(.hookBegan, generation, "\(hook.rawValue) began")
+    case .hookSucceeded(let hook, let generation, let after):
+      told(.hookSucceeded, generation, "\(hook.rawValue) succeeded after \(milliseconds(after))")
+    case .hookFailed(let hook, let generation, let reason):
+      told(
+        .hookFailed, generation, .warning,
+        "\(hook.rawValue) failed: \(reason); generation \(generation.number) goes on serving")
+    case .scaled(let from, let to, let latched):
+      told(.scaled, nil, "scaling from \(count(from)) to \(to)\(waiting(latched))")
+    case .scaleRefused(let at):
+      told(
+        .scaleRefused, nil, .warning,
+        "the number of workers stays at \(at): it can be 1 to \(Settings.maximumWorkers)")
+    case .stopRequested(let requester): told(.stopRequested, nil, "stop requested by \(text(requester))")
+    case .stopAtOnceRequested(let requester):
+      told(.stopAtOnceRequested, nil, "stop at once requested by \(text(requester))")
+    case .workerStarted, .workerReady, .workerLost, .drainBegan, .drainEnded, .drainTimedOut, .remainsStopped:
+      preconditionFailure("an event of a worker")
+    }
+  }
+
+  private func told(_ kind: EventKind, _ id: WorkerID, _ text: String) -> ServiceEvent {
+    told(kind, id, .info, text)
+  }
+
+  private func told(_ kind: EventKind, _ generation: Generation?, _ text: String) -> ServiceEvent {
+    told(kind, generation, .info, text)
+  }
+
+  private func told(
+    _ kind: EventKind, _ id: WorkerID, _ level: ServiceEvent.Level, _ text: String
+  ) -> ServiceEvent {
+    ServiceEvent(
+      kind: kind, level: level, text: text, generation: id.generation.number, slot: id.slot, pid: pid(id))
+  }
+
+  private func told(
+    _ kind: EventKind, _ generation: Generation?, _ level: ServiceEvent.Level, _ text: String
+  ) -> ServiceEvent {
+    ServiceEvent(kind: kind, level: level, text: text, generation: generation?.number, slot: nil, pid: nil)
   }
 
   /// The same failure in a line of its own, for the status.
@@ -76,6 +126,7 @@ struct NoticeText {
   private func text(_ failure: Failure) -> String {
     switch failure {
     case .notPrepared(let reason): reason
+    case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
     case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
     case .exited(let id, let cause, .starting): "\(shortName(id)) \(text(cause)) before it was ready"
     case .exited(let id, let cause, .settling): "\(shortName(id)) \(text(cause)) while it settled"
@@ -86,7 +137,7 @@ struct NoticeText {
 
   private func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
-    case .notPrepared(let reason): reason
+    case .notPrepared(let reason), .hookFailed(_, let reason): reason
     case .notStarted(_, let reason): "\(name(id)) was not started: \(reason)"
     case .exited(_, let cause, .starting): "\(name(id)) \(text(cause)) before it was ready"
     case .exited(_, let cause, .settling): "\(name(id)) \(text(cause)) while it settled"
@@ -95,7 +146,7 @@ struct NoticeText {
     }
   }
 
-  private func text(_ cause: ExitCause) -> String {
+  func text(_ cause: ExitCause) -> String {
     switch cause {
     case .exited(let status): "exited with status \(status)"
     case .signalled(let signal, let dumpedCore):
@@ -104,9 +155,11 @@ struct NoticeText {
   }
 
   /// A worker that dies by the stop signal it was sent has exited cleanly.
-  private func isClean(_ cause: ExitCause) -> Bool {
-    cause == .exited(status: 0) || cause == .signalled(stopSignal.number, dumpedCore: false)
+  private func isClean(_ cause: ExitCause, _ id: WorkerID) -> Bool {
+    cause == .exited(status: 0) || cause == .signalled(stopSignal(id).number, dumpedCore: false)
   }
+
+  private func signal(_ id: WorkerID) -> String { signalName(stopSignal(id).number) }
 
   private func consequence(_ then: Consequence) -> String {
     switch then {
@@ -121,6 +174,7 @@ struct NoticeText {
     switch requester {
     case .signal(let number): signalName(number)
     case .worker(let id): name(id)
+    case .client(let pid, let uid): "process \(pid) of user \(uid)"
     }
   }
 

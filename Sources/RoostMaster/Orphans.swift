@@ -1,5 +1,6 @@
 import CRoostLinux
 import Glibc
+import RoostLog
 
 /// What workers have left behind outside their process groups. Being a subreaper, the master is its parent by now.
 struct Orphans {

@@ -1,34 +1,61 @@
 import Glibc
+import RoostConfiguration
 
-/// What the workers of one generation execute, and where. Symbolic links are resolved once, so that a worker restarted
-/// after a crash runs what its generation runs, even if the link has moved on to a release that isn't loaded yet.
-struct Release {
+/// What the workers of one generation run. Symbolic links are resolved once, so that a worker restarted after a crash
+/// runs what its generation runs, even if the link has moved on to a release that isn't loaded yet.
+final class Release {
+  let configuration: WorkerConfiguration
   /// The path of the executable.
   let executable: String
   /// The directory that workers start in.
   let directory: String
+  let arguments: CStrings
+  /// What every worker's environment begins with.
+  let environment: [String]
+
+  init(_ configuration: WorkerConfiguration, executable: String, directory: String, environment: [String]) {
+    self.configuration = configuration
+    self.executable = executable
+    self.directory = directory
+    self.environment = environment
+    arguments = CStrings(configuration.command)
+  }
 }
 
 /// Resolves command and directory anew for each generation: a release is often a moved symbolic link.
-struct ReleaseResolver {
-  private let command: String
-  private let logicalDirectory: String
+public struct ReleaseResolver {
+  private let startDirectory: String
+  /// The master's environment without what is private to it.
+  private let inherited: [String]
 
-  /// A resolver for a command, to be run where the master was started.
-  init(command: String) throws(MasterError) {
-    self.command = command
-    logicalDirectory = try WorkingDirectory.logical()
+  /// A resolver for commands that run where the master was started, unless they are told otherwise.
+  public init() throws(MasterError) {
+    startDirectory = try WorkingDirectory.logical()
+    inherited = WorkerEnvironmentBase.assignments()
   }
 
-  /// What the command stands for now.
-  func resolve() throws(MasterError) -> Release {
-    guard let directory = resolvedPath(logicalDirectory) else {
-      throw MasterError(cannot: "enter the directory \(logicalDirectory)")
+  /// Throws what stands in the way of running a worker.
+  public func check(_ configuration: WorkerConfiguration) throws(MasterError) {
+    _ = try resolve(configuration)
+  }
+
+  /// What the configuration stands for now.
+  func resolve(_ configuration: WorkerConfiguration) throws(MasterError) -> Release {
+    let logical = configuration.directory ?? startDirectory
+    guard let directory = resolvedPath(logical) else { throw MasterError(cannot: "enter the directory \(logical)") }
+    let environment = WorkerEnvironmentBase.merge(inherited, configuration.environment)
+    for hook in [configuration.beforeReload, configuration.afterTakeover] {
+      if let hook { _ = try executable(hook[0], in: directory, environment) }
     }
-    return Release(executable: try executable(in: directory), directory: directory)
+    return Release(
+      configuration, executable: try executable(configuration.command[0], in: directory, environment),
+      directory: directory, environment: environment)
   }
 
-  private func executable(in directory: String) throws(MasterError) -> String {
+  /// The file that a command names: beside the directory of the workers, or in the PATH that they have.
+  func executable(
+    _ command: String, in directory: String, _ environment: [String]
+  ) throws(MasterError) -> String {
     if command.utf8.contains(UInt8(ascii: "/")) {
       let path = command.utf8.first == UInt8(ascii: "/") ? command : directory + "/" + command
       guard let resolved = resolvedPath(path), Self.isExecutable(resolved) else {
@@ -36,7 +63,8 @@ struct ReleaseResolver {
       }
       return resolved
     }
-    let path = getenv("PATH").map { String(cString: $0) } ?? "/usr/local/bin:/usr/bin:/bin"
+    let assignment = environment.last { $0.utf8.starts(with: "PATH=".utf8) }
+    let path = assignment.map { String(Substring($0.utf8.dropFirst(5))) } ?? "/usr/local/bin:/usr/bin:/bin"
     for folder in path.utf8.split(separator: UInt8(ascii: ":")) where folder.first == UInt8(ascii: "/") {
       let folder = Substring(folder)
       if let resolved = resolvedPath("\(folder)/\(command)"), Self.isExecutable(resolved) { return resolved }

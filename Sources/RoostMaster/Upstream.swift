@@ -1,6 +1,7 @@
 import Glibc
 import RoostConfiguration
 import RoostCore
+import RoostLog
 import RoostSystemd
 
 /// The master's one voice to the supervisor that started it, if there is one (sd_notify(3)).
@@ -56,6 +57,11 @@ final class Upstream {
     case .serving:
       parts.append("generation \(supervisor.serving.number) serves: \(ready) of \(slots.count) workers ready")
     case .reloading(let reload):
+      switch reload.stage {
+      case .preparing: return "reloading to generation \(reload.generation.number): reading the configuration"
+      case .awaitingHook: return "reloading to generation \(reload.generation.number): before-reload runs"
+      case .starting, .settling: break
+      }
       let accepting = reload.moved + slots.count { $0.candidate?.isReady == true }
       parts.append("reloading to generation \(reload.generation.number): \(accepting) of \(slots.count) workers ready")
     case .stopping: return "stopping: \(draining) \(draining == 1 ? "worker drains" : "workers drain")"

@@ -14,19 +14,31 @@ final class WorkerProcess {
   let id: WorkerID
   /// Also the number of its process group.
   let pid: pid_t
+  let release: Release
   let notifySocket: NotifySocket
   let readinessPipe: ReadinessPipe?
+  let output: WorkerOutput
+  /// When it was started, in seconds since 1970.
+  let started = time(nil)
   var state = State.running
+  /// What it last said of itself.
+  var statusText: String?
 
-  init(id: WorkerID, pid: pid_t, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?) {
+  init(
+    id: WorkerID, pid: pid_t, release: Release, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?,
+    output: WorkerOutput
+  ) {
     self.id = id
     self.pid = pid
+    self.release = release
+    self.output = output
     self.notifySocket = notifySocket
     self.readinessPipe = readinessPipe
   }
 
   /// Asks the worker to drain, or if it has exited, what remains of its group.
-  func drain(_ signal: Int32) {
+  func drain() {
+    let signal = release.configuration.stopSignal.number
     switch state {
     case .running: Glibc.kill(pid, signal)
     case .reaped: break  // The pid may be another's by now; if it has left something, its exit says so in a moment.
@@ -46,7 +58,7 @@ final class WorkerProcess {
 
   /// Whether a message of this user is the worker's: a worker that was started by root may have changed its user.
   func isAcceptableSender(_ uid: uid_t) -> Bool {
-    uid == 0 || uid == geteuid() || uid == effectiveUser
+    uid == 0 || uid == geteuid() || uid == release.configuration.identity?.user || uid == effectiveUser
   }
 
   /// The effective uid of the worker now (proc_pid_status(5)), or nil if it is gone.

@@ -62,10 +62,17 @@ public final class EventLoop {
   public func onReadable(
     _ descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
   ) throws(SystemdError) -> Source {
+    try on(.readable, of: descriptor, priority: priority, handler)
+  }
+
+  /// Handles a descriptor of which what was asked for is possible, or that is hung up, as long as that holds.
+  public func on(
+    _ interest: Interest, of descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
+  ) throws(SystemdError) -> Source {
     let box = Box(handler)
     var source: OpaquePointer?
     let result = sd_event_add_io(
-      event, &source, descriptor, readable, { _, _, _, data in Box.call(data) }, box.retained())
+      event, &source, descriptor, interest.rawValue, { _, _, _, data in Box.call(data) }, box.retained())
     return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
   }
 
@@ -80,8 +87,19 @@ public final class EventLoop {
   }
 }
 
-/// EPOLLIN (epoll_ctl(2)), which the Glibc module doesn't have. Hang-up and error are reported without asking.
-private let readable: UInt32 = 0x001
+/// What is awaited of a descriptor (epoll_ctl(2)). Hang-up and error are reported without asking.
+public struct Interest: OptionSet, Sendable {
+  /// The kernel's bits.
+  public let rawValue: UInt32
+
+  /// The interest of these bits.
+  public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+  /// EPOLLIN, which the Glibc module doesn't have.
+  public static let readable = Interest(rawValue: 0x001)
+  /// EPOLLOUT
+  public static let writable = Interest(rawValue: 0x004)
+}
 
 /// A registration in an event loop. Its owner keeps it: the handler is never called after it is gone.
 public final class Source {
@@ -99,6 +117,16 @@ public final class Source {
     sd_event_source_set_destroy_callback(source) { data in Unmanaged<Box>.fromOpaque(data!).release() }
     sd_event_source_set_priority(source, priority.value)
     self.source = source
+  }
+
+  /// Turns it off for a while, or on again.
+  public func setEnabled(_ isEnabled: Bool) {
+    sd_event_source_set_enabled(source, Int32(isEnabled ? SD_EVENT_ON : SD_EVENT_OFF))
+  }
+
+  /// Changes what is awaited of its descriptor.
+  public func setInterest(_ interest: Interest) {
+    sd_event_source_set_io_events(source, interest.rawValue)
   }
 
   /// Changes in which sequence it is dispatched.

@@ -24,7 +24,7 @@ enum MasterProgram {
   }
 
   /// The path by which this program was started.
-  private static func ownPath() throws(MasterError) -> String {
+  static func ownPath() throws(MasterError) -> String {
     let name = CommandLine.arguments[0]
     if name.hasPrefix("/") { return name }
     if name.contains("/") { return try WorkingDirectory.logical() + "/" + name }

@@ -1,20 +1,25 @@
 import ArgumentParser
 import Foundation
 import RoostConfiguration
-import RoostCore
 import RoostMaster
+import RoostOptions
 
 /// `roost run`: becomes the master.
 struct RunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
     abstract: "Run a service in the foreground.",
-    usage: "roost run [<options>] -- COMMAND [ARG ...]",
+    usage: """
+      roost run [<options>] -- COMMAND [ARG ...]
+      roost run [<options>] NAME            (reads /etc/roost/NAME.toml)
+      roost run [<options>] --config FILE
+      """,
     discussion: """
       Opens the listeners, starts the workers with them, and keeps them running. On SIGHUP it starts new workers, waits \
       until they are ready, and only then tells the old ones to drain.
 
-      Durations are written 500ms, 30s, 2m or 1m30s.
+      Every option can stand in a configuration file under the same name, and the command line wins \
+      (docs/configuration.md). Durations are written 500ms, 30s, 2m or 1m30s.
 
       Signals: HUP reloads; TERM and INT stop gracefully, a second one at once; QUIT stops at once; TTIN and TTOU add and \
       remove a worker.
@@ -23,81 +28,66 @@ struct RunCommand: ParsableCommand {
       can't be had, and nothing was started.
       """)
 
-  @Option(
-    name: [.customShort("l"), .long],
-    help: ArgumentHelp(
-      "Listen here: 8080, 127.0.0.1:8080, [::1]:8080, unix:/run/x.sock, or systemd:NAME to adopt a socket from systemd. Repeatable.",
-      valueName: "[name=]address"))
-  var listen: [String] = []
+  @Argument(help: ArgumentHelp("The service of /etc/roost/NAME.toml.", valueName: "name"))
+  var service: String?
 
-  @Option(name: [.customShort("n"), .long], help: "How many workers.")
-  var workers = 1
+  @Option(help: ArgumentHelp("Read this configuration file.", valueName: "file"))
+  var config: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "How a worker says that it is ready: READY=1 to NOTIFY_SOCKET, a line to READY_FD, or not at all.",
-      valueName: "notify|pipe|none"))
-  var ready = Configuration.ReadinessChannel.notify
-
-  @Option(
-    help: ArgumentHelp("With --ready none: how long it has to be alive. (default: 1s)", valueName: "duration"),
-    transform: Duration.argument)
-  var readyAfter: Duration?
-
-  @Option(
-    help: ArgumentHelp("How long a worker may take to get ready. (default: 60s)", valueName: "duration"),
-    transform: Duration.argument)
-  var readyTimeout: Duration?
-
-  @Option(help: "How often each of the first workers is tried.")
-  var startAttempts = 3
-
-  @Option(
-    help: ArgumentHelp(
-      "How long ready new workers are observed before they take over. (default: 1s)", valueName: "duration"),
-    transform: Duration.argument)
-  var settle: Duration?
-
-  @Option(
-    help: ArgumentHelp(
-      "How long a worker may take to drain before it is killed. (default: 60s)", valueName: "duration"),
-    transform: Duration.argument)
-  var drainTimeout: Duration?
-
-  @Option(help: "How many new workers a reload starts at a time. (default: all)")
-  var surge: Int?
-
-  @Option(
-    help: ArgumentHelp("What asks a worker to drain. (default: TERM)", valueName: "signal"),
-    transform: StopSignal.argument)
-  var stopSignal: StopSignal?
-
-  @Option(help: "The length of the listeners' accept queues; net.core.somaxconn bounds it.")
-  var backlog = 4096
-
-  @Option(help: ArgumentHelp("Keep the master's pid in this file.", valueName: "path"))
-  var pidFile: String?
-
-  @Option(help: "The service's name. (default: that of the command's file)")
-  var name: String?
-
-  @Flag(help: "Let workers ask for a reload, by X_ROOST_RELOAD=1 to NOTIFY_SOCKET.")
-  var allowWorkerReload = false
+  @OptionGroup var options: ServiceOptions
 
   @Argument(parsing: .postTerminator, help: "The worker's program and its arguments.")
   var command: [String] = []
 
-  func validate() throws {
-    _ = try validated()
+  func run() throws {
+    let request = PreparationRequest()
+    do {
+      try checkEncoding()
+      let read = try configuration()
+      if let request { return request.answer(read) }
+      try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read).execute()
+    } catch let problems as Problems {
+      if let request { return request.answer(problem: problems.oneLine) }
+      try Failure.exit(problems)
+    } catch let error as MasterError {
+      if let request { return request.answer(problem: error.description) }
+      try Failure.exit(error.description, ExitStatus.masterFailed)
+    }
   }
 
-  func run() throws {
-    let configuration = try validated()
-    do {
-      try Handover(program: try MasterProgram.path(), configuration: configuration).execute()
-    } catch {
-      FileHandle.standardError.write(Data("roost: \(error)\n".utf8))
-      throw ExitCode(ExitStatus.masterFailed)
+  private func configuration() throws -> Configuration {
+    if service != nil, config != nil { throw ValidationError("Give a NAME or --config, not both") }
+    if file == nil, command.isEmpty {
+      throw ValidationError(
+        "Say what to run: a NAME or --config for a configuration file, or a command after '--', as in: "
+          + "roost run --listen 8080 -- ./server --verbose")
     }
+    let entries = options.entries + (command.isEmpty ? [] : [ServiceOptions.entry("command", command, as: "--")])
+    return try Options(file: file, commandLine: entries, directory: try WorkingDirectory.logical()).configuration()
+  }
+
+  private var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
+
+  /// What reads the configuration on reload: this program, unless nothing but the command line was read.
+  private func reader() throws -> String? {
+    file == nil && !options.dependsOnFiles ? nil : try MasterProgram.ownPath()
+  }
+
+  /// Swift's strings would replace what isn't UTF-8, and a worker would get another argument than was written.
+  private func checkEncoding() throws {
+    for (index, argument) in CommandLine.arguments.enumerated() {
+      guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else { continue }
+      throw ValidationError("Argument \(index) isn't UTF-8: '\(argument)'")
+    }
+  }
+}
+
+/// Where configuration files are.
+enum ConfigurationPath {
+  static func path(ofService name: String) -> String { "/etc/roost/\(name).toml" }
+
+  /// A path as it is; anything without a slash that is no file here names a service.
+  static func path(of text: String) -> String {
+    text.contains("/") || FileManager.default.fileExists(atPath: text) ? text : path(ofService: text)
   }
 }

@@ -3,4 +3,11 @@ import RoostMaster
 // Before anything else: from here on a signal waits until the master watches for it, in the binary that this one
 // executes in its place.
 ManagedSignals.block()
-RoostCommand.main()
+do {
+  var command = try RoostCommand.parseAsRoot()
+  // Everything else is an ordinary command, which Ctrl-C ends.
+  if !(command is RunCommand) { ManagedSignals.unblock() }
+  try command.run()
+} catch {
+  RoostCommand.exit(withError: error)
+}

@@ -6,20 +6,39 @@ import Testing
 @Suite("The state that the master takes over")
 struct StateTests {
   private static func configuration(_ readiness: Settings.Readiness, pidFile: String?) throws -> Configuration {
-    Configuration(
-      name: "web", command: ["./server", "--a", "é\n\"", ""],
+    var worker = WorkerConfiguration(command: ["./server", "--a", "é\n\"", ""])
+    worker.directory = "/srv/web/current"
+    worker.environment = ["A=b=c", "B="]
+    worker.identity = Identity(user: 33, group: .max - 1, supplementaryGroups: [4, 27])
+    worker.umask = 0o027
+    worker.limits = [ResourceLimit(resource: 7, soft: 1024, hard: nil), ResourceLimit(resource: 4, soft: 0, hard: 0)]
+    worker.nice = -5
+    worker.readinessChannel = .pipe
+    worker.stopSignal = try StopSignal(parsing: "QUIT")
+    worker.allowsWorkerReload = true
+    worker.output = .prefixed
+    worker.beforeReload = ["/bin/sh", "-c", "true"]
+    worker.afterTakeover = ["/bin/true"]
+    var admin = ListenerConfiguration(name: "admin", address: .unix(path: "/run/ä.sock"), backlog: 511)
+    admin.mode = 0o660
+    admin.user = 0
+    admin.group = 33
+    var both = ListenerConfiguration(name: "b", address: .tcp(.ipv6("::1"), port: 65535))
+    both.isIPv6Only = true
+    both.isNonblocking = true
+    return Configuration(
+      name: "web",
       listeners: [
         ListenerConfiguration(name: "http", address: .tcp(.any, port: 80)),
-        ListenerConfiguration(name: "a", address: .tcp(.ipv4("127.0.0.1"), port: 0)),
-        ListenerConfiguration(name: "b", address: .tcp(.ipv6("::1"), port: 65535)),
-        ListenerConfiguration(name: "admin", address: .unix(path: "/run/ä.sock")),
+        ListenerConfiguration(name: "a", address: .tcp(.ipv4("127.0.0.1"), port: 0)), both, admin,
         ListenerConfiguration(name: "s", address: .systemd(name: "http")),
       ],
-      backlog: 511, readinessChannel: .pipe, stopSignal: try StopSignal(parsing: "QUIT"), pidFile: pidFile,
-      allowsWorkerReload: true,
+      pidFile: pidFile, control: ControlConfiguration(directory: "/run/roost/web", group: 33), worker: worker,
       settings: Settings(
         workers: 4, surge: .max, readiness: readiness, startAttempts: 2, settle: .milliseconds(1500),
-        drainTimeout: .seconds(7)))
+        drainTimeout: .seconds(7),
+        backoff: Backoff(first: .milliseconds(1), longest: .seconds(2), forgivenAfter: .seconds(3)),
+        hooks: [.beforeReload], hookTimeout: .seconds(5)))
   }
 
   @Test("A configuration comes out as it went in")
@@ -31,6 +50,14 @@ struct StateTests {
         #expect(try Configuration(json: JSON(parsing: Array(text.utf8))) == configuration)
       }
     }
+  }
+
+  @Test("A configuration that leaves everything to the master comes out as it went in")
+  func leastRoundTrip() throws {
+    let least = Configuration(
+      name: "web", listeners: [], pidFile: nil, control: nil, worker: WorkerConfiguration(command: ["a"]),
+      settings: Settings())
+    #expect(try Configuration(json: JSON(parsing: Array(least.json.text.utf8))) == least)
   }
 
   @Test("Without any one of its members it is refused")

@@ -227,4 +227,97 @@ struct ReloadTests {
     service.suppose(.workerReady(.id(2, 2)))
     #expect(service.after(.seconds(45)) == [])
   }
+
+  @Test("Settings that were read anew hold for the candidates and from the takeover on")
+  func changedSettings() {
+    var service = Service.serving(drainTimeout: .seconds(60))
+    var settings = service.supervisor.settings
+    settings.drainTimeout = .seconds(5)
+    settings.readiness = .reported(timeout: .seconds(7))
+    service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings))
+    #expect(service.supervisor.settings.drainTimeout == .seconds(60))
+    service.suppose(.workerReady(.id(2, 2)))
+    #expect(service.supervisor.settings == settings)
+    #expect(service.after(.seconds(5)).orders == [.kill(.first(0))])
+  }
+
+  @Test("Settings of a reload that fails are forgotten")
+  func forgottenSettings() {
+    var service = Service.serving()
+    let before = service.supervisor.settings
+    var settings = before
+    settings.drainTimeout = .seconds(5)
+    settings.workers = 3
+    service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings), .exit(.id(2, slot: 0, 2), 1))
+    #expect(service.supervisor.settings == before)
+    #expect(service.supervisor.slots.count == 1)
+    #expect(service.supervisor.desiredWorkers == 1)
+  }
+
+  @Test("A reload with more workers takes over when all of them are ready")
+  func moreWorkers() {
+    var service = Service.serving()
+    var settings = service.supervisor.settings
+    settings.workers = 2
+    service.suppose(.hup)
+    let orders = service.after(.generationPrepared(Generation(number: 2), settings: settings)).orders
+    #expect(orders == [.spawn(.id(2, slot: 0, 2)), .spawn(.id(3, slot: 1, 2))])
+    #expect(service.after(.workerReady(.id(2, slot: 0, 2))).orders == [.restoreBacklog])
+    #expect(
+      service.after(.workerReady(.id(3, slot: 1, 2))).orders == [.restoreBacklog, .drain(.first(0)), .announce(.ready)])
+    #expect(service.supervisor.desiredWorkers == 2)
+  }
+
+  @Test("A reload with fewer workers lets the last ones go after the takeover")
+  func fewerWorkers() {
+    var service = Service.serving(workers: 2)
+    var settings = service.supervisor.settings
+    settings.workers = 1
+    service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings))
+    service.suppose(.workerReady(.id(3, slot: 0, 2)), .workerReady(.id(4, slot: 1, 2)))
+    #expect(service.supervisor.slots.count == 1)
+    #expect(service.supervisor.retirees.map(\.id) == [.first(0), .first(1), .id(4, slot: 1, 2)])
+  }
+
+  @Test("Candidates wait for the hook before the reload, and a failing one stops the reload")
+  func beforeReload() {
+    let second = Generation(number: 2)
+    var service = Service.serving()
+    var settings = service.supervisor.settings
+    settings.hooks = [.beforeReload]
+    service.suppose(.hup)
+    #expect(
+      service.after(.generationPrepared(second, settings: settings)).orders == [.runHook(.beforeReload, second)])
+    var other = service
+    #expect(service.after(.hookEnded(.beforeReload, second, failure: nil)).orders == [.spawn(.id(2, 2))])
+    #expect(other.after(.hookEnded(.beforeReload, second, failure: "no")).orders == [.announce(.ready)])
+    #expect(other.supervisor.phase == .serving)
+  }
+
+  @Test("A hook that takes too long is killed, and the reload fails")
+  func slowHook() {
+    var service = Service.serving()
+    var settings = service.supervisor.settings
+    settings.hooks = [.beforeReload]
+    settings.hookTimeout = .seconds(9)
+    service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings))
+    let orders = service.after(.seconds(9)).orders
+    #expect(orders == [.killHook(.beforeReload, Generation(number: 2)), .announce(.ready)])
+  }
+
+  @Test("A configuration that can't be read in time fails the reload")
+  func slowPreparation() {
+    var service = Service.serving()
+    service.suppose(.hup)
+    let orders = service.after(.seconds(60)).orders
+    #expect(orders.contains(.abandonPreparation(Generation(number: 2))))
+    #expect(service.supervisor.phase == .serving)
+  }
+
+  @Test("A stop ends what a reload has under way")
+  func stopDuringPreparation() {
+    var service = Service.serving()
+    service.suppose(.hup)
+    #expect(service.after(.term).orders.first == .abandonPreparation(Generation(number: 2)))
+  }
 }

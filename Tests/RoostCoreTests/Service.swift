@@ -79,7 +79,7 @@ extension [Effect] {
     filter {
       switch $0 {
       case .report: false
-      case .prepare, .spawn, .drain, .kill, .restoreBacklog, .closeListeners, .announce, .exit: true
+      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners, .announce, .exit: true
       }
     }
   }
@@ -89,7 +89,7 @@ extension [Effect] {
     compactMap {
       switch $0 {
       case .report(let notice): notice
-      case .prepare, .spawn, .drain, .kill, .restoreBacklog, .closeListeners, .announce, .exit: nil
+      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners, .announce, .exit: nil
       }
     }
   }

@@ -44,7 +44,7 @@ enum StateTable {
   ]
 
   private static func preparing(_ service: Service) -> Generation? {
-    guard case .reloading(let reload) = service.supervisor.phase, reload.stage == .preparing else { return nil }
+    guard case .reloading(let reload) = service.supervisor.phase, reload.isPreparing else { return nil }
     return reload.generation
   }
 
@@ -87,6 +87,9 @@ enum StateTable {
   private static func words(_ effect: Effect) -> String {
     switch effect {
     case .prepare: "prepare"
+    case .abandonPreparation: "abandon preparation"
+    case .runHook(let hook, _): "run \(hook.rawValue)"
+    case .killHook(let hook, _): "kill \(hook.rawValue)"
     case .spawn(let id): "start worker of generation \(id.generation.number)"
     case .drain(let id): "drain worker of generation \(id.generation.number)"
     case .kill(let id): "kill worker of generation \(id.generation.number)"

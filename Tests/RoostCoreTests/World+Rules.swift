@@ -13,7 +13,7 @@ extension World {
       require(supervisor.slots.count == supervisor.desiredWorkers, "there are as many slots as wanted")
     case .reloading(let reload):
       require(saidReloading, "a reload is announced")
-      require((reload.stage == .preparing) == (preparing == reload.generation), "preparation is awaited")
+      require(reload.isPreparing == (preparing == reload.generation), "preparation is awaited")
     case .stopping, .stopped:
       require(!saidReloading, "RELOADING=1 is answered by STOPPING=1")
       require(supervisor.slots.isEmpty, "nobody serves after a stop")
@@ -54,7 +54,7 @@ extension World {
         case .worker(let worker): !worker.isReady || slot.candidate.map { !$0.isReady } ?? false
         case .vacant: slot.candidate.map { !$0.isReady } ?? false
         }
-      } || supervisor.retirees.contains { $0.stage != .killed }
+      } || supervisor.retirees.contains { $0.stage != .killed } || preparing != nil || !hooks.isEmpty
     require(!isAwaited || supervisor.nextDeadline != nil, "a deadline is armed whenever something is awaited")
   }
 
@@ -78,6 +78,7 @@ extension World {
   private func nextKindEvent() -> Event? {
     if let id = spawning.first { return .workerStarted(id) }
     if let preparing { return .generationPrepared(preparing) }
+    if let running = hooks.first { return .hookEnded(running.hook, running.generation, failure: nil) }
     for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
       if process.isRemains { return .workerRemainsGone(id) }
       if process.drainedAt != nil { return .workerExited(id, .exited(status: 0), remains: false) }

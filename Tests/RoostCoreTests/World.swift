@@ -3,6 +3,11 @@ import RoostCore
 /// A supervisor among processes that may do anything that real ones can. What the supervisor orders is carried out
 /// here, and `violation` keeps the first broken rule.
 struct World: Hashable {
+  struct Running: Hashable {
+    let hook: Hook
+    let generation: Generation
+  }
+
   struct Process: Hashable {
     /// When it said that it is ready.
     var readyAt: Instant?
@@ -22,6 +27,8 @@ struct World: Hashable {
   var spawning: [WorkerID] = []
   var drainedAtBirth: [WorkerID: Instant] = [:]
   var preparing: Generation?
+  /// The operator's commands that run.
+  var hooks: [Running] = []
   var lastWorker = 0
   var saidReloading = false
   var saidReady = false
@@ -44,6 +51,7 @@ struct World: Hashable {
     var choices: [Event] = [.hup, .term, .quit, .scaleRequested(by: 1), .scaleRequested(by: -1)]
     if let preparing {
       choices += [.generationPrepared(preparing), .generationNotPrepared(preparing, reason: "no")]
+      choices += changedSettings.map { .generationPrepared(preparing, settings: $0) }
     }
     for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
       if process.isRemains {
@@ -55,8 +63,25 @@ struct World: Hashable {
         .workerExited(id, .exited(status: 1), remains: false), .workerExited(id, .exited(status: 1), remains: true),
       ]
     }
+    for running in hooks {
+      choices += [
+        .hookEnded(running.hook, running.generation, failure: nil),
+        .hookEnded(running.hook, running.generation, failure: "no"),
+      ]
+    }
     if supervisor.nextDeadline != nil { choices.append(.timePassed) }
     return choices
+  }
+
+  /// What a configuration that was read anew may ask for.
+  private var changedSettings: [Settings] {
+    var more = supervisor.settings
+    more.workers = min(more.workers + 1, 3)
+    var fewer = supervisor.settings
+    fewer.workers = 1
+    var hooked = supervisor.settings
+    hooked.hooks = [.beforeReload, .afterTakeover]
+    return [more, fewer, hooked].filter { $0 != supervisor.settings }
   }
 
   /// Lets one of the choices happen.
@@ -90,7 +115,9 @@ struct World: Hashable {
       }
     case .workerRemainsGone(let id):
       processes[id] = nil
-    case .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested, .scaleRequested, .workerAskedForTime,
+    case .hookEnded(let hook, let generation, _):
+      hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
+    case .workersRequested, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested, .scaleRequested, .workerAskedForTime,
       .timePassed:
       break
     }
@@ -101,7 +128,18 @@ struct World: Hashable {
     case .prepare(let generation):
       require(preparing == nil, "one generation is prepared at a time")
       preparing = generation
+    case .abandonPreparation(let generation):
+      require(preparing == generation, "only what is being prepared is abandoned")
+      preparing = nil
+    case .runHook(let hook, let generation):
+      require(!listenersAreClosed, "no hook is started after a stop")
+      hooks.append(Running(hook: hook, generation: generation))
+    case .killHook(let hook, let generation):
+      require(hooks.contains(Running(hook: hook, generation: generation)), "only a running hook is killed")
+      hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
     case .spawn(let id):
+      require(
+        !hooks.contains(Running(hook: .beforeReload, generation: id.generation)), "candidates wait for before-reload")
       require(id.number == lastWorker + 1, "a worker's number is never used again")
       require(!listenersAreClosed, "no worker is started after the listeners were closed")
       lastWorker = id.number
@@ -111,6 +149,7 @@ struct World: Hashable {
     case .closeListeners: listenersAreClosed = true
     case .announce(let announcement): announce(announcement)
     case .exit(let verdict):
+      require(hooks.isEmpty && preparing == nil, "nothing of a reload outlives a stop")
       require(processes.isEmpty && spawning.isEmpty, "every worker is reaped before the master ends")
       require(self.verdict == nil, "the master ends once")
       self.verdict = verdict

@@ -176,8 +176,11 @@ class RoostTestCase(unittest.TestCase):
         self.addCleanup(self.end_services)
 
     def start(self, *arguments, command=WORKER, ready="pipe", settle="0s", **popen):
-        arguments = ["--ready", ready, "--settle", settle, *arguments, "--", *command]
+        # Not the usual place: services of the same name would exclude each other.
+        place = ["--control-directory", str(self.folder / f"control-{len(self.services)}")]
+        arguments = [*place, "--ready", ready, "--settle", settle, *arguments, "--", *command]
         service = Service(arguments, **popen)
+        service.control = place[1]
         self.services.append(service)
         return service
 

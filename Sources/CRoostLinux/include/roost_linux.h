@@ -44,6 +44,27 @@ int roost_pass_credentials(int fd);
 // Makes a file without a name that survives execve (memfd_create(2)). Returns a descriptor, or -1 with errno.
 int roost_memory_file(const char *name);
 
+// Makes a pipe for what a process writes: ends[0] is for reading, non-blocking, ends[1] for the process. The latter can
+// also be read from, so that the process is never without a reader: nobody's going makes its writes fail. Both are
+// close-on-exec. Returns 0, or -1 with errno.
+int roost_output_pipe(int ends[_Nonnull 2]);
+
+// Accepts a connection, close-on-exec and non-blocking (accept4(2)). Returns a descriptor, or -1 with errno.
+int roost_accept(int fd);
+
+// Who is at the other end of a unix socket (SO_PEERCRED). Returns 0, or -1 with errno.
+int roost_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
+
+// Whether the process at the other end is in a group, supplementary ones included (SO_PEERGROUPS).
+bool roost_peer_is_in(int fd, gid_t group);
+
+// Locks a file for as long as any descriptor of this open file exists (flock(2)), without waiting. Returns 0, or -1 with
+// errno, EWOULDBLOCK if somebody else has the lock.
+int roost_lock(int fd);
+
+// How many connections wait in the accept queue of a listening socket, and how many can. Returns 0, or -1 with errno.
+int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit);
+
 // The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
 const char *_Nullable roost_signal_name(int number);
 

@@ -17,23 +17,51 @@ enum roost_spawn_step {
   ROOST_SPAWN_GROUP,
   ROOST_SPAWN_STDIN,
   ROOST_SPAWN_DESCRIPTORS,
+  ROOST_SPAWN_OUTPUT,
   ROOST_SPAWN_SIGNALS,
+  ROOST_SPAWN_PRIORITY,
+  ROOST_SPAWN_LIMITS,
+  ROOST_SPAWN_GROUPS,
+  ROOST_SPAWN_USER,
   ROOST_SPAWN_DIRECTORY,
   ROOST_SPAWN_PARENT,
   ROOST_SPAWN_EXECUTE,
+};
+
+// Whom the process is to run as.
+struct roost_spawn_identity {
+  uid_t user;
+  gid_t group;
+  const gid_t *supplementary_groups;
+  size_t supplementary_group_count;
+};
+
+// A resource limit (getrlimit(2)).
+struct roost_spawn_limit {
+  int resource;
+  unsigned long long soft, hard;  // ~0 for none
 };
 
 struct roost_spawn_request {
   const char *path;                          // of the executable, resolved
   char *_Nullable const *_Nonnull arguments;    // ended by NULL
   char *_Nullable const *_Nonnull environment;  // ended by NULL
-  char *own_pid;           // 11 bytes within the environment, where the child writes its pid in decimal
-  const char *directory;   // to start in
+  char *_Nullable own_pid;  // 11 bytes within the environment, where the child writes its pid in decimal
+  const char *directory;    // to start in
   const int *descriptors;  // become 3, 4, ... in the child
   int *scratch;            // as many ints as descriptors
   size_t descriptor_count;
+  int standard_output;  // -1 for the parent's
+  int standard_error;   // -1 for the parent's
   int parent_death_signal;
+  const struct roost_spawn_identity *_Nullable identity;  // NULL for the parent's
+  const struct roost_spawn_limit *_Nullable limits;
+  size_t limit_count;
+  int mode_mask;  // umask(2), or -1 for the parent's
+  int nice;       // or ROOST_SPAWN_SAME_NICE
 };
+
+enum { ROOST_SPAWN_SAME_NICE = 100 };
 
 struct roost_spawn_result {
   pid_t pid;

@@ -1,0 +1,78 @@
+/// What the workers of a generation run, and how. A reload reads it anew.
+public struct WorkerConfiguration: Hashable, Sendable {
+  /// How a worker says that it is ready.
+  public enum ReadinessChannel: String, Hashable, Sendable, CaseIterable {
+    /// `READY=1` to `NOTIFY_SOCKET` (sd_notify(3)).
+    case notify
+    /// A line to the descriptor in `READY_FD`.
+    case pipe
+    /// It doesn't: being alive for a while is enough.
+    case none
+  }
+
+  /// What becomes of what workers write.
+  public enum Output: String, Hashable, Sendable, CaseIterable {
+    /// Both streams are the master's own. What a worker wrote last can't be told.
+    case direct
+    /// stdout is the master's own; stderr is passed on byte by byte, and its tail is kept.
+    case passed
+    /// Both are passed on in lines, each with slot and generation before it.
+    case prefixed
+  }
+
+  /// The program and its arguments. Not empty.
+  public var command: [String]
+  /// The directory that workers start in, by an absolute path that may lead over symbolic links; nil for that in which
+  /// the master was started.
+  public var directory: String?
+  /// Assignments `NAME=value` that are added to the master's environment.
+  public var environment: [String]
+  /// Whom the workers run as, or nil for the master's own user.
+  public var identity: Identity?
+  /// The mode bits that their new files don't get, or nil for the master's own (umask(2)).
+  public var umask: UInt32?
+  /// Their resource limits, where they aren't the master's own.
+  public var limits: [ResourceLimit]
+  /// Their nice value, or nil for the master's own (nice(2)).
+  public var nice: Int32?
+  /// How a worker says that it is ready.
+  public var readinessChannel: ReadinessChannel
+  /// What asks a worker to drain.
+  public var stopSignal: StopSignal
+  /// Whether a worker may ask for a reload.
+  public var allowsWorkerReload: Bool
+  /// What becomes of what workers write.
+  public var output: Output
+  /// Run before the first candidate of a reload, if there is one: a program and its arguments.
+  public var beforeReload: [String]?
+  /// Run after the last takeover of a reload, if there is one: a program and its arguments.
+  public var afterTakeover: [String]?
+
+  /// Workers that run this command, and have all else from the master.
+  public init(command: [String]) {
+    self.command = command
+    environment = []
+    limits = []
+    readinessChannel = .notify
+    stopSignal = .term
+    allowsWorkerReload = false
+    output = .passed
+  }
+}
+
+/// A user with groups, as numbers: names are looked up before.
+public struct Identity: Hashable, Sendable {
+  /// The user id.
+  public var user: UInt32
+  /// The primary group's id.
+  public var group: UInt32
+  /// The ids of the supplementary groups.
+  public var supplementaryGroups: [UInt32]
+
+  /// An identity of these ids.
+  public init(user: UInt32, group: UInt32, supplementaryGroups: [UInt32]) {
+    self.user = user
+    self.group = group
+    self.supplementaryGroups = supplementaryGroups
+  }
+}

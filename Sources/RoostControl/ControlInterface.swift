@@ -1,0 +1,119 @@
+/// The interface by which a service is operated (docs/control.md).
+public enum ControlInterface {
+  public static let name = "roost.Control"
+  public static let status = "roost.Control.Status"
+  public static let reload = "roost.Control.Reload"
+  public static let stop = "roost.Control.Stop"
+  public static let scale = "roost.Control.Scale"
+  public static let subscribe = "roost.Control.Subscribe"
+
+  public static let reloadFailed = "roost.Control.ReloadFailed"
+  public static let serviceStops = "roost.Control.ServiceStops"
+
+  /// The longest call that is read, in bytes. None of the interface's comes near.
+  public static let maximumCall = 65536
+
+  /// The interface in the language of Varlink.
+  public static let description = """
+    # Operates one service that runs under Roost.
+    interface roost.Control
+
+    # Something that has happened. docs/control.md lists the kinds.
+    type Event (
+      # microseconds since 1970
+      time: int,
+      kind: string,
+      level: (info, warning, error),
+      # one sentence
+      message: string,
+      generation: ?int,
+      slot: ?int,
+      # the worker's
+      pid: ?int
+    )
+
+    # What came of a reload.
+    type Verdict (
+      generation: int,
+      succeeded: bool,
+      # one sentence
+      message: string,
+      # what the worker or the hook that failed wrote last to stderr, if it is known
+      lastWords: []string,
+      # microseconds since 1970
+      ended: int
+    )
+
+    type Worker (
+      pid: int,
+      slot: int,
+      generation: int,
+      role: (current, candidate, retiree),
+      state: (starting, ready, draining, remains, killed),
+      # seconds since 1970
+      started: int,
+      # how many workers of the slot were lost since the service was started
+      restarts: int,
+      # resident memory of the worker and its descendants
+      memoryBytes: ?int,
+      # processor time of the worker and its descendants
+      cpuMilliseconds: ?int,
+      # what it said of itself by STATUS=
+      status: ?string,
+      # until it is killed, of a retiree
+      millisecondsLeft: ?int
+    )
+
+    type Listener (
+      name: string,
+      address: string,
+      # connections that wait to be accepted
+      queued: ?int,
+      # how many can
+      limit: ?int,
+      # the most that have been seen waiting
+      peak: int
+    )
+
+    type Service (
+      name: string,
+      pid: int,
+      version: string,
+      phase: (starting, serving, reloading, stopping),
+      # what serves
+      generation: int,
+      # what a running reload starts
+      candidate: ?int,
+      workersWanted: int,
+      # seconds since 1970
+      started: int,
+      workers: []Worker,
+      listeners: []Listener,
+      lastReload: ?Verdict
+    )
+
+    method Status() -> (service: Service)
+
+    # Starts new workers, and replaces the current ones when the new ones are ready. Replies when the reload that began
+    # after this call has ended; if 'drained' is true and it has succeeded, when the last retiree is gone too. With
+    # 'more', events come as they happen, and the verdict last.
+    method Reload(drained: ?bool) -> (event: ?Event, verdict: ?Verdict)
+
+    # Drains all workers and ends the service; at once, if 'atOnce' is true. Replies when the last worker is gone. With
+    # 'more', events come as they happen.
+    method Stop(atOnce: ?bool) -> (event: ?Event)
+
+    # Changes the number of workers. While a reload runs, that takes effect when it has ended.
+    method Scale(workers: int) -> (workersBefore: int)
+
+    # Tells what happens from now on. Needs 'more'.
+    method Subscribe() -> (event: ?Event)
+
+    # The new generation is not serving; what went on is in the verdict.
+    error ReloadFailed (verdict: Verdict)
+
+    # The service is being stopped.
+    error ServiceStops ()
+
+    """
+}

@@ -1,0 +1,36 @@
+import Glibc
+
+/// Where control sockets are.
+public enum ControlPlace {
+  /// The socket's name in its directory.
+  public static let socketName = "control"
+  /// The lock's name in the same directory.
+  public static let lockName = "lock"
+
+  /// The directory for the control socket of a master that starts now, or nil if there is none: what systemd has made
+  /// (`RuntimeDirectory=` in systemd.exec(5)), else one in /run for root, else one in the user's own runtime directory.
+  public static func forMaster(name: String) -> String? {
+    if let directory = runtimeDirectory() { return directory }
+    return roots().first.map { "\($0)/\(name)" }
+  }
+
+  /// The first of the directories that systemd has made for this process, if it has.
+  public static func runtimeDirectory() -> String? {
+    guard let value = environment("RUNTIME_DIRECTORY"), let first = value.split(separator: ":").first,
+      first.hasPrefix("/")
+    else { return nil }
+    return String(first)
+  }
+
+  /// The directories in which services of this machine, or of this user, have theirs. The first is where this user's
+  /// own would be.
+  public static func roots() -> [String] {
+    let own = environment("XDG_RUNTIME_DIR").flatMap { $0.hasPrefix("/") ? "\($0)/roost" : nil }
+    if geteuid() == 0 { return ["/run/roost"] + (own.map { [$0] } ?? []) }
+    return own.map { [$0, "/run/roost"] } ?? []
+  }
+
+  private static func environment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+  }
+}

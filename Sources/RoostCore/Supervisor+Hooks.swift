@@ -1,0 +1,46 @@
+extension Supervisor {
+  mutating func run(_ hook: Hook, _ generation: Generation, _ settings: Settings, at now: Instant) {
+    hooks.append(
+      RunningHook(hook: hook, generation: generation, began: now, deadline: now + settings.hookTimeout))
+    order(.report(.hookBegan(hook, generation)))
+    order(.runHook(hook, generation))
+  }
+
+  mutating func hookEnded(_ hook: Hook, _ generation: Generation, _ failure: String?, at now: Instant) {
+    // Killed ones aren't awaited any more.
+    guard let index = hooks.firstIndex(where: { $0.hook == hook && $0.generation == generation }) else { return }
+    let ended = hooks.remove(at: index)
+    if let failure { return failed(ended, failure, at: now) }
+    order(.report(.hookSucceeded(hook, generation, after: now - ended.began)))
+    switch (hook, phase) {
+    case (.beforeReload, .reloading(let reload)): startBatch(of: reload, at: now)
+    case (.beforeReload, .idle), (.beforeReload, .starting), (.beforeReload, .serving), (.beforeReload, .stopping),
+      (.beforeReload, .stopped):
+      preconditionFailure("a hook that a reload awaits without a reload")
+    case (.afterTakeover, _): break
+    }
+  }
+
+  private mutating func failed(_ ended: RunningHook, _ reason: String, at now: Instant) {
+    switch (ended.hook, phase) {
+    case (.beforeReload, .reloading(let reload)): failReload(reload, .hookFailed(ended.hook, reason: reason), at: now)
+    case (.beforeReload, .idle), (.beforeReload, .starting), (.beforeReload, .serving), (.beforeReload, .stopping),
+      (.beforeReload, .stopped):
+      preconditionFailure("a hook that a reload awaits without a reload")
+    case (.afterTakeover, _): order(.report(.hookFailed(ended.hook, ended.generation, reason: reason)))
+    }
+  }
+
+  mutating func killOverdueHooks(at now: Instant) {
+    for overdue in hooks where overdue.deadline <= now {
+      hooks.removeAll { $0 == overdue }
+      order(.killHook(overdue.hook, overdue.generation))
+      failed(overdue, "it took longer than \((overdue.deadline - overdue.began).components.seconds) s", at: now)
+    }
+  }
+
+  mutating func killAllHooks() {
+    for running in hooks { order(.killHook(running.hook, running.generation)) }
+    hooks.removeAll()
+  }
+}

@@ -1,0 +1,92 @@
+import Glibc
+import Logging
+import Synchronization
+
+/// Writes records as lines on stderr: `TIMESTAMP level sentence`, and for people on a terminal the local time and a
+/// colour for what matters.
+struct LineLogHandler: LogHandler {
+  var metadata: Logger.Metadata = [:]
+  var logLevel = Logger.Level.info
+  private let isTerminal: Bool
+  private let lost = LostLines()
+
+  init(isTerminal: Bool) {
+    self.isTerminal = isTerminal
+  }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    if let count = lost.count, attempt(line(.warning, "\(count) lines of this log were lost: nobody read it")) {
+      lost.forget()
+    }
+    if lost.count != nil || !attempt(line(event.level, "\(event.message)")) { lost.add() }
+  }
+
+  private func line(_ level: Logger.Level, _ text: String) -> String {
+    // A pipe that can be written to takes PIPE_BUF bytes, 4096, at once (pipe(7)).
+    let text = text.utf8.count <= 4000 ? text : text.prefix(1000) + " …"
+    guard isTerminal else { return "\(Timestamp.utc()) \(level.name) \(text)\n" }
+    let coloured: String =
+      switch level {
+      case .error, .critical: "\u{1b}[31m\(text)\u{1b}[0m"
+      case .warning: "\u{1b}[33m\(text)\u{1b}[0m"
+      case .trace, .debug, .info, .notice: text
+      }
+    return "\u{1b}[2m\(Timestamp.local())\u{1b}[0m \(coloured)\n"
+  }
+
+  /// Whether the line was written. It is dropped where writing would have to wait.
+  private func attempt(_ line: String) -> Bool {
+    var poll = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+    guard Glibc.poll(&poll, 1, 0) == 1, poll.revents & Int16(POLLOUT) != 0 else { return false }
+    var line = line
+    return line.withUTF8 { bytes in
+      Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count) == bytes.count
+    }
+  }
+}
+
+/// How many lines nobody could read.
+private final class LostLines: Sendable {
+  private let lines = Mutex(0)
+
+  var count: Int? { lines.withLock { $0 == 0 ? nil : $0 } }
+  func add() { lines.withLock { $0 += 1 } }
+  func forget() { lines.withLock { $0 = 0 } }
+}
+
+/// The time of day, without any of what Foundation needs for it.
+private enum Timestamp {
+  static func utc() -> String {
+    let (parts, milliseconds) = now(gmtime_r)
+    return "\(format("%Y-%m-%dT%H:%M:%S", parts)).\(milliseconds)Z"
+  }
+
+  static func local() -> String {
+    let (parts, milliseconds) = now(localtime_r)
+    return "\(format("%H:%M:%S", parts)).\(milliseconds)"
+  }
+
+  private static func now(
+    _ convert: (UnsafePointer<time_t>?, UnsafeMutablePointer<tm>?) -> UnsafeMutablePointer<tm>?
+  ) -> (tm, String) {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    var parts = tm()
+    _ = convert(&time.tv_sec, &parts)
+    let milliseconds = time.tv_nsec / 1_000_000
+    let zeros = milliseconds < 10 ? "00" : milliseconds < 100 ? "0" : ""
+    return (parts, "\(zeros)\(milliseconds)")
+  }
+
+  private static func format(_ format: String, _ parts: tm) -> String {
+    var parts = parts
+    return String(unsafeUninitializedCapacity: 32) { text in
+      text.withMemoryRebound(to: CChar.self) { strftime($0.baseAddress!, $0.count, format, &parts) }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import Glibc
+import Logging
+import RoostSystemd
+
+/// The master's log: to the journal with fields where systemd reads stderr, else lines on stderr. Never waits for a
+/// reader: workers write to the same pipe, and whoever doesn't read it mustn't be able to stop the master.
+public final class Log {
+  private var logger: Logger
+  private var held: [LogRecord]?
+
+  /// A log to where stderr leads.
+  public init() {
+    logger = Logger(label: "roost") { _ in
+      if Self.stderrIsJournal(), let journal = Journal() { return JournalLogHandler(journal) }
+      return LineLogHandler(isTerminal: isatty(STDERR_FILENO) == 1)
+    }
+  }
+
+  /// Adds a field to every record from now on.
+  public func setField(_ name: String, _ value: String) {
+    logger[metadataKey: name] = .string(value)
+  }
+
+  /// Tells what is as it should be.
+  public func info(_ text: String) { write(LogRecord(.info, text)) }
+  /// Tells what an operator should look at.
+  public func warning(_ text: String) { write(LogRecord(.warning, text)) }
+  /// Tells what has failed.
+  public func error(_ text: String) { write(LogRecord(.error, text)) }
+
+  /// Writes a record, or keeps it back within `afterwards`.
+  public func write(_ record: LogRecord) {
+    if held == nil { put(record) } else { held?.append(record) }
+  }
+
+  /// Keeps records back while the body acts, and writes them then: what is done mustn't wait for what is said about it.
+  public func afterwards(_ body: () -> Void) {
+    held = []
+    body()
+    let records = held ?? []
+    held = nil
+    for record in records { put(record) }
+  }
+
+  private func put(_ record: LogRecord) {
+    logger.log(level: record.level, "\(record.text)", metadata: record.fields)
+  }
+
+  /// Whether stderr goes to the journal (JOURNAL_STREAM in systemd.exec(5)).
+  private static func stderrIsJournal() -> Bool {
+    guard let stream = getenv("JOURNAL_STREAM").map({ String(cString: $0) }) else { return false }
+    var status = stat()
+    guard fstat(STDERR_FILENO, &status) == 0 else { return false }
+    return stream == "\(status.st_dev):\(status.st_ino)"
+  }
+}
+
+extension Logger.Level {
+  /// Written out: asking the runtime for the name of a case would touch all of the binary's metadata.
+  public var name: String {
+    switch self {
+    case .trace, .debug: "debug"
+    case .info, .notice: "info"
+    case .warning: "warning"
+    case .error, .critical: "error"
+    }
+  }
+
+  /// As syslog(3) counts.
+  var priority: Int {
+    switch self {
+    case .trace, .debug: 7
+    case .info: 6
+    case .notice: 5
+    case .warning: 4
+    case .error: 3
+    case .critical: 2
+    }
+  }
+}

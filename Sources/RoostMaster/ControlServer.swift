@@ -1,0 +1,140 @@
+import CRoostLinux
+import Glibc
+import RoostConfiguration
+import RoostControl
+import RoostLog
+import RoostSystemd
+
+/// The socket by which the service is operated, and who is connected to it.
+final class ControlServer {
+  /// More at a time are no operators. Who has nothing pending makes room for who comes.
+  private static let maximumClients = 64
+
+  private let configuration: ControlConfiguration
+  private let lock: Descriptor
+  private let descriptor: Descriptor
+  private let socketFile: SocketFile?
+  private let loop: EventLoop
+  private let log: Log
+  private var source: Source?
+  private var answer: (ControlClient, VarlinkCall) -> Void = { _, _ in }
+  private(set) var clients: [ControlClient] = []
+
+  /// Makes the directory, takes the lock that keeps two masters of one name apart, and opens the socket.
+  init(_ configuration: ControlConfiguration, service: String, loop: EventLoop, _ log: Log) throws(MasterError) {
+    self.configuration = configuration
+    self.loop = loop
+    self.log = log
+    let directory = configuration.directory
+    try Self.make(directory)
+    lock = try Self.lock("\(directory)/\(ControlPlace.lockName)", service: service)
+    let path = "\(directory)/\(ControlPlace.socketName)"
+    guard path.utf8.count <= 107 else {
+      throw MasterError("cannot listen on \(path): a socket's path has at most 107 bytes; see --control-directory")
+    }
+    // Whatever is there is of a master that has gone: this one has the lock.
+    unlink(path)
+    let number = socket(
+      AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard number >= 0 else { throw MasterError(cannot: "make the control socket") }
+    descriptor = Descriptor(adopting: number)
+    guard SocketAddress(unix: path).bind(descriptor) else { throw MasterError(cannot: "bind the control socket \(path)") }
+    socketFile = SocketFile(path: path)
+    // Nobody can connect before it listens.
+    guard Self.allow(configuration.group, path), listen(number, 64) == 0 else {
+      throw MasterError(cannot: "open the control socket \(path)")
+    }
+  }
+
+  deinit {
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    source = nil
+    socketFile?.remove()
+  }
+
+  private static func make(_ directory: String) throws(MasterError) {
+    let parent = String(Substring(directory.utf8.prefix(upTo: directory.utf8.lastIndex(of: UInt8(ascii: "/"))!)))
+    // The one above is shared by all services, such as /run/roost.
+    for path in [parent, directory] where !path.isEmpty {
+      guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+        throw MasterError(
+          cannot: "make \(path) for the control socket", errno, hint: "--control-directory names another place")
+      }
+    }
+  }
+
+  private static func lock(_ path: String, service: String) throws(MasterError) -> Descriptor {
+    let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard number >= 0 else {
+      throw MasterError(cannot: "open the lock \(path)", errno, hint: "--control-directory names another place")
+    }
+    let descriptor = Descriptor(adopting: number)
+    guard roost_lock(number) == 0 else {
+      guard errno == EWOULDBLOCK else { throw MasterError(cannot: "lock \(path)") }
+      var content = [UInt8](repeating: 0, count: 16)
+      let count = max(0, pread(number, &content, content.count, 0))
+      let pid = String(decoding: content[..<count].prefix { $0 != 0x0a }, as: UTF8.self)
+      throw MasterError(
+        "the service \(service) runs already: process \(pid) has locked \(path); --name gives this one another name")
+    }
+    let line = Array("\(getpid())\n".utf8)
+    guard ftruncate(number, 0) == 0, pwrite(number, line, line.count, 0) == line.count else {
+      throw MasterError(cannot: "write \(path)")
+    }
+    return descriptor
+  }
+
+  private static func allow(_ group: gid_t?, _ path: String) -> Bool {
+    guard let group else { return chmod(path, 0o600) == 0 }
+    return chown(path, .max, group) == 0 && chmod(path, 0o660) == 0
+  }
+
+  /// Takes connections from now on, and calls the handler with each call.
+  func serve(_ answer: @escaping (ControlClient, VarlinkCall) -> Void) throws(SystemdError) {
+    self.answer = answer
+    // After signals and workers: an operator can wait for these, never the other way round.
+    source = try loop.onReadable(descriptor.number, priority: .late) { [unowned self] in accept() }
+  }
+
+  private func accept() {
+    let number = roost_accept(descriptor.number)
+    guard number >= 0 else { return }
+    let client = ControlClient(adopting: Descriptor(adopting: number), isAllowed: isAllowed(number))
+    if clients.count >= Self.maximumClients {
+      // Without this, clients that only stay connected would lock operators out.
+      guard let idle = clients.firstIndex(where: { $0.task == .none }) else { return }
+      clients.remove(at: idle)
+    }
+    do {
+      try client.watch(in: loop, call: { [unowned self] in answer($0, $1) }, gone: { [unowned self] client in
+        clients.removeAll { $0 === client }
+      })
+      clients.append(client)
+    } catch {
+      log.warning("a client of the control socket cannot be heard: \(error)")
+    }
+  }
+
+  /// Root, the master's own user, and the group that was allowed.
+  private func isAllowed(_ number: Int32) -> (pid: pid_t, uid: uid_t, isAllowed: Bool) {
+    var pid: pid_t = 0
+    var uid: uid_t = 0
+    var gid: gid_t = 0
+    guard roost_peer(number, &pid, &uid, &gid) == 0 else { return (0, .max, false) }
+    let isMember = configuration.group.map { $0 == gid || roost_peer_is_in(number, $0) } ?? false
+    return (pid, uid, uid == 0 || uid == geteuid() || isMember)
+  }
+
+  /// The last worker is gone: whoever waits for that has an answer.
+  func answerStops() {
+    for client in clients {
+      switch client.task {
+      case .stop: client.reply(VarlinkReply())
+      case .drain(_, let verdict): client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
+      case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
+      case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .none: break
+      }
+    }
+  }
+}

@@ -1,0 +1,23 @@
+import Glibc
+import RoostCore
+
+/// A command of the operator's that runs.
+final class HookProcess {
+  let hook: Hook
+  let generation: Generation
+  /// Also the number of its process group.
+  let pid: pid_t
+  let output: WorkerOutput
+
+  init(hook: Hook, generation: Generation, pid: pid_t, output: WorkerOutput) {
+    self.hook = hook
+    self.generation = generation
+    self.pid = pid
+    self.output = output
+  }
+
+  /// Ends it and all that it has started.
+  func kill() {
+    Glibc.kill(-pid, SIGKILL)
+  }
+}

@@ -1,0 +1,169 @@
+import Glibc
+import RoostControl
+import RoostCore
+import RoostJSON
+
+extension Master {
+  /// Answers a call, or lets the client wait for what answers it.
+  func answer(_ client: ControlClient, _ call: VarlinkCall) {
+    guard client.isAllowed else { return client.reply(VarlinkReply(error: VarlinkService.permissionDenied)) }
+    switch call.method {
+    case VarlinkService.getInfo: client.reply(VarlinkReply(parameters: Self.info))
+    case VarlinkService.getInterfaceDescription: describe(client, call)
+    case ControlInterface.status: client.reply(VarlinkReply(parameters: ["service": statusReport]))
+    case ControlInterface.reload: reload(client, call)
+    case ControlInterface.stop: stop(client, call)
+    case ControlInterface.scale: scale(client, call)
+    case ControlInterface.subscribe: subscribe(client)
+    default:
+      let known = ["\(VarlinkService.name).", "\(ControlInterface.name)."]
+      if known.contains(where: { call.method.utf8.starts(with: $0.utf8) }) {
+        client.reply(VarlinkReply(error: VarlinkService.methodNotFound, parameters: ["method": .string(call.method)]))
+      } else {
+        let dot = call.method.utf8.lastIndex(of: UInt8(ascii: ".")) ?? call.method.utf8.endIndex
+        let interface = String(Substring(call.method.utf8[..<dot]))
+        client.reply(
+          VarlinkReply(error: VarlinkService.interfaceNotFound, parameters: ["interface": .string(interface)]))
+      }
+    }
+  }
+
+  private static var info: JSON {
+    [
+      "vendor": "Roost", "product": "roost", "version": .string(Version.number), "url": "",
+      "interfaces": [.string(VarlinkService.name), .string(ControlInterface.name)],
+    ]
+  }
+
+  private func describe(_ client: ControlClient, _ call: VarlinkCall) {
+    guard case .string(let interface) = call.parameters["interface"] else { return refuse(client, "interface") }
+    switch interface {
+    case VarlinkService.name: client.reply(VarlinkReply(parameters: ["description": .string(VarlinkService.description)]))
+    case ControlInterface.name:
+      client.reply(VarlinkReply(parameters: ["description": .string(ControlInterface.description)]))
+    default:
+      client.reply(
+        VarlinkReply(error: VarlinkService.interfaceNotFound, parameters: ["interface": .string(interface)]))
+    }
+  }
+
+  private func refuse(_ client: ControlClient, _ parameter: String) {
+    client.reply(VarlinkReply(error: VarlinkService.invalidParameter, parameters: ["parameter": .string(parameter)]))
+  }
+
+  /// A boolean that may be left out; nil if it is something else.
+  private func flag(_ name: String, _ call: VarlinkCall) -> Bool? {
+    switch call.parameters[name] {
+    case nil, .null: false
+    case .boolean(let value): value
+    case .integer, .string, .array, .object: nil
+    }
+  }
+
+  private var isStopping: Bool {
+    switch supervisor.phase {
+    case .stopping, .stopped: true
+    case .idle, .starting, .serving, .reloading: false
+    }
+  }
+
+  private func reload(_ client: ControlClient, _ call: VarlinkCall) {
+    guard let drained = flag("drained", call) else { return refuse(client, "drained") }
+    if isStopping { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
+    // Before the event: a reload that begins at once is the one it waits for.
+    client.begin(.reload(nil, drained: drained))
+    handle(.reloadRequested(by: .client(pid: client.pid, uid: client.uid)))
+  }
+
+  private func stop(_ client: ControlClient, _ call: VarlinkCall) {
+    guard let atOnce = flag("atOnce", call) else { return refuse(client, "atOnce") }
+    let requester = Requester.client(pid: client.pid, uid: client.uid)
+    client.begin(.stop)
+    if atOnce {
+      handle(.stopAtOnceRequested(by: requester))
+    } else if !isStopping {
+      // A second request would be one to stop at once, and this client only wants to wait.
+      handle(.stopRequested(by: requester))
+    }
+  }
+
+  private func scale(_ client: ControlClient, _ call: VarlinkCall) {
+    guard case .integer(let workers) = call.parameters["workers"], (1...Settings.maximumWorkers).contains(workers) else {
+      return refuse(client, "workers")
+    }
+    if isStopping { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
+    let before = supervisor.desiredWorkers
+    if workers != before { handle(.workersRequested(workers)) }
+    client.reply(VarlinkReply(parameters: ["workersBefore": .integer(before)]))
+  }
+
+  private func subscribe(_ client: ControlClient) {
+    guard client.wantsMore else { return client.reply(VarlinkReply(error: VarlinkService.expectedMore)) }
+    client.begin(.subscription)
+    // At once, so that the client knows from when on nothing escapes it.
+    client.reply(VarlinkReply(parameters: ["event": .null], continues: true))
+  }
+
+  // MARK: Waiting clients
+
+  /// Tells clients what has happened, and those who have waited for it, the verdict.
+  func tellClients(_ notice: Notice, _ event: ServiceEvent) {
+    settle(notice, event)
+    guard let clients = control?.clients, !clients.isEmpty else { return }
+    if case .reloadBegan(let generation) = notice {
+      for client in clients { client.reloadBegan(generation) }
+    }
+    let json = event.json
+    for client in clients where client.wantsMore && client.task != .none {
+      client.reply(VarlinkReply(parameters: ["event": json], continues: true))
+    }
+    guard let verdict = lastReload else { return }
+    switch notice {
+    case .reloadSucceeded(let generation, _), .reloadFailed(let generation, _, _, _, _, _):
+      for client in clients { answer(client, verdict, of: generation) }
+    default: break
+    }
+  }
+
+  /// What is known of a reload that has ended.
+  private func settle(_ notice: Notice, _ event: ServiceEvent) {
+    switch notice {
+    case .reloadSucceeded(let generation, _):
+      lastReload = ReloadVerdict(generation: generation.number, succeeded: true, message: event.text, lastWords: [])
+    case .reloadFailed(let generation, let failure, _, _, _, _):
+      lastReload = ReloadVerdict(
+        generation: generation.number, succeeded: false, message: event.text, lastWords: lastWords(of: failure))
+    default: break
+    }
+  }
+
+  private func lastWords(of failure: Failure) -> [String] {
+    switch failure {
+    case .notPrepared, .notStarted: []
+    case .hookFailed: lastWords
+    case .exited(let id, _, _), .notReady(let id, _): process(id)?.output.lastLines ?? []
+    }
+  }
+
+  private func answer(_ client: ControlClient, _ verdict: ReloadVerdict, of generation: Generation) {
+    guard case .reload(generation, let drained) = client.task else { return }
+    if !verdict.succeeded {
+      client.reply(VarlinkReply(error: ControlInterface.reloadFailed, parameters: ["verdict": verdict.json]))
+    } else if drained {
+      client.begin(.drain(before: generation, verdict.json))
+    } else {
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict.json]))
+    }
+  }
+
+  /// Answers those whose reload has succeeded and whose retirees are gone.
+  func answerDrained() {
+    guard let clients = control?.clients, !clients.isEmpty else { return }
+    for client in clients {
+      guard case .drain(let generation, let verdict) = client.task,
+        !supervisor.retirees.contains(where: { $0.id.generation < generation })
+      else { continue }
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
+    }
+  }
+}

@@ -1,0 +1,84 @@
+import RoostConfiguration
+import RoostCore
+
+extension Master {
+  /// Reads anew what a reload may change. Where nothing can have changed but files, that is only a matter of looking.
+  func prepare(_ generation: Generation) {
+    guard let reader else { return resolve(generation, configuration) }
+    do {
+      let preparation = try Preparation(
+        of: generation, reader: reader, directory: startDirectory)
+      try preparation.watch(in: loop) { [unowned self] in prepared($0, generation) }
+      self.preparation = preparation
+    } catch {
+      handle(.generationNotPrepared(generation, reason: "\(error)"))
+    }
+  }
+
+  func abandonPreparation() {
+    preparation?.abandon()
+    preparation = nil
+  }
+
+  private func prepared(_ result: Result<Configuration, MasterError>, _ generation: Generation) {
+    preparation = nil
+    switch result {
+    case .success(let new):
+      if let change = fixedChange(in: new) { return handle(.generationNotPrepared(generation, reason: change)) }
+      resolve(generation, new)
+    case .failure(let error): handle(.generationNotPrepared(generation, reason: "\(error)"))
+    }
+  }
+
+  private func resolve(_ generation: Generation, _ new: Configuration) {
+    do {
+      releases[generation] = try resolver.resolve(new.worker)
+      handle(.generationPrepared(generation, settings: new.settings))
+    } catch {
+      handle(.generationNotPrepared(generation, reason: "\(error)"))
+    }
+  }
+
+  /// What a reload can't change. To go on with the former value and say nothing would be no truthful success.
+  private func fixedChange(in new: Configuration) -> String? {
+    let changed: [(String, Bool)] = [
+      ("name", new.name != configuration.name), ("listen", new.listeners != configuration.listeners),
+      ("pid-file", new.pidFile != configuration.pidFile), ("control", new.control != configuration.control),
+    ]
+    let names = changed.filter(\.1).map { "'\($0.0)'" }
+    guard !names.isEmpty else { return nil }
+    return "\(names.joined(separator: " and ")) has changed, which takes effect only when the service is restarted"
+  }
+
+  func run(_ hook: Hook, _ generation: Generation) {
+    guard let release = releases[generation] else { preconditionFailure("a hook of a generation that wasn't prepared") }
+    let command: [String]? =
+      switch hook {
+      case .beforeReload: release.configuration.beforeReload
+      case .afterTakeover: release.configuration.afterTakeover
+      }
+    guard let command else { preconditionFailure("a hook that isn't configured") }
+    do {
+      let executable = try resolver.executable(command[0], in: release.directory, release.environment)
+      hooks.append(
+        try spawner.run(hook, of: generation, command, release: release, executable: executable))
+    } catch {
+      handle(.hookEnded(hook, generation, failure: "\(error)"))
+    }
+  }
+
+  func kill(_ hook: Hook, _ generation: Generation) {
+    for running in hooks where running.hook == hook && running.generation == generation { running.kill() }
+  }
+
+  func hookExited(_ running: HookProcess, _ cause: ExitCause) {
+    running.output.finish()
+    hooks.removeAll { $0 === running }
+    guard cause != .exited(status: 0) else {
+      return handle(.hookEnded(running.hook, running.generation, failure: nil))
+    }
+    lastWords = running.output.lastLines
+    handle(.hookEnded(running.hook, running.generation, failure: "it \(words.text(cause))"))
+    lastWords = []
+  }
+}

@@ -1,0 +1,60 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostSystemd
+
+/// Passes on what processes write. A process may be gone and its output still be read: something that it has left behind
+/// may hold the pipe.
+final class OutputRelay {
+  private let loop: EventLoop
+  private let standardOutput: OutputSink
+  private let standardError: OutputSink
+  private var outputs: [WorkerOutput] = []
+
+  init(loop: EventLoop) {
+    self.loop = loop
+    standardOutput = OutputSink(STDOUT_FILENO, loop: loop)
+    standardError = OutputSink(STDERR_FILENO, loop: loop)
+  }
+
+  /// The pipes of a worker, as its configuration asks for them.
+  func channels(for id: WorkerID, _ configuration: WorkerConfiguration) throws(MasterError) -> OutputChannels {
+    switch configuration.output {
+    case .direct: OutputChannels(standardOutput: nil, standardError: nil)
+    case .passed: try capture(configuration)
+    case .prefixed:
+      OutputChannels(
+        standardOutput: try OutputPipe(for: configuration.identity),
+        standardError: try OutputPipe(for: configuration.identity))
+    }
+  }
+
+  /// The pipe of a process whose last words are wanted.
+  func capture(_ configuration: WorkerConfiguration) throws(MasterError) -> OutputChannels {
+    OutputChannels(standardOutput: nil, standardError: try OutputPipe(for: configuration.identity))
+  }
+
+  /// Begins to read, once the process has its ends. `id` if each line is to say whose it is.
+  func follow(_ channels: OutputChannels, _ id: WorkerID?) throws(MasterError) -> WorkerOutput {
+    var streams: [OutputStream] = []
+    for (pipe, sink) in [(channels.standardOutput, standardOutput), (channels.standardError, standardError)] {
+      guard let pipe else { continue }
+      pipe.closeWriteEnd()
+      streams.append(OutputStream(pipe, to: sink, prefix: id.map { LinePrefix($0, isTerminal: sink.isTerminal) }))
+    }
+    let output = WorkerOutput(streams)
+    do { try output.watch(in: loop) } catch { throw MasterError("\(error)") }
+    outputs.append(output)
+    return output
+  }
+
+  /// Lets go of the pipes that nobody writes to any more.
+  func forgetEnded() {
+    outputs.removeAll(where: \.hasEnded)
+  }
+
+  /// Passes on what is left, as far as that needs no waiting.
+  func finish() {
+    for output in outputs { output.finish() }
+  }
+}

@@ -1,0 +1,102 @@
+import CRoostSpawn
+import Glibc
+import RoostConfiguration
+
+/// A process that the master is about to start, and everything that it gets.
+struct ProcessRequest {
+  let executable: String
+  let arguments: CStrings
+  let environment: CStrings
+  let directory: String
+  /// They become 3, 4, … in the process.
+  var descriptors: [Int32] = []
+  /// -1 for the master's own.
+  var standardOutput: Int32 = -1
+  /// -1 for the master's own.
+  var standardError: Int32 = -1
+  /// Where in the environment the process writes its pid.
+  var ownPid: UnsafeMutablePointer<CChar>?
+  var parentDeathSignal = SIGKILL
+  var identity: Identity?
+  var limits: [ResourceLimit] = []
+  var umask: UInt32?
+  var nice: Int32?
+
+  /// Starts the process. Returns its pid when it runs the executable.
+  func start() throws(MasterError) -> pid_t {
+    let result = spawn()
+    guard result.pid > 0 else { throw error(result) }
+    return result.pid
+  }
+
+  private func spawn() -> roost_spawn_result {
+    // What C reads, with memory that lasts until the process runs; never empty, so that there is an address.
+    var scratch = descriptors + [0]
+    let groups = (identity?.supplementaryGroups ?? []) + [0]
+    let limits = limits.map(roost_spawn_limit.init) + [roost_spawn_limit()]
+    return executable.withCString { path in
+      directory.withCString { directory in
+        (descriptors + [0]).withUnsafeBufferPointer { descriptors in
+          scratch.withUnsafeMutableBufferPointer { scratch in
+            groups.withUnsafeBufferPointer { groups in
+              limits.withUnsafeBufferPointer { limits in
+                var who = roost_spawn_identity(
+                  user: identity?.user ?? 0, group: identity?.group ?? 0,
+                  supplementary_groups: groups.baseAddress!, supplementary_group_count: groups.count - 1)
+                return withUnsafePointer(to: &who) { who in
+                  var request = roost_spawn_request(
+                    path: path, arguments: arguments.pointers, environment: environment.pointers, own_pid: ownPid,
+                    directory: directory, descriptors: descriptors.baseAddress!, scratch: scratch.baseAddress!,
+                    descriptor_count: descriptors.count - 1, standard_output: standardOutput,
+                    standard_error: standardError, parent_death_signal: parentDeathSignal,
+                    identity: identity == nil ? nil : who, limits: limits.baseAddress!,
+                    limit_count: limits.count - 1, mode_mask: umask.map { Int32($0) } ?? -1,
+                    nice: nice ?? Int32(ROOST_SPAWN_SAME_NICE))
+                  return roost_spawn(&request)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func error(_ result: roost_spawn_result) -> MasterError {
+    let operation =
+      switch result.failed_step {
+      case ROOST_SPAWN_STACK: "get memory for a process"
+      case ROOST_SPAWN_CLONE: "create a process"
+      case ROOST_SPAWN_GROUP: "give the process a group"
+      case ROOST_SPAWN_STDIN: "open /dev/null for the process"
+      case ROOST_SPAWN_OUTPUT: "pass on what the process writes"
+      case ROOST_SPAWN_DESCRIPTORS: "pass the listeners to the process"
+      case ROOST_SPAWN_SIGNALS: "reset the process's signals"
+      case ROOST_SPAWN_PRIORITY: "set the nice value \(nice ?? 0)"
+      case ROOST_SPAWN_LIMITS: "set the resource limits"
+      case ROOST_SPAWN_GROUPS: "join the groups of the worker's user"
+      case ROOST_SPAWN_USER: "become the user \(identity?.user ?? 0)"
+      case ROOST_SPAWN_DIRECTORY: "enter the directory \(directory)"
+      case ROOST_SPAWN_PARENT: "set the parent-death signal"
+      default: "execute \(executable)"
+      }
+    let isExecution = result.failed_step == ROOST_SPAWN_EXECUTE
+    // The file itself was seen when the generation was prepared: what doesn't exist is what its first line names.
+    let hint =
+      switch result.error {
+      case ENOENT where isExecution: "is the interpreter in its first line installed?"
+      case ENOEXEC where isExecution: "a script needs a first line such as #!/bin/sh"
+      case EPERM where result.failed_step == ROOST_SPAWN_LIMITS: "only root may raise a hard limit"
+      case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "only root may lower a nice value"
+      case EACCES where identity != nil: "as user \(identity?.user ?? 0)"
+      default: nil as String?
+      }
+    return MasterError(cannot: operation, result.error, hint: hint)
+  }
+}
+
+extension roost_spawn_limit {
+  fileprivate init(_ limit: ResourceLimit) {
+    self.init(resource: limit.resource, soft: limit.soft ?? .max, hard: limit.hard ?? .max)
+  }
+}

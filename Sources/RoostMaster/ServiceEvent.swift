@@ -1,0 +1,54 @@
+import Glibc
+import Logging
+import RoostControl
+import RoostJSON
+import RoostLog
+
+/// What the operator is told, in all the forms in which it is.
+struct ServiceEvent {
+  enum Level {
+    case info
+    case warning
+    case error
+  }
+
+  let kind: EventKind
+  let level: Level
+  /// One sentence.
+  let text: String
+  let generation: Int?
+  let slot: Int?
+  let pid: pid_t?
+
+  /// For the log (docs/operating.md lists the fields).
+  var record: LogRecord {
+    var fields: Logger.Metadata = ["MESSAGE_ID": .string(kind.messageID), "ROOST_EVENT": .string(kind.rawValue)]
+    if let generation { fields["ROOST_GENERATION"] = .string("\(generation)") }
+    if let slot { fields["ROOST_SLOT"] = .string("\(slot)") }
+    if let pid { fields["WORKER_PID"] = .string("\(pid)") }
+    return LogRecord(logLevel, text, fields: fields)
+  }
+
+  /// For the clients of the control socket.
+  var json: JSON {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return [
+      "time": .integer(time.tv_sec * 1_000_000 + time.tv_nsec / 1000),
+      "kind": .string(kind.rawValue),
+      "level": .string(logLevel.name),
+      "message": .string(text),
+      "generation": generation.map(JSON.integer) ?? .null,
+      "slot": slot.map(JSON.integer) ?? .null,
+      "pid": pid.map { .integer(Int($0)) } ?? .null,
+    ]
+  }
+
+  private var logLevel: Logger.Level {
+    switch level {
+    case .info: .info
+    case .warning: .warning
+    case .error: .error
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import Glibc
+import RoostCore
+import RoostJSON
+
+extension Master {
+  /// The `Service` of docs/control.md.
+  var statusReport: JSON {
+    [
+      "name": .string(configuration.name),
+      "pid": .integer(Int(getpid())),
+      "version": .string(Version.number),
+      "phase": .string(phaseName),
+      "generation": .integer(supervisor.serving.number),
+      "candidate": candidateGeneration.map(JSON.integer) ?? .null,
+      "workersWanted": .integer(supervisor.desiredWorkers),
+      "started": .integer(started),
+      "workers": .array(workerReports),
+      "listeners": .array(listeners.map(report)),
+      "lastReload": lastReload?.json ?? .null,
+    ]
+  }
+
+  private var phaseName: String {
+    switch supervisor.phase {
+    case .idle, .starting: "starting"
+    case .serving: "serving"
+    case .reloading: "reloading"
+    case .stopping, .stopped: "stopping"
+    }
+  }
+
+  private var candidateGeneration: Int? {
+    guard case .reloading(let reload) = supervisor.phase else { return nil }
+    return reload.generation.number
+  }
+
+  private var workerReports: [JSON] {
+    var reports: [JSON?] = []
+    for slot in supervisor.slots {
+      if let worker = slot.worker { reports.append(report(worker.id, "current", state(worker))) }
+      if let worker = slot.candidate { reports.append(report(worker.id, "candidate", state(worker))) }
+    }
+    let now = Clock.now()
+    for retiree in supervisor.retirees {
+      switch retiree.stage {
+      case .draining(let until): reports.append(report(retiree.id, "retiree", "draining", left: until - now))
+      case .remains(let until): reports.append(report(retiree.id, "retiree", "remains", left: until - now))
+      case .killed: reports.append(report(retiree.id, "retiree", "killed"))
+      }
+    }
+    return reports.compactMap(\.self)
+  }
+
+  private func state(_ worker: Worker) -> String { worker.isReady ? "ready" : "starting" }
+
+  private func report(_ id: WorkerID, _ role: String, _ state: String, left: Duration? = nil) -> JSON? {
+    // Between its order and its start there is none.
+    guard let process = process(id) else { return nil }
+    let usage = ProcessUsage(of: process.pid)
+    return [
+      "pid": .integer(Int(process.pid)),
+      "slot": .integer(id.slot),
+      "generation": .integer(id.generation.number),
+      "role": .string(role),
+      "state": .string(state),
+      "started": .integer(process.started),
+      "restarts": .integer(restarts[id.slot] ?? 0),
+      "memoryBytes": usage.map { .integer($0.memoryBytes) } ?? .null,
+      "cpuMilliseconds": usage.map { .integer($0.cpuMilliseconds) } ?? .null,
+      "status": process.statusText.map(JSON.string) ?? .null,
+      "millisecondsLeft": left.map { .integer(max(0, $0.wholeMilliseconds)) } ?? .null,
+    ]
+  }
+
+  private func report(_ listener: Listener) -> JSON {
+    let queue = listener.sampleQueue()
+    return [
+      "name": .string(listener.name),
+      "address": .string(listener.address),
+      "queued": queue.map { .integer($0.queued) } ?? .null,
+      "limit": queue.map { .integer($0.limit) } ?? .null,
+      "peak": .integer(listener.peakQueue),
+    ]
+  }
+}

@@ -1,0 +1,89 @@
+import Glibc
+import TOMLKit
+
+/// A configuration file in TOML (https://toml.io/en/v1.0.0).
+struct ConfigurationFile {
+  /// Larger ones are no configuration.
+  private static let maximumLength = 1 << 20
+
+  /// What stands in it, in no order.
+  let entries: [OptionEntry]
+
+  /// Reads a file.
+  init(path: String) throws(Problems) {
+    try self.init(text: try Self.text(of: path), path: path)
+  }
+
+  init(text: String, path: String) throws(Problems) {
+    let table: TOMLTable
+    do {
+      table = try TOMLTable(string: text)
+    } catch let error as TOMLParseError {
+      let place = Place.file(path, line: error.source.begin.line, column: error.source.begin.column)
+      throw Problems([Problem(place, nil, "this isn't TOML: \(error.description)")])
+    } catch {
+      throw Problems([Problem(.wholeFile(path), nil, "this isn't TOML: \(error)")])
+    }
+    entries = Converter(path: path, positions: TOMLPositions(of: text)).entries(of: table, at: [])
+  }
+
+  private static func text(of path: String) throws(Problems) -> String {
+    func problem(_ text: String) -> Problems { Problems([Problem(.wholeFile(path), nil, text)]) }
+    guard let file = fopen(path, "re") else { throw problem("cannot be read: \(String(cString: strerror(errno)))") }
+    defer { fclose(file) }
+    var bytes: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 65536)
+    while bytes.count <= maximumLength {
+      let count = fread(&part, 1, part.count, file)
+      if count == 0 { break }
+      bytes += part[..<count]
+    }
+    guard ferror(file) == 0 else { throw problem("cannot be read: \(String(cString: strerror(errno)))") }
+    guard bytes.count <= maximumLength else { throw problem("is longer than 1 MiB: that is no configuration") }
+    guard let text = String(validating: bytes, as: UTF8.self) else { throw problem("isn't UTF-8") }
+    // The parser's strings are C strings: what comes after a NUL would vanish in silence.
+    guard !bytes.contains(0), !text.contains("\\u0000"), !text.contains("\\U00000000") else {
+      throw problem("contains a NUL character")
+    }
+    return text
+  }
+}
+
+/// From the parser's values to ours, with their places.
+private struct Converter {
+  let path: String
+  let positions: TOMLPositions
+
+  func entries(of table: TOMLTable, at steps: [TOMLPositions.Step]) -> [OptionEntry] {
+    table.keys.sorted().compactMap { key in
+      let steps = steps + [.key(key)]
+      guard let value = table[key] else { return nil }
+      return OptionEntry(key, at: place(positions.names[steps]), located(value, at: steps))
+    }
+  }
+
+  private func located(_ value: TOMLValueConvertible, at steps: [TOMLPositions.Step]) -> Located {
+    Located(converted(value, at: steps), at: place(positions.values[steps] ?? positions.names[steps]))
+  }
+
+  private func converted(_ value: TOMLValueConvertible, at steps: [TOMLPositions.Step]) -> OptionValue {
+    switch value.type {
+    case .string: .string(value.string ?? "")
+    case .int: .integer(value.int ?? 0)
+    case .bool: .boolean(value.bool ?? false)
+    case .table: .table(value.table.map { entries(of: $0, at: steps) } ?? [])
+    case .array: .array(elements(of: value.array, at: steps))
+    case .double: .other("the number \(value.double ?? 0)")
+    case .date, .time, .dateTime: .other("a date or time")
+    }
+  }
+
+  private func elements(of array: TOMLArray?, at steps: [TOMLPositions.Step]) -> [Located] {
+    guard let array else { return [] }
+    return array.enumerated().map { located($0.element, at: steps + [.index($0.offset)]) }
+  }
+
+  private func place(_ position: TOMLPositions.Position?) -> Place {
+    position.map { .file(path, line: $0.line, column: $0.column) } ?? .wholeFile(path)
+  }
+}

@@ -1,0 +1,212 @@
+import RoostConfiguration
+
+/// Turns what was written into what is meant, and collects what can't be.
+final class OptionReader {
+  private let entries: [String: OptionEntry]
+  private(set) var problems: [Problem] = []
+
+  /// A reader of these options, of which only the named ones exist.
+  init(_ entries: [OptionEntry], known: [String], context: String? = nil) {
+    self.entries = Dictionary(entries.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
+    for entry in entries where !known.contains(entry.name) {
+      let nearest = Spelling.nearest(to: entry.name, among: known)
+      let hint = nearest.map { "did you mean '\($0)'?" } ?? "known are \(known.sorted().joined(separator: ", "))"
+      problems.append(Problem(entry.place, context, "there is no option '\(entry.name)': \(hint)"))
+    }
+  }
+
+  /// Takes over what another reader couldn't use.
+  func add(_ more: [Problem]) { problems += more }
+
+  func report(_ value: Located, _ option: String, _ text: String) {
+    problems.append(Problem(value.place, option, text))
+  }
+
+  /// Says about an option that is there what is wrong with its being there.
+  func report(_ option: String, _ text: String) {
+    if let entry = entries[option] { problems.append(Problem(entry.place, option, text)) }
+  }
+
+  func has(_ option: String) -> Bool { entries[option] != nil }
+  func located(_ option: String) -> Located? { entries[option]?.value }
+
+  private func expected(_ what: String, _ value: Located, _ option: String) {
+    report(value, option, "found \(value.value.words), expected \(what)")
+  }
+
+  func string(_ option: String) -> String? {
+    located(option).flatMap { string($0, option) }
+  }
+
+  func string(_ value: Located, _ option: String, _ what: String = "a string") -> String? {
+    switch value.value {
+    case .string(let string), .text(let string): return string
+    case .integer, .boolean, .array, .table, .other:
+      expected(what, value, option)
+      return nil
+    }
+  }
+
+  /// A string that is converted by something that knows why it can't.
+  func parsed<R>(_ option: String, _ what: String, _ parse: (String) throws(ConfigurationError) -> R) -> R? {
+    located(option).flatMap { parsed($0, option, what, parse) }
+  }
+
+  func parsed<R>(
+    _ value: Located, _ option: String, _ what: String, _ parse: (String) throws(ConfigurationError) -> R
+  ) -> R? {
+    guard let string = string(value, option, what) else { return nil }
+    do {
+      return try parse(string)
+    } catch {
+      report(value, option, error.description)
+      return nil
+    }
+  }
+
+  func duration(_ option: String) -> Duration? {
+    parsed(option, "a duration with its unit, such as \"500ms\", \"30s\" or \"1m30s\"") { text throws(ConfigurationError) in
+      try Duration(parsing: text)
+    }
+  }
+
+  func integer(_ option: String, _ range: ClosedRange<Int>) -> Int? {
+    located(option).flatMap { integer($0, option, range) }
+  }
+
+  func integer(
+    _ value: Located, _ option: String, _ range: ClosedRange<Int>, orElse alternative: String = ""
+  ) -> Int? {
+    let what = "a whole number from \(range.lowerBound) to \(range.upperBound)\(alternative)"
+    let number: Int
+    switch value.value {
+    case .integer(let value): number = value
+    case .text(let text):
+      guard let whole = Int(text) else {
+        expected(what, value, option)
+        return nil
+      }
+      number = whole
+    case .string, .boolean, .array, .table, .other:
+      expected(what, value, option)
+      return nil
+    }
+    guard range.contains(number) else {
+      report(value, option, "\(number) is out of range, expected \(what)")
+      return nil
+    }
+    return number
+  }
+
+  func boolean(_ option: String) -> Bool? {
+    guard let value = located(option) else { return nil }
+    switch value.value {
+    case .boolean(let value): return value
+    case .text("true"): return true
+    case .text("false"): return false
+    case .string, .integer, .array, .table, .other, .text:
+      expected("true or false", value, option)
+      return nil
+    }
+  }
+
+  func choice<C: RawRepresentable & CaseIterable>(_ option: String) -> C? where C.RawValue == String {
+    guard let value = located(option) else { return nil }
+    let names = C.allCases.map(\.rawValue)
+    let what = "one of " + names.map { "\"\($0)\"" }.joined(separator: ", ")
+    guard let string = string(value, option, what) else { return nil }
+    if let choice = C(rawValue: string) { return choice }
+    let hint = Spelling.nearest(to: string, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+    report(value, option, "found \"\(string)\", expected \(what)\(hint)")
+    return nil
+  }
+
+  /// One value, or an array of them.
+  func list(_ option: String) -> [Located] {
+    guard let value = located(option) else { return [] }
+    guard case .array(let elements) = value.value else { return [value] }
+    return elements
+  }
+
+  func strings(_ option: String) -> [String] {
+    list(option).compactMap { string($0, option, "a string or an array of strings") }
+  }
+
+  /// A table, or texts `NAME=VALUE` of the command line.
+  func table(_ option: String) -> [OptionEntry] {
+    guard let value = located(option) else { return [] }
+    switch value.value {
+    case .table(let entries): return entries
+    case .array(let elements) where elements.allSatisfy(\.value.isText):
+      return elements.compactMap { assignment($0, option) }
+    case .string, .integer, .boolean, .array, .other, .text:
+      expected("a table such as { NAME = \"value\" }", value, option)
+      return []
+    }
+  }
+
+  private func assignment(_ element: Located, _ option: String) -> OptionEntry? {
+    guard case .text(let text) = element.value, let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+      expected("NAME=VALUE", element, option)
+      return nil
+    }
+    let value = Located(.text(String(text[text.index(after: equals)...])), at: element.place)
+    return OptionEntry(String(text[..<equals]), at: element.place, value)
+  }
+
+  /// A program and its arguments.
+  func command(_ option: String) -> [String]? {
+    guard let value = located(option) else { return nil }
+    guard case .array(let elements) = value.value else {
+      expected(commandExample(value), value, option)
+      return nil
+    }
+    let strings = elements.compactMap { string($0, option, "an array of strings") }
+    guard strings.count == elements.count else { return nil }
+    guard let program = strings.first, !program.isEmpty else {
+      report(value, option, "names no program, expected an array such as [\"/srv/web/server\", \"--port\", \"{}\"]")
+      return nil
+    }
+    return strings
+  }
+
+  private func commandExample(_ value: Located) -> String {
+    guard case .string(let string) = value.value else { return "an array of strings" }
+    let words = string.split(separator: " ").map { "\"\($0)\"" }
+    return "an array of strings: there is no shell that takes them apart, so write [\(words.joined(separator: ", "))]"
+  }
+
+  /// A program and its arguments, or a line for the shell.
+  func hook(_ option: String) -> [String]? {
+    guard let value = located(option) else { return nil }
+    switch value.value {
+    case .string(let line) where !line.isEmpty, .text(let line) where !line.isEmpty: return ["/bin/sh", "-c", line]
+    case .array: return command(option)
+    case .string, .text, .integer, .boolean, .table, .other:
+      expected("a line for the shell or an array of strings", value, option)
+      return nil
+    }
+  }
+
+  /// An absolute path; one of the command line may begin where the operator is.
+  func path(_ option: String, in directory: String) -> String? {
+    located(option).flatMap { path($0, option, in: directory) }
+  }
+
+  func path(_ value: Located, _ option: String, in directory: String) -> String? {
+    guard let path = string(value, option, "a path"), !path.isEmpty else { return nil }
+    if path.hasPrefix("/") { return path }
+    if value.place.isCommandLine { return directory + "/" + path }
+    report(value, option, "the path \"\(path)\" is relative, expected an absolute one: a service starts in no certain place")
+    return nil
+  }
+}
+
+extension OptionValue {
+  var isText: Bool {
+    switch self {
+    case .text: true
+    case .string, .integer, .boolean, .array, .table, .other: false
+    }
+  }
+}

@@ -1,0 +1,110 @@
+import RoostConfiguration
+
+extension Options {
+  private static let listenerOptions = ["name", "address", "backlog", "nonblocking", "ipv6-only", "mode", "user", "group"]
+
+  func listeners(_ reader: OptionReader) -> [ListenerConfiguration] {
+    let backlog = reader.integer("backlog", 1...65535).map { Int32($0) } ?? ListenerConfiguration.defaultBacklog
+    var listeners: [ListenerConfiguration] = []
+    for element in reader.list("listen") {
+      guard let listener = listener(element, backlog: backlog, reader) else { continue }
+      if listeners.contains(where: { $0.name == listener.name }) {
+        reader.report(element, "listen", "there are two listeners named \"\(listener.name)\"; use NAME=ADDRESS")
+      } else if let other = listeners.first(where: { $0.address == listener.address && !$0.address.isChosenByKernel }) {
+        reader.report(element, "listen", "\"\(other.name)\" and \"\(listener.name)\" have the same address")
+      }
+      listeners.append(listener)
+    }
+    return listeners
+  }
+
+  private func listener(_ element: Located, backlog: Int32, _ reader: OptionReader) -> ListenerConfiguration? {
+    let entries: [OptionEntry]
+    switch element.value {
+    case .table(let table): entries = table
+    case .string, .integer, .boolean, .array, .other, .text:
+      let what = "an address such as \"http=8080\", or a table with 'name' and 'address'"
+      if case .integer(let port) = element.value {
+        entries = Self.parts(of: "\(port)", at: element.place)
+      } else {
+        guard let text = reader.string(element, "listen", what) else { return nil }
+        entries = Self.parts(of: text, at: element.place)
+      }
+    }
+    let own = OptionReader(entries, known: Self.listenerOptions, context: "listen")
+    defer { reader.add(own.problems) }
+    guard var listener = addressed(own, element) else { return nil }
+    listener.backlog = own.integer("backlog", 1...65535).map { Int32($0) } ?? backlog
+    listener.isNonblocking = own.boolean("nonblocking") ?? false
+    listener.isIPv6Only = own.boolean("ipv6-only")
+    listener.mode = own.parsed("mode", "octal digits such as \"0660\"", Self.mode)
+    listener.user = own.located("user").flatMap { Users.user($0, "listen.user", own) }
+    listener.group = own.located("group").flatMap { Users.group($0, "listen.group", own) }
+    checkFit(of: listener.address, own)
+    return listener
+  }
+
+  private func addressed(_ own: OptionReader, _ element: Located) -> ListenerConfiguration? {
+    guard own.has("address") else {
+      own.report(element, "listen", "'address' is missing, expected one such as \"8080\" or \"unix:/run/web.sock\"")
+      return nil
+    }
+    let what = "an address such as \"8080\" or \"unix:/run/web.sock\""
+    let read = { [directory] (text: String) throws(ConfigurationError) -> ListenerConfiguration in
+      if !element.place.isCommandLine, text.contains("unix:"), !text.contains("unix:/") {
+        throw ConfigurationError(
+          "the path of \"\(text)\" is relative, expected an absolute one: a service starts in no certain place")
+      }
+      return try ListenerConfiguration(parsing: text, directory: directory)
+    }
+    let number = own.located("address").flatMap { value -> Located? in
+      guard case .integer(let port) = value.value else { return nil }
+      return Located(.string("\(port)"), at: value.place)
+    }
+    guard let value = number ?? own.located("address"),
+      var listener = own.parsed(value, "listen", what, read)
+    else { return nil }
+    if let name = own.parsed("name", "a name", ListenerName.validate) { listener.name = name }
+    return listener
+  }
+
+  /// `http=8080,backlog=1024` in parts. A comma that doesn't begin an option belongs to the address.
+  private static func parts(of text: String, at place: Place) -> [OptionEntry] {
+    var address = Substring(text)
+    var options: [OptionEntry] = []
+    while let comma = address.lastIndex(of: ",") {
+      let part = address[address.index(after: comma)...]
+      guard let equals = part.firstIndex(of: "="), part[..<equals].allSatisfy({ $0.isLetter || $0 == "-" || $0 == "6" })
+      else { break }
+      let value = Located(.text(String(part[part.index(after: equals)...])), at: place)
+      options.append(OptionEntry(String(part[..<equals]), at: place, value))
+      address = address[..<comma]
+    }
+    return [OptionEntry("address", at: place, Located(.string(String(address)), at: place))] + options
+  }
+
+  private func checkFit(of address: Address, _ own: OptionReader) {
+    func reject(_ options: [String], _ reason: String) {
+      for option in options where own.has(option) { own.report(option, "'\(option)' \(reason)") }
+    }
+    switch address {
+    case .tcp(.ipv4, _):
+      reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
+      reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
+    case .tcp: reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
+    case .unix: reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
+    case .systemd:
+      reject(["mode", "user", "group", "nonblocking", "ipv6-only"], "is up to the .socket unit that opens this listener")
+    }
+  }
+}
+
+extension Address {
+  /// Port 0.
+  fileprivate var isChosenByKernel: Bool {
+    switch self {
+    case .tcp(_, let port): port == 0
+    case .unix, .systemd: false
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import RoostConfiguration
+import RoostCore
+
+extension Options {
+  func settings(_ reader: OptionReader) -> Settings {
+    let hooks = Set(Hook.allCases.filter { reader.has($0.rawValue) })
+    if hooks.isEmpty {
+      reader.report("hook-timeout", "has a meaning only with 'before-reload' or 'after-takeover'")
+    }
+    let hookTimeout = reader.duration("hook-timeout") ?? .seconds(60)
+    if hookTimeout < .seconds(1) { reader.report("hook-timeout", "\(hookTimeout.text) is too short, expected at least 1s") }
+    return Settings(
+      workers: workers(reader), surge: reader.integer("surge", 1...Settings.maximumWorkers) ?? .max,
+      readiness: readiness(reader), startAttempts: reader.integer("start-attempts", 1...1000) ?? 3,
+      settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
+      backoff: backoff(reader), hooks: hooks, hookTimeout: hookTimeout)
+  }
+
+  private func workers(_ reader: OptionReader) -> Int {
+    guard let value = reader.located("workers") else { return 1 }
+    switch value.value {
+    case .string("auto"), .text("auto"): return Processors.available()
+    case .string(let text):
+      reader.report(
+        value, "workers", "found \"\(text)\", expected a whole number from 1 to \(Settings.maximumWorkers) or \"auto\"")
+      return 1
+    case .integer, .boolean, .array, .table, .other, .text:
+      return reader.integer(value, "workers", 1...Settings.maximumWorkers, orElse: " or \"auto\"") ?? 1
+    }
+  }
+
+  private func readiness(_ reader: OptionReader) -> Settings.Readiness {
+    let channel: WorkerConfiguration.ReadinessChannel = reader.choice("ready") ?? .notify
+    let timeout = reader.duration("ready-timeout")
+    let age = reader.duration("ready-after")
+    switch channel {
+    case .notify, .pipe:
+      reader.report("ready-after", "has a meaning only with 'ready' set to \"none\"")
+      if timeout == .zero { reader.report("ready-timeout", "0s gives no worker time to get ready") }
+      return .reported(timeout: timeout ?? .seconds(60))
+    case .none:
+      reader.report("ready-timeout", "has no meaning with 'ready' set to \"none\"; see 'ready-after'")
+      return .alive(after: age ?? .seconds(1))
+    }
+  }
+
+  private func backoff(_ reader: OptionReader) -> Backoff {
+    let standard = Backoff()
+    let first = reader.duration("restart-delay") ?? standard.first
+    let longest = reader.duration("restart-delay-limit") ?? standard.longest
+    if first > longest {
+      let blamed = reader.has("restart-delay-limit") ? "restart-delay-limit" : "restart-delay"
+      reader.report(
+        blamed, "'restart-delay' is \(first.text) and 'restart-delay-limit' is \(longest.text): the limit is below it")
+    }
+    if first == .zero { reader.report("restart-delay", "0s would let a failing worker be restarted without end") }
+    return Backoff(
+      first: first, longest: longest, forgivenAfter: reader.duration("restart-delay-reset") ?? standard.forgivenAfter)
+  }
+}

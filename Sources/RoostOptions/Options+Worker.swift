@@ -1,0 +1,142 @@
+import RoostConfiguration
+import RoostCore
+import RoostHandoff
+
+extension Options {
+  func worker(_ reader: OptionReader, command: [String]) -> WorkerConfiguration {
+    var worker = WorkerConfiguration(command: command)
+    worker.directory = reader.path("directory", in: directory)
+    worker.umask = reader.parsed("umask", "octal digits such as \"0027\"", Self.mode)
+    worker.nice = reader.integer("nice", -20...19).map { Int32($0) }
+    worker.limits = reader.table("limit").compactMap { limit($0, reader) }
+    worker.readinessChannel = reader.choice("ready") ?? .notify
+    worker.stopSignal =
+      reader.parsed("stop-signal", "the name of a signal such as \"TERM\"") { text throws(ConfigurationError) in
+        try StopSignal(parsing: text)
+      } ?? .term
+    worker.allowsWorkerReload = reader.boolean("allow-worker-reload") ?? false
+    worker.output = output(reader)
+    worker.beforeReload = reader.hook("before-reload")
+    worker.afterTakeover = reader.hook("after-takeover")
+    let person = Users.identity(reader)
+    worker.identity = person?.identity
+    worker.environment = environment(reader, of: person)
+    return worker
+  }
+
+  /// Octal digits.
+  static func mode(_ text: String) throws(ConfigurationError) -> UInt32 {
+    guard (1...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+      throw ConfigurationError("found \"\(text)\", expected octal digits from \"0000\" to \"0777\"")
+    }
+    return mode
+  }
+
+  private func output(_ reader: OptionReader) -> WorkerConfiguration.Output {
+    let isPrefixed = reader.boolean("log-prefix") ?? false
+    let isDirect = reader.boolean("direct-stderr") ?? false
+    if isPrefixed, isDirect { reader.report("direct-stderr", "contradicts 'log-prefix': use one of them") }
+    return isPrefixed ? .prefixed : isDirect ? .direct : .passed
+  }
+
+  private func limit(_ entry: OptionEntry, _ reader: OptionReader) -> ResourceLimit? {
+    let names = ResourceLimit.resources.map(\.name)
+    guard let resource = ResourceLimit.resources.first(where: { $0.name == entry.name }) else {
+      let hint = Spelling.nearest(to: entry.name, among: names).map { "did you mean '\($0)'?" }
+      let known = "known are \(names.joined(separator: ", "))"
+      reader.add([Problem(entry.place, "limit", "there is no resource '\(entry.name)': \(hint ?? known)")])
+      return nil
+    }
+    let option = "limit.\(entry.name)"
+    guard case .array(let parts) = entry.value.value else {
+      return limit(entry.value, option, reader).map {
+        ResourceLimit(resource: resource.number, soft: $0.value, hard: $0.value)
+      }
+    }
+    let bounds = parts.compactMap { limit($0, option, reader) }
+    guard bounds.count == parts.count, bounds.count == 2 else {
+      if bounds.count == parts.count { reader.report(entry.value, option, "expected one bound, or [soft, hard]") }
+      return nil
+    }
+    if bounds[0].value ?? .max > bounds[1].value ?? .max {
+      reader.report(entry.value, option, "the soft limit is above the hard one")
+      return nil
+    }
+    return ResourceLimit(resource: resource.number, soft: bounds[0].value, hard: bounds[1].value)
+  }
+
+  private struct Bound {
+    let value: UInt64?
+  }
+
+  private func limit(_ value: Located, _ option: String, _ reader: OptionReader) -> Bound? {
+    switch value.value {
+    case .string("unlimited"), .text("unlimited"): return Bound(value: nil)
+    case .integer, .string, .boolean, .array, .table, .other, .text:
+      return reader.integer(value, option, 0...(1 << 62), orElse: " or \"unlimited\"").map { Bound(value: UInt64($0)) }
+    }
+  }
+
+  // MARK: Environment
+
+  /// First what belongs to the user, then the table of the file, then environment files, then the command line.
+  private func environment(_ reader: OptionReader, of person: Users.Person?) -> [String] {
+    var assignments: [(name: String, value: String)] = person?.environment ?? []
+    let entries = reader.table("environment").filter { isUsable($0, reader) }
+    func add(_ entries: [OptionEntry]) {
+      for entry in entries {
+        guard let value = reader.string(entry.value, "environment.\(entry.name)") else { continue }
+        assignments.append((entry.name, value))
+      }
+    }
+    add(entries.filter { !$0.place.isCommandLine })
+    for file in reader.list("environment-file") { assignments += self.assignments(of: file, reader) }
+    add(entries.filter(\.place.isCommandLine))
+    // The last one counts; the place is that of the first, so that an environment can be compared with another.
+    var values: [String: String] = [:]
+    var names: [String] = []
+    for (name, value) in assignments where values.updateValue(value, forKey: name) == nil { names.append(name) }
+    return names.map { "\($0)=\(values[$0]!)" }
+  }
+
+  private func assignments(of file: Located, _ reader: OptionReader) -> [(name: String, value: String)] {
+    guard case .string(let text) = file.value.asString, !text.isEmpty else {
+      _ = reader.string(file, "environment-file", "a path or an array of paths")
+      return []
+    }
+    let isOptional = text.hasPrefix("-")
+    let bare = Located(isOptional ? file.value.droppingFirst : file.value, at: file.place)
+    guard let path = reader.path(bare, "environment-file", in: directory) else { return [] }
+    do {
+      return try EnvironmentFile.read(path, isOptional: isOptional, from: file.place)
+    } catch {
+      reader.add(error.all)
+      return []
+    }
+  }
+
+  private func isUsable(_ entry: OptionEntry, _ reader: OptionReader) -> Bool {
+    if let problem = EnvironmentFile.problem(withName: entry.name) {
+      reader.add([Problem(entry.place, "environment", problem)])
+      return false
+    }
+    return true
+  }
+}
+
+extension OptionValue {
+  fileprivate var asString: OptionValue? {
+    switch self {
+    case .string(let text), .text(let text): .string(text)
+    case .integer, .boolean, .array, .table, .other: nil
+    }
+  }
+
+  fileprivate var droppingFirst: OptionValue {
+    switch self {
+    case .string(let text): .string(String(text.dropFirst()))
+    case .text(let text): .text(String(text.dropFirst()))
+    case .integer, .boolean, .array, .table, .other: self
+    }
+  }
+}

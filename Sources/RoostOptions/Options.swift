@@ -1,0 +1,86 @@
+import RoostConfiguration
+import RoostControl
+import RoostCore
+
+/// What an operator has written, in a file and on the command line, which wins.
+public struct Options {
+  /// Every option there is.
+  public static let names = [
+    "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
+    "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "ready-timeout", "ready-after", "start-attempts",
+    "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
+    "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
+    "control-directory", "control-group",
+  ]
+
+  let entries: [OptionEntry]
+  let file: String?
+  /// Where the operator is: paths on the command line may begin there.
+  let directory: String
+
+  /// Reads a file, if there is one, under the options of the command line.
+  public init(file: String?, commandLine: [OptionEntry], directory: String) throws(Problems) {
+    let written = try file.map { path throws(Problems) in try ConfigurationFile(path: path).entries } ?? []
+    let named = Set(commandLine.map(\.name))
+    // Assignments add up; everything else is replaced as a whole.
+    let added = Self.merge(written.filter { named.contains($0.name) }, commandLine)
+    entries = written.filter { !named.contains($0.name) } + added
+    self.file = file
+    self.directory = directory
+  }
+
+  private static func merge(_ written: [OptionEntry], _ commandLine: [OptionEntry]) -> [OptionEntry] {
+    commandLine.map { entry in
+      guard ["environment", "limit"].contains(entry.name),
+        case .table(let below) = written.first(where: { $0.name == entry.name })?.value.value,
+        case .array(let texts) = entry.value.value
+      else { return entry }
+      let above = texts.compactMap(assignment)
+      let names = Set(above.map(\.name))
+      let all = below.filter { !names.contains($0.name) } + above
+      return OptionEntry(entry.name, at: entry.place, Located(.table(all), at: entry.place))
+    }
+  }
+
+  private static func assignment(_ element: Located) -> OptionEntry? {
+    guard case .text(let text) = element.value, let equals = text.firstIndex(of: "=") else { return nil }
+    let value = Located(.text(String(text[text.index(after: equals)...])), at: element.place)
+    return OptionEntry(String(text[..<equals]), at: element.place, value)
+  }
+
+  /// The configuration that the options stand for, or everything that is wrong with them.
+  public func configuration() throws(Problems) -> Configuration {
+    let reader = OptionReader(entries, known: Self.names)
+    let command = reader.command("command")
+    if command == nil, !reader.has("command") {
+      let place = file.map(Place.wholeFile) ?? .commandLine("roost run")
+      let text = "'command' is missing, expected an array such as [\"/srv/web/server\"], or a command after '--'"
+      reader.add([Problem(place, nil, text)])
+    }
+    let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(command)
+    let settings = settings(reader)
+    let worker = worker(reader, command: command ?? [""])
+    let configuration = Configuration(
+      name: name, listeners: listeners(reader), pidFile: reader.path("pid-file", in: directory),
+      control: control(reader, name: name), worker: worker, settings: settings)
+    guard reader.problems.isEmpty else { throw Problems(reader.problems) }
+    return configuration
+  }
+
+  /// The name of the file, or that of the command.
+  private func defaultName(_ command: [String]?) -> String {
+    guard let file else { return ServiceName.derived(from: command?.first ?? "") }
+    let base = file.split(separator: "/").last ?? "service"
+    return ServiceName.derived(from: base.hasSuffix(".toml") ? String(base.dropLast(5)) : String(base))
+  }
+
+  private func control(_ reader: OptionReader, name: String) -> ControlConfiguration? {
+    let chosen = reader.path("control-directory", in: directory)
+    let group = reader.located("control-group").flatMap { Users.group($0, "control-group", reader) }
+    guard let place = chosen ?? ControlPlace.forMaster(name: name) else {
+      reader.report("control-group", "there is no directory for a control socket; see 'control-directory'")
+      return nil
+    }
+    return ControlConfiguration(directory: place, group: group)
+  }
+}

@@ -1,0 +1,60 @@
+/// Where the operator wrote something.
+public enum Place: Hashable, Sendable, Comparable {
+  /// In a file. Lines and columns count from 1, columns in characters.
+  case file(String, line: Int, column: Int)
+  /// As a file that can't be read at all.
+  case wholeFile(String)
+  /// As an option of the command line, such as `--workers`.
+  case commandLine(String)
+
+  var isCommandLine: Bool {
+    switch self {
+    case .commandLine: true
+    case .file, .wholeFile: false
+    }
+  }
+}
+
+/// Something that can't be used as it was written.
+public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+  /// Where it was written.
+  public let place: Place
+  /// The option, if one is to blame.
+  public let option: String?
+  /// What was found, and what is allowed.
+  public let text: String
+
+  init(_ place: Place, _ option: String?, _ text: String) {
+    self.place = place
+    self.option = option
+    self.text = text
+  }
+
+  /// One line for the operator: place, option and text.
+  public var description: String {
+    let subject = option.map { "\($0): " } ?? ""
+    switch place {
+    case .file(let path, let line, let column): return "\(path):\(line):\(column): \(subject)\(text)"
+    case .wholeFile(let path): return "\(path): \(subject)\(text)"
+    case .commandLine(let name):
+      // "--limit" says it; "--listen" with the option "listen" needn't say it twice.
+      return "\(name): \(name == option.map { "--\($0)" } ? "" : subject)\(text)"
+    }
+  }
+}
+
+/// All that can't be used: an operator wants to see it at once.
+public struct Problems: Error, Sendable, CustomStringConvertible {
+  /// In the order of their places. Not empty.
+  public let all: [Problem]
+
+  init(_ problems: [Problem]) {
+    all = problems.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element)
+  }
+
+  /// Whether only the command line is to blame.
+  public var areUsage: Bool { all.allSatisfy(\.place.isCommandLine) }
+
+  /// A line for each.
+  public var description: String { all.map(\.description).joined(separator: "\n") }
+}

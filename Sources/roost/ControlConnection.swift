@@ -1,0 +1,96 @@
+import Foundation
+import Glibc
+import RoostControl
+import RoostJSON
+
+/// Why a master can't be talked to.
+enum ControlError: Error {
+  case notRunning
+  case notPermitted
+  /// It has ended the connection.
+  case gone
+  case timedOut
+  /// It has answered with an error of Varlink.
+  case refused(String)
+  case other(String)
+}
+
+/// A connection to a master's control socket.
+final class ControlConnection {
+  /// More is no reply.
+  private static let maximumReply = 16 << 20
+
+  private let number: Int32
+  private var input: [UInt8] = []
+
+  /// Connects to the socket in a directory.
+  init(directory: String) throws(ControlError) {
+    number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard number >= 0 else { throw .other("cannot make a socket: \(String(cString: strerror(errno)))") }
+    let path = "\(directory)/\(ControlPlace.socketName)"
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    guard path.utf8.count < MemoryLayout.size(ofValue: address.sun_path) else { throw fail(ENAMETOOLONG, path) }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    let result = withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+      }
+    }
+    guard result == 0 else { throw fail(errno, path) }
+  }
+
+  deinit {
+    close(number)
+  }
+
+  private func fail(_ error: Int32, _ path: String) -> ControlError {
+    switch error {
+    case ENOENT, ECONNREFUSED, ENOTDIR: .notRunning
+    case EACCES, EPERM: .notPermitted
+    default: .other("cannot connect to \(path): \(String(cString: strerror(error)))")
+    }
+  }
+
+  /// Sends a call.
+  func send(_ call: VarlinkCall) throws(ControlError) {
+    var rest = Varlink.bytes(of: call.json)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      guard count > 0 else { throw .gone }
+      rest = rest.dropFirst(count)
+    }
+  }
+
+  /// The next reply; nil if none has come by then.
+  func reply(until deadline: Date?) throws(ControlError) -> VarlinkReply? {
+    while true {
+      if let end = input.firstIndex(of: Varlink.terminator) {
+        let message = input[..<end]
+        input = Array(input[(end + 1)...])
+        guard let reply = VarlinkReply(parsing: message) else { throw .other("the master's reply can't be read") }
+        if reply.error == VarlinkService.permissionDenied { throw .notPermitted }
+        return reply
+      }
+      let wait = deadline.map { min(max(0, $0.timeIntervalSinceNow * 1000), 3_600_000) }
+      var poll = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+      let ready = Glibc.poll(&poll, 1, wait.map { Int32($0.rounded(.up)) } ?? -1)
+      if ready < 0, errno == EINTR { continue }
+      if ready == 0 { return nil }
+      var buffer = [UInt8](repeating: 0, count: 65536)
+      let count = read(number, &buffer, buffer.count)
+      guard count > 0, input.count < Self.maximumReply else { throw .gone }
+      input += buffer[..<count]
+    }
+  }
+
+  /// Sends a call that has one reply, and returns what is in it.
+  func call(
+    _ method: String, _ parameters: JSON = [:], timeout: TimeInterval = 10
+  ) throws(ControlError) -> JSON {
+    try send(VarlinkCall(method: method, parameters: parameters))
+    guard let reply = try reply(until: Date(timeIntervalSinceNow: timeout)) else { throw .timedOut }
+    if let error = reply.error { throw .refused(error) }
+    return reply.parameters
+  }
+}

@@ -1,0 +1,42 @@
+import ArgumentParser
+import RoostControl
+import RoostJSON
+
+/// `roost list`
+struct ListCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "list", abstract: "List the services that are running on this machine.")
+
+  @Flag(help: "Print an array of JSON objects (docs/control.md).")
+  var json = false
+
+  func run() throws {
+    var table = Table(
+      ["SERVICE", "PHASE", "GENERATION", "WORKERS", "PID", "UP", "LISTENERS"], rightAligned: [2, 3, 4])
+    var found: [JSON] = []
+    for service in RunningService.all() {
+      switch service.state {
+      case .gone: continue
+      case .forbidden:
+        found.append(["name": .string(service.name)])
+        table.add([service.name, "not permitted", "-", "-", "-", "-", "-"])
+      case .connected(let connection):
+        guard let answer = try? connection.call(ControlInterface.status, timeout: 2), let report = answer["service"]
+        else {
+          table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
+          continue
+        }
+        found.append(report)
+        let status = ServiceStatus(report)
+        let ready = status.workers.count { $0.role == "current" && $0.state == "ready" }
+        table.add([
+          status.name, status.phase, "\(status.generation)", "\(ready)/\(status.workersWanted)", "\(status.pid)",
+          Amount.since(status.started), status.listeners.map { "\($0.name)=\($0.address)" }.joined(separator: " "),
+        ])
+      }
+    }
+    if json { return Terminal.write(JSON.array(found).text + "\n") }
+    let width = Terminal.isInteractive ? Terminal.width : .max
+    Terminal.write(table.lines(width: width).joined(separator: "\n") + "\n")
+  }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import Foundation
+import RoostConfiguration
+import RoostControl
+import RoostJSON
+
+/// `roost reload`
+struct ReloadCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "reload",
+    abstract: "Replace the workers by new ones, and wait for the verdict.",
+    discussion: """
+      Returns when the new workers serve, or when it is certain that they don't: then the old ones go on, and the reason \
+      is told together with what the failed worker wrote last.
+
+      Exit status: 0 the new generation serves; 1 it doesn't; 3 the service isn't running; 4 this user may not operate \
+      it; 124 there was no verdict within --timeout, and the reload goes on.
+      """)
+
+  @OptionGroup var selection: ServiceSelection
+
+  @Flag(help: "Only ask for the reload.")
+  var noWait = false
+
+  @Flag(help: "Wait until the last old worker is gone, too.")
+  var drained = false
+
+  @Flag(name: [.customShort("q"), .long], help: "Say nothing but why it failed.")
+  var quiet = false
+
+  @Option(
+    help: ArgumentHelp("How long to wait for the verdict. (default: as long as it takes)", valueName: "duration"),
+    transform: { text in
+      do { return try Duration(parsing: text) } catch { throw ValidationError("\(error)") }
+    })
+  var timeout: Duration?
+
+  func validate() throws {
+    if noWait, drained || timeout != nil { throw ValidationError("--no-wait doesn't go with --drained or --timeout") }
+  }
+
+  func run() throws {
+    let (name, connection) = try selection.connect()
+    do {
+      if noWait { return try request(connection) }
+      let deadline = timeout.map { Date(timeIntervalSinceNow: Double($0.wholeMilliseconds) / 1000) }
+      try connection.send(VarlinkCall(method: ControlInterface.reload, parameters: ["drained": .boolean(drained)], more: true))
+      try follow(connection, until: deadline)
+    } catch let error as ControlError {
+      if case .gone = error { try Failure.exit("the master of \(name) has gone before the reload ended", 1) }
+      try selection.fail(error, name)
+    }
+  }
+
+  private func request(_ connection: ControlConnection) throws {
+    // With an answer of another call after it: then the master has taken this one.
+    try connection.send(VarlinkCall(method: ControlInterface.reload, oneway: true))
+    _ = try connection.call(ControlInterface.status)
+  }
+
+  private func follow(_ connection: ControlConnection, until deadline: Date?) throws {
+    let progress: ProgressView = 
+      quiet ? SilentProgress() : (Terminal.isInteractive ? LiveProgress() as ProgressView : PlainProgress())
+    while true {
+      let refresh = progress.refreshInterval.map { Date(timeIntervalSinceNow: $0) }
+      guard let reply = try connection.reply(until: [refresh, deadline].compactMap(\.self).min()) else {
+        if let deadline, deadline.timeIntervalSinceNow <= 0 {
+          progress.finish()
+          try Failure.exit(
+            "no verdict within \(timeout?.text ?? ""); the reload goes on, 'roost status' shows how far it is",
+            Failure.timedOut)
+        }
+        progress.refresh()
+        continue
+      }
+      if reply.continues {
+        if let event = reply.parameters["event"] { progress.show(event) }
+        continue
+      }
+      progress.finish()
+      return try conclude(reply)
+    }
+  }
+
+  private func conclude(_ reply: VarlinkReply) throws {
+    let verdict = reply.parameters["verdict"]
+    switch reply.error {
+    case nil:
+      if !quiet, Terminal.isInteractive {
+        Terminal.write(Terminal.styled("✓ ", .green) + (verdict?.string("message") ?? "the reload succeeded") + "\n")
+      }
+    case ControlInterface.reloadFailed:
+      let words = (verdict?.array("lastWords") ?? []).compactMap { line -> String? in
+        guard case .string(let line) = line else { return nil }
+        return "\n  | \(line)"
+      }
+      let intro = words.isEmpty ? "" : "; the last that it wrote to stderr:"
+      try Failure.exit((verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
+    case ControlInterface.serviceStops:
+      try Failure.exit("the service is being stopped: no reload takes place", 1)
+    case .some(let other):
+      throw ControlError.refused(other)
+    }
+  }
+}

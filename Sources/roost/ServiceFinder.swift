@@ -1,0 +1,113 @@
+import ArgumentParser
+import Foundation
+import RoostControl
+import RoostJSON
+import RoostMaster
+
+/// Which service a command is about.
+struct ServiceSelection: ParsableArguments {
+  @Argument(help: "The service's name. Not needed where only one is running.")
+  var name: String?
+
+  @Option(help: ArgumentHelp("Where its control socket is, if not in the usual place.", valueName: "path"))
+  var controlDirectory: String?
+
+  /// Connects to the service.
+  func connect() throws -> (name: String, connection: ControlConnection) {
+    let (name, directories) = try places()
+    var isForbidden = false
+    for directory in directories {
+      do {
+        return (name, try ControlConnection(directory: directory))
+      } catch {
+        switch error {
+        case .notRunning: continue
+        case .notPermitted: isForbidden = true
+        case .gone, .timedOut, .refused, .other: try fail(error, name)
+        }
+      }
+    }
+    try fail(isForbidden ? .notPermitted : .notRunning, name)
+  }
+
+  private func places() throws -> (name: String, directories: [String]) {
+    if let controlDirectory { return (name ?? controlDirectory, [controlDirectory]) }
+    // What systemd tells a command of the unit's.
+    let own = ControlPlace.runtimeDirectory().map { [$0] } ?? []
+    if let name {
+      guard !name.contains("/"), !name.isEmpty, !name.hasPrefix(".") else {
+        try Failure.exit("'\(name)' is no name of a service", ExitCode.validationFailure.rawValue)
+      }
+      return (name, own + ControlPlace.roots().map { "\($0)/\(name)" })
+    }
+    if let directory = own.first { return (directory.split(separator: "/").last.map(String.init) ?? "", own) }
+    let running = RunningService.all().filter { $0.state != .gone }
+    if running.count > 1 {
+      let names = running.map(\.name).joined(separator: ", ")
+      try Failure.exit("several services are running, say which: \(names)", ExitCode.validationFailure.rawValue)
+    }
+    guard let only = running.first else { try Failure.exit("no service is running", Failure.notRunning) }
+    return (only.name, [only.directory])
+  }
+
+  /// Says why a service can't be operated, and ends.
+  func fail(_ error: ControlError, _ name: String) throws -> Never {
+    switch error {
+    case .notRunning:
+      let others = RunningService.all().filter { $0.state != .gone }.map(\.name)
+      let hint = others.isEmpty ? "no service is" : "running: \(others.joined(separator: ", "))"
+      try Failure.exit("the service \(name) is not running (\(hint))", Failure.notRunning)
+    case .notPermitted:
+      try Failure.exit(
+        "user \(geteuid()) may not operate the service \(name): only root, its master's user and its control-group may",
+        Failure.notPermitted)
+    case .gone: try Failure.exit("the master of \(name) has ended the connection", 1)
+    case .timedOut: try Failure.exit("the master of \(name) doesn't answer", Failure.timedOut)
+    case .refused(let name) where name == ControlInterface.serviceStops:
+      try Failure.exit("the service is being stopped", 1)
+    case .refused(let name): try Failure.exit("the master has answered \(name)", 1)
+    case .other(let text): try Failure.exit(text, 1)
+    }
+  }
+}
+
+/// A service of this machine, as its control directory shows it.
+struct RunningService {
+  enum State {
+    case connected(ControlConnection)
+    case forbidden
+    case gone
+
+    static func != (one: State, other: State) -> Bool { !(one == other) }
+    static func == (one: State, other: State) -> Bool {
+      switch (one, other) {
+      case (.connected, .connected), (.forbidden, .forbidden), (.gone, .gone): true
+      case (.connected, _), (.forbidden, _), (.gone, _): false
+      }
+    }
+  }
+
+  let name: String
+  let directory: String
+  let state: State
+
+  /// All that have a control directory in the usual places, by name.
+  static func all() -> [RunningService] {
+    ControlPlace.roots().flatMap { root in
+      ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted().map { name in
+        RunningService(name: name, directory: "\(root)/\(name)", state: state("\(root)/\(name)"))
+      }
+    }
+  }
+
+  private static func state(_ directory: String) -> State {
+    do {
+      return .connected(try ControlConnection(directory: directory))
+    } catch {
+      switch error {
+      case .notPermitted: return .forbidden
+      case .notRunning, .gone, .timedOut, .refused, .other: return .gone
+      }
+    }
+  }
+}

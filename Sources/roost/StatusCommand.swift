@@ -1,0 +1,105 @@
+import ArgumentParser
+import Foundation
+import RoostControl
+import RoostJSON
+
+/// `roost status`
+struct StatusCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "status",
+    abstract: "Show a service with its workers and listeners.",
+    discussion: "Exit status: 0 it runs; 3 it doesn't; 4 this user may not operate it.")
+
+  @OptionGroup var selection: ServiceSelection
+
+  @Flag(help: "Print what the master says as JSON (docs/control.md).")
+  var json = false
+
+  @Flag(name: [.customShort("w"), .long], help: "Show it again every second, until Ctrl-C.")
+  var watch = false
+
+  func run() throws {
+    let (name, connection) = try selection.connect()
+    var live = LiveLines()
+    repeat {
+      let status: ServiceStatus
+      do {
+        status = ServiceStatus(try connection.call(ControlInterface.status)["service"] ?? [:])
+      } catch {
+        try selection.fail(error, name)
+      }
+      if json {
+        Terminal.write(status.json.text + "\n")
+      } else if watch, Terminal.isInteractive {
+        live.draw(StatusView(status).lines(width: Terminal.width))
+      } else {
+        Terminal.write(StatusView(status).lines(width: Terminal.isInteractive ? Terminal.width : .max).joined(separator: "\n") + "\n")
+      }
+      if watch { Thread.sleep(forTimeInterval: 1) }
+    } while watch
+  }
+}
+
+/// The status for people.
+struct StatusView {
+  private let status: ServiceStatus
+
+  init(_ status: ServiceStatus) {
+    self.status = status
+  }
+
+  func lines(width: Int) -> [String] {
+    var lines = [Terminal.clipped(headline, to: width + (Terminal.hasColours ? 16 : 0))]
+    if let verdict = status.lastReload {
+      let age = Amount.since(verdict.ended)
+      let text = Terminal.clipped("last reload, \(age) ago: \(verdict.message)", to: width)
+      lines.append(verdict.succeeded ? text : Terminal.styled(text, .red))
+    }
+    lines += [""] + workers(width)
+    if !status.listeners.isEmpty { lines += [""] + listeners(width) }
+    return lines
+  }
+
+  private var headline: String {
+    let serving = status.workers.count { $0.role == "current" && $0.state == "ready" }
+    var parts = ["master \(status.pid)", "up \(Amount.since(status.started))"]
+    switch status.phase {
+    case "starting": parts.insert("starting", at: 0)
+    case "stopping": parts.insert("stopping", at: 0)
+    default: parts.insert("generation \(status.generation) serves", at: 0)
+    }
+    if let candidate = status.candidate { parts.insert("reloading to generation \(candidate)", at: 1) }
+    if status.phase != "stopping" { parts.append("\(serving) of \(status.workersWanted) workers ready") }
+    return "\(Terminal.styled(status.name, .bold)): \(parts.joined(separator: ", "))"
+  }
+
+  private func workers(_ width: Int) -> [String] {
+    var table = Table(
+      ["SLOT", "GENERATION", "PID", "STATE", "AGE", "RESTARTS", "MEMORY", "CPU", "STATUS"],
+      rightAligned: [0, 1, 2, 5, 6, 7])
+    for worker in status.workers {
+      table.add([
+        "\(worker.slot)", "\(worker.generation)", "\(worker.pid)", state(worker), Amount.since(worker.started),
+        "\(worker.restarts)", worker.memoryBytes.map(Amount.bytes) ?? "-",
+        worker.cpuMilliseconds.map { Amount.time(milliseconds: $0) } ?? "-", worker.status ?? "",
+      ])
+    }
+    return table.lines(width: width)
+  }
+
+  private func state(_ worker: ServiceStatus.Worker) -> String {
+    let left = worker.millisecondsLeft.map { ", \(Amount.time(milliseconds: $0)) left" } ?? ""
+    return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
+  }
+
+  private func listeners(_ width: Int) -> [String] {
+    var table = Table(["LISTENER", "ADDRESS", "QUEUED", "PEAK", "LIMIT"], rightAligned: [2, 3, 4])
+    for listener in status.listeners {
+      table.add([
+        listener.name, listener.address, listener.queued.map(String.init) ?? "-", "\(listener.peak)",
+        listener.limit.map(String.init) ?? "-",
+      ])
+    }
+    return table.lines(width: width)
+  }
+}

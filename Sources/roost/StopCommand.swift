@@ -1,0 +1,42 @@
+import ArgumentParser
+import RoostControl
+import RoostJSON
+
+/// `roost stop`
+struct StopCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "stop",
+    abstract: "Drain all workers and end the service.",
+    discussion: """
+      Returns when the last worker is gone. Under systemd use 'systemctl stop': systemd may start a service again that \
+      ends by itself.
+
+      Exit status: 0 it has ended; 3 it wasn't running; 4 this user may not operate it.
+      """)
+
+  @OptionGroup var selection: ServiceSelection
+
+  @Flag(help: "Kill the workers instead of draining them. Requests are lost.")
+  var atOnce = false
+
+  @Flag(name: [.customShort("q"), .long], help: "Say nothing.")
+  var quiet = false
+
+  func run() throws {
+    let (name, connection) = try selection.connect()
+    do {
+      try connection.send(
+        VarlinkCall(method: ControlInterface.stop, parameters: ["atOnce": .boolean(atOnce)], more: !quiet))
+      while let reply = try connection.reply(until: nil) {
+        if let error = reply.error { throw ControlError.refused(error) }
+        if let message = reply.parameters["event"]?.string("message") { Terminal.write(message + "\n") }
+        if !reply.continues { break }
+      }
+      // The socket is closed when the master has ended: only then is its name free again.
+      while try connection.reply(until: nil) != nil {}
+    } catch let error as ControlError {
+      if case .gone = error { return }
+      try selection.fail(error, name)
+    }
+  }
+}

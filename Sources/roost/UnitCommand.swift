@@ -1,0 +1,144 @@
+import ArgumentParser
+import Foundation
+import RoostConfiguration
+import RoostCore
+import RoostMaster
+import RoostOptions
+
+/// `roost unit`
+struct UnitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "unit",
+    abstract: "Print a systemd unit for a configuration file.",
+    discussion: """
+      As in: roost unit /etc/roost/web.toml > /etc/systemd/system/web.service
+
+      The timeouts and the capabilities are those that the configuration needs.
+      """)
+
+  @Argument(help: ArgumentHelp("The configuration file, or the name of one in /etc/roost.", valueName: "file|name"))
+  var file: String
+
+  func run() throws {
+    let directory = try WorkingDirectory.logical()
+    let path = ConfigurationPath.path(of: file)
+    let absolute = path.hasPrefix("/") ? path : "\(directory)/\(path)"
+    do {
+      let configuration = try Options(file: absolute, commandLine: [], directory: directory).configuration()
+      let unit = Unit(configuration, file: absolute, program: try MasterProgram.ownPath())
+      Terminal.write(unit.text)
+    } catch let problems as Problems {
+      try Failure.exit(problems)
+    } catch let error as MasterError {
+      try Failure.exit(error.description, ExitStatus.masterFailed)
+    }
+  }
+}
+
+/// A unit that fits a configuration. systemd/roost@.service is the one that fits all.
+struct Unit {
+  private let configuration: Configuration
+  private let file: String
+  private let program: String
+
+  init(_ configuration: Configuration, file: String, program: String) {
+    self.configuration = configuration
+    self.file = file
+    self.program = program
+  }
+
+  var text: String {
+    """
+    # Made by 'roost unit \(file)'. Make it anew when timeouts, users or listeners change.
+    [Unit]
+    Description=\(configuration.name), under Roost
+    Documentation=man:systemd.service(5)
+    After=network.target
+
+    [Service]
+    Type=notify
+    NotifyAccess=main
+    ExecStart=\(quoted(program)) run --config \(quoted(file))
+    ExecReload=\(quoted(program)) reload --quiet \(configuration.name)
+    RuntimeDirectory=roost/\(configuration.name)
+    RuntimeDirectoryPreserve=restart
+    Restart=on-failure
+    RestartPreventExitStatus=64 78
+
+    # The master alone is told to stop, and drains its workers. Whatever is left when it has exited is killed.
+    KillMode=mixed
+    TimeoutStartSec=\(startSeconds)
+    TimeoutStopSec=\(stopSeconds)
+    WatchdogSec=30
+    # A worker that runs out of memory is replaced; it is no reason to stop the others.
+    OOMPolicy=continue
+
+    # Workers inherit all of this.
+    NoNewPrivileges=yes
+    CapabilityBoundingSet=\(capabilities)
+    ProtectSystem=full
+    ProtectKernelTunables=yes
+    ProtectKernelModules=yes
+    ProtectKernelLogs=yes
+    ProtectClock=yes
+    ProtectHostname=yes
+    PrivateDevices=yes
+    RestrictRealtime=yes
+    RestrictSUIDSGID=yes
+    LockPersonality=yes
+    SystemCallArchitectures=native
+    SystemCallFilter=@system-service
+    RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
+
+    [Install]
+    WantedBy=multi-user.target
+
+    """
+  }
+
+  /// As systemd reads words (systemd.syntax(7)).
+  private func quoted(_ path: String) -> String {
+    let escaped = path.replacingOccurrences(of: "%", with: "%%").replacingOccurrences(of: "$", with: "$$")
+    guard escaped.contains(where: { " \t\"'\\".contains($0) }) else { return escaped }
+    return "\"" + escaped.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
+  }
+
+  /// A start and each batch of a reload: every attempt to its end. The master asks for more time where it needs it.
+  private var startSeconds: Int {
+    let settings = configuration.settings
+    let ready: Duration =
+      switch settings.readiness {
+      case .reported(let timeout): timeout
+      case .alive(let age): age
+      }
+    return seconds(ready + settings.settle + settings.hookTimeout) + 30
+  }
+
+  private var stopSeconds: Int { seconds(configuration.settings.drainTimeout) + 30 }
+
+  private func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
+
+  /// What a root master needs for what the configuration asks, and nothing more.
+  private var capabilities: String {
+    var names: [String] = []
+    if configuration.worker.identity != nil { names += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"] }
+    if configuration.listeners.contains(where: \.isPrivileged) { names.append("CAP_NET_BIND_SERVICE") }
+    if configuration.worker.nice ?? 0 < 0 { names.append("CAP_SYS_NICE") }
+    if !configuration.worker.limits.isEmpty { names.append("CAP_SYS_RESOURCE") }
+    let owned = configuration.listeners.contains { $0.user != nil || $0.group != nil }
+    if owned || configuration.worker.identity != nil || configuration.control?.group != nil {
+      names.append("CAP_CHOWN")
+      names.append("CAP_DAC_OVERRIDE")
+    }
+    return names.joined(separator: " ")
+  }
+}
+
+extension ListenerConfiguration {
+  fileprivate var isPrivileged: Bool {
+    switch address {
+    case .tcp(_, let port): (1..<1024).contains(port)
+    case .unix, .systemd: false
+    }
+  }
+}
