@@ -16,7 +16,6 @@ extension Master {
     case .report(let notice): remember(notice)
     case .exit(let verdict):
       self.verdict = verdict
-      control?.answerStops()
       loop.exit(0)
     }
   }

@@ -174,6 +174,7 @@ public final class Master {
         forgetGone()
       }
     }
+    if verdict != nil { control?.answerStops() }
     isHandling = false
     timer?.set(supervisor.nextDeadline?.microseconds)
     upstream.tellStatus(supervisor)

@@ -20,11 +20,21 @@ struct ConfigurationFile {
       table = try TOMLTable(string: text)
     } catch let error as TOMLParseError {
       let place = Place.file(path, line: error.source.begin.line, column: error.source.begin.column)
-      throw Problems([Problem(place, nil, "this isn't TOML: \(error.description)")])
+      throw Problems([Problem(place, nil, Self.words(for: error, in: text))])
     } catch {
       throw Problems([Problem(.wholeFile(path), nil, "this isn't TOML: \(error)")])
     }
     entries = Converter(path: path, positions: TOMLPositions(of: text)).entries(of: table, at: [])
+  }
+
+  private static func words(for error: TOMLParseError, in text: String) -> String {
+    let prefix = "Error while "
+    let reason = error.description.hasPrefix(prefix) ? error.description.dropFirst(prefix.count) : error.description[...]
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    let index = error.source.begin.line - 1
+    let value = lines.indices.contains(index) ? lines[index].split(separator: "=", maxSplits: 1).dropFirst().first : nil
+    let isBareWord = value?.first { $0 != " " }?.isLetter ?? false
+    return "this isn't TOML: \(reason)" + (isBareWord ? " (a string needs quotes)" : "")
   }
 
   private static func text(of path: String) throws(Problems) -> String {

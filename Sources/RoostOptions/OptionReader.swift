@@ -3,10 +3,13 @@ import RoostConfiguration
 /// Turns what was written into what is meant, and collects what can't be.
 final class OptionReader {
   private let entries: [String: OptionEntry]
+  /// The option of which these are parts, if they are.
+  private let context: String?
   private(set) var problems: [Problem] = []
 
   /// A reader of these options, of which only the named ones exist.
   init(_ entries: [OptionEntry], known: [String], context: String? = nil) {
+    self.context = context
     self.entries = Dictionary(entries.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
     for entry in entries where !known.contains(entry.name) {
       let nearest = Spelling.nearest(to: entry.name, among: known)
@@ -19,12 +22,14 @@ final class OptionReader {
   func add(_ more: [Problem]) { problems += more }
 
   func report(_ value: Located, _ option: String, _ text: String) {
-    problems.append(Problem(value.place, option, text))
+    problems.append(Problem(value.place, label(option), text))
   }
+
+  private func label(_ option: String) -> String { context.map { $0 == option ? option : "\($0).\(option)" } ?? option }
 
   /// Says about an option that is there what is wrong with its being there.
   func report(_ option: String, _ text: String) {
-    if let entry = entries[option] { problems.append(Problem(entry.place, option, text)) }
+    if let entry = entries[option] { problems.append(Problem(entry.place, label(option), text)) }
   }
 
   func has(_ option: String) -> Bool { entries[option] != nil }
@@ -164,7 +169,7 @@ final class OptionReader {
     let strings = elements.compactMap { string($0, option, "an array of strings") }
     guard strings.count == elements.count else { return nil }
     guard let program = strings.first, !program.isEmpty else {
-      report(value, option, "names no program, expected an array such as [\"/srv/web/server\", \"--port\", \"{}\"]")
+      report(value, option, "names no program, expected an array such as [\"/srv/web/server\", \"--verbose\"]")
       return nil
     }
     return strings

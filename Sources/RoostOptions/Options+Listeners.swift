@@ -38,8 +38,8 @@ extension Options {
     listener.isNonblocking = own.boolean("nonblocking") ?? false
     listener.isIPv6Only = own.boolean("ipv6-only")
     listener.mode = own.parsed("mode", "octal digits such as \"0660\"", Self.mode)
-    listener.user = own.located("user").flatMap { Users.user($0, "listen.user", own) }
-    listener.group = own.located("group").flatMap { Users.group($0, "listen.group", own) }
+    listener.user = own.located("user").flatMap { Users.user($0, "user", own) }
+    listener.group = own.located("group").flatMap { Users.group($0, "group", own) }
     checkFit(of: listener.address, own)
     return listener
   }
@@ -85,7 +85,7 @@ extension Options {
 
   private func checkFit(of address: Address, _ own: OptionReader) {
     func reject(_ options: [String], _ reason: String) {
-      for option in options where own.has(option) { own.report(option, "'\(option)' \(reason)") }
+      for option in options where own.has(option) { own.report(option, reason) }
     }
     switch address {
     case .tcp(.ipv4, _):

@@ -49,7 +49,9 @@ public struct Problems: Error, Sendable, CustomStringConvertible {
   public let all: [Problem]
 
   init(_ problems: [Problem]) {
-    all = problems.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element)
+    // What is read twice is wrong twice, and told once.
+    let distinct = problems.reduce(into: [Problem]()) { if !$0.contains($1) { $0.append($1) } }
+    all = distinct.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element)
   }
 
   /// Whether only the command line is to blame.

@@ -4,6 +4,9 @@ enum Spelling {
   static func nearest(to word: String, among candidates: [String]) -> String? {
     let folded = fold(word)
     let distances = candidates.map { (name: $0, distance: distance(folded, fold($0))) }
+    // A word that goes on, or stops early: "listeners" for "listen".
+    let extended = candidates.filter { fold($0).count >= 4 && folded.starts(with: fold($0)) }
+    if let longest = extended.max(by: { $0.count < $1.count }) { return longest }
     guard let best = distances.min(by: { ($0.distance, $0.name) < ($1.distance, $1.name) }) else { return nil }
     return best.distance <= max(1, best.name.count / 3) ? best.name : nil
   }

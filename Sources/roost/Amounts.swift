@@ -15,7 +15,8 @@ enum Amount {
   }
 
   static func since(_ started: Int) -> String {
-    time(milliseconds: max(0, Int(Date().timeIntervalSince1970) - started) * 1000)
+    let seconds = max(0, Int(Date().timeIntervalSince1970) - started)
+    return seconds == 0 ? "0s" : time(milliseconds: seconds * 1000)
   }
 
   /// `812K`, `34M`, `1.2G`.

@@ -176,11 +176,13 @@ class RoostTestCase(unittest.TestCase):
         self.addCleanup(self.end_services)
 
     def start(self, *arguments, command=WORKER, ready="pipe", settle="0s", **popen):
+        return self.start_bare("--ready", ready, "--settle", settle, *arguments, "--", *command, **popen)
+
+    def start_bare(self, *arguments, **popen):
         # Not the usual place: services of the same name would exclude each other.
-        place = ["--control-directory", str(self.folder / f"control-{len(self.services)}")]
-        arguments = [*place, "--ready", ready, "--settle", settle, *arguments, "--", *command]
-        service = Service(arguments, **popen)
-        service.control = place[1]
+        control = str(self.folder / f"control-{len(self.services)}")
+        service = Service(["--control-directory", control, *arguments], **popen)
+        service.control = control
         self.services.append(service)
         return service
 

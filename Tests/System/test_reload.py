@@ -152,8 +152,9 @@ signal.pause()
         def open_files():
             return sorted(os.readlink(f"/proc/{service.pid}/fd/{n}").split(":")[0] for n in os.listdir(f"/proc/{service.pid}/fd"))
 
-        # The line is out a moment before the last worker's channels are closed: the listener and one notify socket stay.
-        self.eventually(lambda: self.assertEqual(open_files().count("socket"), 2))
+        # The line is out a moment before the last worker's channels are closed: the listener, the control socket and one
+        # notify socket stay.
+        self.eventually(lambda: self.assertEqual(open_files().count("socket"), 3))
         before = open_files()
         for _ in range(30):
             self.assertIn("succeeded", service.reload())

@@ -112,16 +112,15 @@ class Spawn(RoostTestCase):
         service = self.start(command=[str(link / "server")], cwd=str(link), env=dict(os.environ, PWD=str(link)))
         one = f"release 1 in {self.folder}/1 and {self.folder}/1"
         two = f"release 2 in {self.folder}/2 and {self.folder}/2"
-        service.expect(one)
         service.serving()
+        service.log.expect_count(one, 1)
         link.unlink()
         link.symlink_to("2")
         os.kill(service.worker(), signal.SIGKILL)
-        service.expect(one)
+        service.log.expect_count(one, 2)
         service.expect("is ready")
-        service.signal(signal.SIGHUP)
-        service.expect(two)
-        self.assertIn("succeeded", service.verdict())
+        self.assertIn("succeeded", service.reload())
+        service.log.expect_count(two, 1)
 
     def test_a_relative_command_is_taken_from_the_working_directory(self):
         self.script("#!/bin/sh\necho >&$READY_FD; exec tail -f /dev/null\n")

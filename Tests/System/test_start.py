@@ -9,8 +9,9 @@ from harness import ROOST, RoostTestCase, WORKER
 
 class Start(RoostTestCase):
     def test_pid_parent_and_arguments_stay_from_the_command_to_its_end(self):
-        arguments = ["--ready", "pipe", "--settle", "0s", "--name", "web", "--", *WORKER]
         service = self.start("--name", "web").serving()
+        place = ["--control-directory", service.control]
+        arguments = [*place, "--ready", "pipe", "--settle", "0s", "--name", "web", "--", *WORKER]
         command = pathlib.Path(f"/proc/{service.pid}/cmdline").read_bytes().split(b"\0")[:-1]
         self.assertEqual([part.decode() for part in command], [ROOST, "run", *arguments])
         service.reload()
@@ -133,16 +134,16 @@ class Usage(RoostTestCase):
         self.assertRegex(result.stderr, pattern)
 
     def test_what_makes_no_sense_is_refused_with_what_would(self):
-        self.assert_usage("Say after '--' what to run", "run", "--listen", "8080")
+        self.assert_usage("Say what to run: .* a command after '--'", "run", "--listen", "8080")
         self.assert_usage("'80x' is no address: use 8080, ", "run", "-l", "80x", "--", "true")
         self.assert_usage("'5' is no duration: use .*500ms", "run", "--settle", "5", "--", "true")
-        self.assert_usage("--workers 0 is out of range: use 1 to 1024", "run", "-n", "0", "--", "true")
-        self.assert_usage("--surge 0 is out of range", "run", "--surge", "0", "--", "true")
-        self.assert_usage("two listeners named 'a'", "run", "-l", "a=1", "-l", "a=2", "--", "true")
-        self.assert_usage("'a' and 'b' have the same address", "run", "-l", "a=1", "-l", "b=1", "--", "true")
+        self.assert_usage("--workers: 0 is out of range, expected a whole number from 1 to 1024", "run", "-n", "0", "--", "true")
+        self.assert_usage("--surge: 0 is out of range", "run", "--surge", "0", "--", "true")
+        self.assert_usage("--listen: there are two listeners named \"a\"", "run", "-l", "a=1", "-l", "a=2", "--", "true")
+        self.assert_usage("\"a\" and \"b\" have the same address", "run", "-l", "a=1", "-l", "b=1", "--", "true")
         self.assert_usage("'KILL' can't ask a worker to stop", "run", "--stop-signal", "KILL", "--", "true")
-        self.assert_usage("--ready-after has a meaning only with --ready none", "run", "--ready-after", "1s", "--", "true")
-        self.assert_usage("--ready-timeout has no meaning", "run", "--ready", "none", "--ready-timeout", "1s", "--", "true")
+        self.assert_usage("--ready-after: has a meaning only with 'ready' set to \"none\"", "run", "--ready-after", "1s", "--", "true")
+        self.assert_usage("--ready-timeout: has no meaning", "run", "--ready", "none", "--ready-timeout", "1s", "--", "true")
         self.assert_usage("no name for a service", "run", "--name", "a/b", "--", "true")
         self.assert_usage("Argument 3 isn't UTF-8", "run", "--", b"\xff")
         self.assert_usage("--settel", "run", "--settel", "1s", "--", "true")

@@ -33,8 +33,9 @@ class Upstream(RoostTestCase):
         service.signal(signal.SIGHUP)
         log.expect("^RELOADING=1$")
         self.assertRegex(log.expect("^MONOTONIC_USEC=(.*)")[1], r"^\d+$")
-        log.expect("^STATUS=reloading to generation 2: 0 of 1 workers ready")
+        log.expect("^STATUS=reloading to generation 2: reading the configuration")
         log.expect("^EXTEND_TIMEOUT_USEC=")
+        log.expect("^STATUS=reloading to generation 2: 0 of 1 workers ready")
         log.expect("^READY=1$")
         log.expect("^STATUS=generation 2 serves: 1 of 1 workers ready")
 
