@@ -6,7 +6,6 @@ import pathlib
 import pwd
 import signal
 import subprocess
-import sys
 import unittest
 
 from harness import ROOST, RoostTestCase, ROOT
@@ -75,7 +74,8 @@ class Configured(RoostTestCase):
         os.chmod(self.folder, 0o777)
         self.script(WITNESS, "witness.py")
         facts = self.folder / "facts.json"
-        command = json.dumps([sys.executable, str(self.folder / "witness.py"), str(facts)])
+        # One that other users can execute, too.
+        command = json.dumps(["/usr/bin/python3", str(self.folder / "witness.py"), str(facts)])
         path = self.configure(f"command = {command}\nsettle = \"0s\"\n{text}")
         service = self.run_file(path, *options, **popen).serving()
         return service, lambda: json.loads(facts.read_text())
