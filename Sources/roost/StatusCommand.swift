@@ -49,7 +49,8 @@ struct StatusView {
   }
 
   func lines(width: Int) -> [String] {
-    var lines = [Terminal.clipped(headline, to: width + (Terminal.hasColours ? 16 : 0))]
+    let plain = Terminal.clipped("\(status.name): \(headline)", to: width)
+    var lines = [Terminal.styled(String(plain.prefix(status.name.count)), .bold) + plain.dropFirst(status.name.count)]
     if let verdict = status.lastReload {
       let age = Amount.since(verdict.ended)
       let text = Terminal.clipped("last reload, \(age) ago: \(verdict.message)", to: width)
@@ -70,7 +71,7 @@ struct StatusView {
     }
     if let candidate = status.candidate { parts.insert("reloading to generation \(candidate)", at: 1) }
     if status.phase != "stopping" { parts.append("\(serving) of \(status.workersWanted) workers ready") }
-    return "\(Terminal.styled(status.name, .bold)): \(parts.joined(separator: ", "))"
+    return parts.joined(separator: ", ")
   }
 
   private func workers(_ width: Int) -> [String] {
