@@ -38,7 +38,9 @@ final class ControlServer {
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard number >= 0 else { throw MasterError(cannot: "make the control socket") }
     descriptor = Descriptor(adopting: number)
-    guard SocketAddress(unix: path).bind(descriptor) else { throw MasterError(cannot: "bind the control socket \(path)") }
+    guard SocketAddress(unix: path).bind(descriptor) else {
+      throw MasterError(cannot: "bind the control socket \(path)")
+    }
     socketFile = SocketFile(path: path)
     // Nobody can connect before it listens.
     guard Self.allow(configuration.group, path), listen(number, 64) == 0 else {
@@ -106,9 +108,11 @@ final class ControlServer {
       clients.remove(at: idle)
     }
     do {
-      try client.watch(in: loop, call: { [unowned self] in answer($0, $1) }, gone: { [unowned self] client in
-        clients.removeAll { $0 === client }
-      })
+      try client.watch(
+        in: loop, call: { [unowned self] in answer($0, $1) },
+        gone: { [unowned self] client in
+          clients.removeAll { $0 === client }
+        })
       clients.append(client)
     } catch {
       log.warning("a client of the control socket cannot be heard: \(error)")

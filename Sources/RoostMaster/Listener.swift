@@ -65,7 +65,9 @@ final class Listener {
     let descriptor = Descriptor(adopting: number)
     // Connections of a former run that are in TIME_WAIT don't stand in the way (socket(7)).
     descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1)
-    if address.family == AF_INET6 { descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0) }
+    if address.family == AF_INET6 {
+      descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0)
+    }
     guard address.bind(descriptor), listen(descriptor.number, wanted.backlog) == 0 else { throw error(wanted) }
     return Listener(wanted, adopting: descriptor)
   }

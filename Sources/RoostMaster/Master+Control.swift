@@ -38,7 +38,8 @@ extension Master {
   private func describe(_ client: ControlClient, _ call: VarlinkCall) {
     guard case .string(let interface) = call.parameters["interface"] else { return refuse(client, "interface") }
     switch interface {
-    case VarlinkService.name: client.reply(VarlinkReply(parameters: ["description": .string(VarlinkService.description)]))
+    case VarlinkService.name:
+      client.reply(VarlinkReply(parameters: ["description": .string(VarlinkService.description)]))
     case ControlInterface.name:
       client.reply(VarlinkReply(parameters: ["description": .string(ControlInterface.description)]))
     default:
@@ -88,7 +89,8 @@ extension Master {
   }
 
   private func scale(_ client: ControlClient, _ call: VarlinkCall) {
-    guard case .integer(let workers) = call.parameters["workers"], (1...Settings.maximumWorkers).contains(workers) else {
+    guard case .integer(let workers) = call.parameters["workers"], (1...Settings.maximumWorkers).contains(workers)
+    else {
       return refuse(client, "workers")
     }
     if isStopping { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }

@@ -60,7 +60,8 @@ extension Master {
 
   var words: NoticeText {
     NoticeText(
-      stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal },
+      stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
+      },
       pid: { [unowned self] in process($0)?.pid })
   }
 }

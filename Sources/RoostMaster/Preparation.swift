@@ -104,7 +104,9 @@ public struct PreparationRequest {
     guard let value = getenv("ROOST_PREPARE") else { return nil }
     var end: UnsafeMutablePointer<CChar>?
     // The pid tells the request from one that was inherited.
-    guard strtol(value, &end, 10) == Int(getppid()), let end, end.pointee == CChar(UInt8(ascii: ":")) else { return nil }
+    guard strtol(value, &end, 10) == Int(getppid()), let end, end.pointee == CChar(UInt8(ascii: ":")) else {
+      return nil
+    }
     descriptor = Int32(truncatingIfNeeded: strtol(end + 1, nil, 10))
     unsetenv("ROOST_PREPARE")
   }

@@ -29,7 +29,8 @@ struct ConfigurationFile {
 
   private static func words(for error: TOMLParseError, in text: String) -> String {
     let prefix = "Error while "
-    let reason = error.description.hasPrefix(prefix) ? error.description.dropFirst(prefix.count) : error.description[...]
+    let reason =
+      error.description.hasPrefix(prefix) ? error.description.dropFirst(prefix.count) : error.description[...]
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     let index = error.source.begin.line - 1
     let value = lines.indices.contains(index) ? lines[index].split(separator: "=", maxSplits: 1).dropFirst().first : nil

@@ -32,7 +32,9 @@ enum EnvironmentFile {
 
   /// What is wrong with a variable's name, if anything is.
   static func problem(withName name: String) -> String? {
-    let isWord = name.unicodeScalars.allSatisfy { $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || $0.isDigit }
+    let isWord = name.unicodeScalars.allSatisfy {
+      $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || $0.isDigit
+    }
     guard isWord, let first = name.unicodeScalars.first, !first.isDigit else {
       return "'\(name)' is no name of a variable: use letters, digits and '_', not beginning with a digit"
     }

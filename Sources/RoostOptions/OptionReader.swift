@@ -70,7 +70,8 @@ final class OptionReader {
   }
 
   func duration(_ option: String) -> Duration? {
-    parsed(option, "a duration with its unit, such as \"500ms\", \"30s\" or \"1m30s\"") { text throws(ConfigurationError) in
+    parsed(option, "a duration with its unit, such as \"500ms\", \"30s\" or \"1m30s\"") {
+      text throws(ConfigurationError) in
       try Duration(parsing: text)
     }
   }
@@ -202,7 +203,8 @@ final class OptionReader {
     guard let path = string(value, option, "a path"), !path.isEmpty else { return nil }
     if path.hasPrefix("/") { return path }
     if value.place.isCommandLine { return directory + "/" + path }
-    report(value, option, "the path \"\(path)\" is relative, expected an absolute one: a service starts in no certain place")
+    report(
+      value, option, "the path \"\(path)\" is relative, expected an absolute one: a service starts in no certain place")
     return nil
   }
 }

@@ -1,7 +1,9 @@
 import RoostConfiguration
 
 extension Options {
-  private static let listenerOptions = ["name", "address", "backlog", "nonblocking", "ipv6-only", "mode", "user", "group"]
+  private static let listenerOptions = [
+    "name", "address", "backlog", "nonblocking", "ipv6-only", "mode", "user", "group",
+  ]
 
   func listeners(_ reader: OptionReader) -> [ListenerConfiguration] {
     let backlog = reader.integer("backlog", 1...65535).map { Int32($0) } ?? ListenerConfiguration.defaultBacklog
@@ -94,7 +96,8 @@ extension Options {
     case .tcp: reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
     case .unix: reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
     case .systemd:
-      reject(["mode", "user", "group", "nonblocking", "ipv6-only"], "is up to the .socket unit that opens this listener")
+      reject(
+        ["mode", "user", "group", "nonblocking", "ipv6-only"], "is up to the .socket unit that opens this listener")
     }
   }
 }

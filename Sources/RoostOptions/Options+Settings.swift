@@ -8,7 +8,9 @@ extension Options {
       reader.report("hook-timeout", "has a meaning only with 'before-reload' or 'after-takeover'")
     }
     let hookTimeout = reader.duration("hook-timeout") ?? .seconds(60)
-    if hookTimeout < .seconds(1) { reader.report("hook-timeout", "\(hookTimeout.text) is too short, expected at least 1s") }
+    if hookTimeout < .seconds(1) {
+      reader.report("hook-timeout", "\(hookTimeout.text) is too short, expected at least 1s")
+    }
     return Settings(
       workers: workers(reader), surge: reader.integer("surge", 1...Settings.maximumWorkers) ?? .max,
       readiness: readiness(reader), startAttempts: reader.integer("start-attempts", 1...1000) ?? 3,

@@ -57,7 +57,8 @@ final class LiveProgress: ProgressView {
       began = time
       rows = [:]
       order = []
-    case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled: headline = event.string("message") ?? headline
+    case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled:
+      headline = event.string("message") ?? headline
     case .tookOver:
       headline = event.string("message") ?? headline
       for pid in order where rows[pid]?.text.contains("ready") == true { settle(pid) }

@@ -44,7 +44,8 @@ struct ReloadCommand: ParsableCommand {
     do {
       if noWait { return try request(connection) }
       let deadline = timeout.map { Date(timeIntervalSinceNow: Double($0.wholeMilliseconds) / 1000) }
-      try connection.send(VarlinkCall(method: ControlInterface.reload, parameters: ["drained": .boolean(drained)], more: true))
+      try connection.send(
+        VarlinkCall(method: ControlInterface.reload, parameters: ["drained": .boolean(drained)], more: true))
       try follow(connection, until: deadline)
     } catch let error as ControlError {
       if case .gone = error { try Failure.exit("the master of \(name) has gone before the reload ended", 1) }
@@ -59,7 +60,7 @@ struct ReloadCommand: ParsableCommand {
   }
 
   private func follow(_ connection: ControlConnection, until deadline: Date?) throws {
-    let progress: ProgressView = 
+    let progress: ProgressView =
       quiet ? SilentProgress() : (Terminal.isInteractive ? LiveProgress() as ProgressView : PlainProgress())
     while true {
       let refresh = progress.refreshInterval.map { Date(timeIntervalSinceNow: $0) }

@@ -3,10 +3,16 @@ import RoostOptions
 
 /// The options of a service. Each stands in a configuration file under the same name.
 struct ServiceOptions: ParsableArguments {
-  @Option(name: [.customShort("l"), .long], help: ArgumentHelp("Listen here: 8080, 127.0.0.1:8080, [::1]:8080, unix:/run/x.sock, or systemd:NAME to adopt a socket from systemd; with options as in 8080,backlog=1024. Repeatable.", valueName: "[name=]address"))
+  @Option(
+    name: [.customShort("l"), .long],
+    help: ArgumentHelp(
+      "Listen here: 8080, 127.0.0.1:8080, [::1]:8080, unix:/run/x.sock, or systemd:NAME to adopt a socket from systemd; with options as in 8080,backlog=1024. Repeatable.",
+      valueName: "[name=]address"))
   var listen: [String] = []
 
-  @Option(name: [.customShort("n"), .long], help: ArgumentHelp("How many workers, or auto for one per processor. (default: 1)", valueName: "number|auto"))
+  @Option(
+    name: [.customShort("n"), .long],
+    help: ArgumentHelp("How many workers, or auto for one per processor. (default: 1)", valueName: "number|auto"))
   var workers: String?
 
   @Option(help: ArgumentHelp("The directory that workers start in.", valueName: "path"))
@@ -15,13 +21,16 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Set a variable for the workers. Repeatable.", valueName: "name=value"))
   var environment: [String] = []
 
-  @Option(help: ArgumentHelp("Read variables for the workers from this file, anew on each reload. Repeatable.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Read variables for the workers from this file, anew on each reload. Repeatable.", valueName: "path"))
   var environmentFile: [String] = []
 
   @Option(help: ArgumentHelp("Run the workers as this user.", valueName: "user"))
   var user: String?
 
-  @Option(help: ArgumentHelp("Run the workers with this primary group. (default: that of the user)", valueName: "group"))
+  @Option(
+    help: ArgumentHelp("Run the workers with this primary group. (default: that of the user)", valueName: "group"))
   var group: String?
 
   @Option(help: ArgumentHelp("Run the workers with this group too. Repeatable.", valueName: "group"))
@@ -33,10 +42,15 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The workers' nice value.", valueName: "number"))
   var nice: String?
 
-  @Option(help: ArgumentHelp("Limit a resource of each worker, as in open-files=65536. Repeatable.", valueName: "resource=number"))
+  @Option(
+    help: ArgumentHelp(
+      "Limit a resource of each worker, as in open-files=65536. Repeatable.", valueName: "resource=number"))
   var limit: [String] = []
 
-  @Option(help: ArgumentHelp("How a worker says that it is ready: READY=1 to NOTIFY_SOCKET, a line to READY_FD, or not at all. (default: notify)", valueName: "notify|pipe|none"))
+  @Option(
+    help: ArgumentHelp(
+      "How a worker says that it is ready: READY=1 to NOTIFY_SOCKET, a line to READY_FD, or not at all. (default: notify)",
+      valueName: "notify|pipe|none"))
   var ready: String?
 
   @Option(help: ArgumentHelp("With --ready none: how long it has to be alive. (default: 1s)", valueName: "duration"))
@@ -48,10 +62,14 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How often each of the first workers is tried. (default: 3)", valueName: "number"))
   var startAttempts: String?
 
-  @Option(help: ArgumentHelp("How long ready new workers are observed before they take over. (default: 1s)", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp(
+      "How long ready new workers are observed before they take over. (default: 1s)", valueName: "duration"))
   var settle: String?
 
-  @Option(help: ArgumentHelp("How long a worker may take to drain before it is killed. (default: 60s)", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp("How long a worker may take to drain before it is killed. (default: 60s)", valueName: "duration")
+  )
   var drainTimeout: String?
 
   @Option(help: ArgumentHelp("How many new workers a reload starts at a time. (default: all)", valueName: "number"))
@@ -60,16 +78,23 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("What asks a worker to drain. (default: TERM)", valueName: "signal"))
   var stopSignal: String?
 
-  @Option(help: ArgumentHelp("The wait before the second restart in a row of a worker that fails; doubled each time. (default: 100ms)", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp(
+      "The wait before the second restart in a row of a worker that fails; doubled each time. (default: 100ms)",
+      valueName: "duration"))
   var restartDelay: String?
 
   @Option(help: ArgumentHelp("The longest such wait. (default: 30s)", valueName: "duration"))
   var restartDelayLimit: String?
 
-  @Option(help: ArgumentHelp("How long a worker has to serve for its former failures to be forgotten. (default: 10s)", valueName: "duration"))
+  @Option(
+    help: ArgumentHelp(
+      "How long a worker has to serve for its former failures to be forgotten. (default: 10s)", valueName: "duration"))
   var restartDelayReset: String?
 
-  @Option(help: ArgumentHelp("A line for the shell, run before a reload starts workers; the reload fails with it.", valueName: "command"))
+  @Option(
+    help: ArgumentHelp(
+      "A line for the shell, run before a reload starts workers; the reload fails with it.", valueName: "command"))
   var beforeReload: String?
 
   @Option(help: ArgumentHelp("A line for the shell, run when a reload has succeeded.", valueName: "command"))
@@ -78,19 +103,26 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How long either may take. (default: 60s)", valueName: "duration"))
   var hookTimeout: String?
 
-  @Option(help: ArgumentHelp("The length of the listeners' accept queues; net.core.somaxconn bounds it. (default: 4096)", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "The length of the listeners' accept queues; net.core.somaxconn bounds it. (default: 4096)", valueName: "number"))
   var backlog: String?
 
   @Option(help: ArgumentHelp("Keep the master's pid in this file.", valueName: "path"))
   var pidFile: String?
 
-  @Option(help: ArgumentHelp("Where the control socket and its lock are. (default: RUNTIME_DIRECTORY, else /run/roost/NAME or XDG_RUNTIME_DIR/roost/NAME)", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Where the control socket and its lock are. (default: RUNTIME_DIRECTORY, else /run/roost/NAME or XDG_RUNTIME_DIR/roost/NAME)",
+      valueName: "path"))
   var controlDirectory: String?
 
   @Option(help: ArgumentHelp("A group whose members may operate the service too.", valueName: "group"))
   var controlGroup: String?
 
-  @Option(help: ArgumentHelp("The service's name. (default: that of the configuration file, or of the command's)", valueName: "name"))
+  @Option(
+    help: ArgumentHelp(
+      "The service's name. (default: that of the configuration file, or of the command's)", valueName: "name"))
   var name: String?
 
   @Flag(help: "Let workers ask for a reload, by X_ROOST_RELOAD=1 to NOTIFY_SOCKET.")
@@ -99,13 +131,17 @@ struct ServiceOptions: ParsableArguments {
   @Flag(help: "Put slot and generation before each line that a worker writes.")
   var logPrefix = false
 
-  @Flag(help: "Let workers write to the master's stderr themselves; what one wrote last before it failed can't be told then.")
+  @Flag(
+    help:
+      "Let workers write to the master's stderr themselves; what one wrote last before it failed can't be told then.")
   var directStderr = false
 
   /// What was given, in the form that a file's options have too.
   var entries: [OptionEntry] {
     lists.compactMap { $1.isEmpty ? nil : Self.entry($0, $1, as: "--\($0)") }
-      + texts.compactMap { name, text in text.map { OptionEntry(name, at: place(name), Located(.text($0), at: place(name))) } }
+      + texts.compactMap { name, text in
+        text.map { OptionEntry(name, at: place(name), Located(.text($0), at: place(name))) }
+      }
       + flags.compactMap { $1 ? OptionEntry($0, at: place($0), Located(.boolean(true), at: place($0))) : nil }
   }
 

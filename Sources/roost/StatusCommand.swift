@@ -33,7 +33,9 @@ struct StatusCommand: ParsableCommand {
       } else if watch, Terminal.isInteractive {
         live.draw(StatusView(status).lines(width: Terminal.width))
       } else {
-        Terminal.write(StatusView(status).lines(width: Terminal.isInteractive ? Terminal.width : .max).joined(separator: "\n") + "\n")
+        Terminal.write(
+          StatusView(status).lines(width: Terminal.isInteractive ? Terminal.width : .max).joined(separator: "\n") + "\n"
+        )
       }
       if watch { Thread.sleep(forTimeInterval: 1) }
     } while watch

@@ -16,10 +16,12 @@ struct Table {
   func lines(width: Int) -> [String] {
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     let lines = ([header] + rows).map { row in
-      Terminal.clipped(Self.trimmed(zip(row, widths).enumerated().map { column, cell in
-        let blanks = String(repeating: " ", count: cell.1 - cell.0.count)
-        return rightAligned.contains(column) ? blanks + cell.0 : cell.0 + blanks
-      }.joined(separator: "  ")), to: width)
+      Terminal.clipped(
+        Self.trimmed(
+          zip(row, widths).enumerated().map { column, cell in
+            let blanks = String(repeating: " ", count: cell.1 - cell.0.count)
+            return rightAligned.contains(column) ? blanks + cell.0 : cell.0 + blanks
+          }.joined(separator: "  ")), to: width)
     }
     return [Terminal.styled(lines[0], .dim)] + lines.dropFirst()
   }

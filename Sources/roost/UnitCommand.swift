@@ -100,7 +100,8 @@ struct Unit {
   private func quoted(_ path: String) -> String {
     let escaped = path.replacingOccurrences(of: "%", with: "%%").replacingOccurrences(of: "$", with: "$$")
     guard escaped.contains(where: { " \t\"'\\".contains($0) }) else { return escaped }
-    return "\"" + escaped.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"") + "\""
+    return "\"" + escaped.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\"", with: "\\\"")
+      + "\""
   }
 
   /// A start and each batch of a reload: every attempt to its end. The master asks for more time where it needs it.

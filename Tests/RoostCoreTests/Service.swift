@@ -79,7 +79,9 @@ extension [Effect] {
     filter {
       switch $0 {
       case .report: false
-      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners, .announce, .exit: true
+      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners,
+        .announce, .exit:
+        true
       }
     }
   }
@@ -89,7 +91,9 @@ extension [Effect] {
     compactMap {
       switch $0 {
       case .report(let notice): notice
-      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners, .announce, .exit: nil
+      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners,
+        .announce, .exit:
+        nil
       }
     }
   }

@@ -117,7 +117,8 @@ struct World: Hashable {
       processes[id] = nil
     case .hookEnded(let hook, let generation, _):
       hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
-    case .workersRequested, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested, .scaleRequested, .workerAskedForTime,
+    case .workersRequested, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested, .scaleRequested,
+      .workerAskedForTime,
       .timePassed:
       break
     }
