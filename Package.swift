@@ -41,7 +41,8 @@ let package = Package(
     .target(
       name: "RoostOptions",
       dependencies: [
-        "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", .product(name: "TOMLKit", package: "TOMLKit"),
+        "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff",
+        .product(name: "TOMLKit", package: "TOMLKit"),
       ],
       swiftSettings: strict),
     .target(name: "RoostControl", dependencies: ["RoostJSON"], swiftSettings: strict),
@@ -69,6 +70,10 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "RoostJSONTests", dependencies: ["RoostJSON"], swiftSettings: strict),
     .testTarget(name: "RoostWorkerTests", dependencies: ["RoostHandoff", "RoostWorker"], swiftSettings: strict),
+    .testTarget(name: "RoostControlTests", dependencies: ["RoostControl", "RoostJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "RoostOptionsTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostOptions"],
+      swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -1,13 +1,21 @@
 /// The interface by which a service is operated (docs/control.md).
 public enum ControlInterface {
+  /// Its name.
   public static let name = "roost.Control"
+  /// Tells how the service is.
   public static let status = "roost.Control.Status"
+  /// Replaces the workers.
   public static let reload = "roost.Control.Reload"
+  /// Ends the service.
   public static let stop = "roost.Control.Stop"
+  /// Changes the number of workers.
   public static let scale = "roost.Control.Scale"
+  /// Tells what happens.
   public static let subscribe = "roost.Control.Subscribe"
 
+  /// The new generation isn't serving.
   public static let reloadFailed = "roost.Control.ReloadFailed"
+  /// There is no reload any more.
   public static let serviceStops = "roost.Control.ServiceStops"
 
   /// The longest call that is read, in bytes. None of the interface's comes near.

@@ -12,6 +12,10 @@ enum WorkerEnvironmentBase {
     }
   }
 
+  /// Whether an assignment says that stderr is the journal, which a pipe to the master isn't (JOURNAL_STREAM in
+  /// systemd.exec(5)).
+  static func isOfStderr(_ assignment: String) -> Bool { name(of: assignment) == "JOURNAL_STREAM" }
+
   /// The first with the second's assignments over it.
   static func merge(_ below: [String], _ above: [String]) -> [String] {
     if above.isEmpty { return below }

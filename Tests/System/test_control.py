@@ -28,8 +28,8 @@ class Client:
 
     def __init__(self, service):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.socket.settimeout(PATIENCE)
         self.socket.connect(service.control + "/control")
+        self.socket.settimeout(PATIENCE)
         self.buffer = b""
 
     def send(self, method, parameters=None, **flags):
@@ -530,7 +530,12 @@ class Misbehaviour(ControlTestCase):
         self.eventually(lambda: self.assertEqual(len(self.sockets()), 2))
 
     def sockets(self):
-        links = [os.readlink(f"/proc/{self.service.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{self.service.pid}/fd")]
+        links = []
+        for descriptor in os.listdir(f"/proc/{self.service.pid}/fd"):
+            try:
+                links.append(os.readlink(f"/proc/{self.service.pid}/fd/{descriptor}"))
+            except FileNotFoundError:
+                pass  # It was closed meanwhile.
         return [link for link in links if link.startswith("socket")]
 
     def test_one_who_vanishes_while_waiting_is_forgotten(self):
