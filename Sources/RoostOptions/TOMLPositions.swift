@@ -138,8 +138,10 @@ struct TOMLPositions {
       case "]": return advance()
       case ",": advance()
       default:
+        let before = offset
         value(path + [.index(index)])
         index += 1
+        if offset == before { advance() }
       }
     }
   }
@@ -152,7 +154,10 @@ struct TOMLPositions {
       switch scalar {
       case "}": return advance()
       case ",": advance()
-      default: _ = entry(in: path)
+      default:
+        let before = offset
+        _ = entry(in: path)
+        if offset == before { advance() }
       }
     }
   }
