@@ -101,7 +101,7 @@ class Stop(RoostTestCase):
         fifo = self.folder / "facts"
         os.mkfifo(fifo)
         command = ["sh", "-c", f"echo $$ > {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
-        master = subprocess.Popen([ROOST, "run", "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
+        master = subprocess.Popen([ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
         first = fifo.read_text()
         master.send_signal(signal.SIGHUP)
         self.assertNotEqual(fifo.read_text(), first)
@@ -115,7 +115,7 @@ class Stop(RoostTestCase):
         os.mkfifo(fifo)
         read_end, write_end = os.pipe()
         command = ["sh", "-c", f"echo $$ > {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
-        master = subprocess.Popen([ROOST, "run", "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
+        master = subprocess.Popen([ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
         os.close(write_end)
         os.close(read_end)
         first = fifo.read_text()

@@ -75,7 +75,9 @@ class Upstream(RoostTestCase):
     def test_the_watchdog_is_fed_as_often_as_systemd_asks(self):
         upstream = self.upstream()
         script = f"export WATCHDOG_PID=$$ WATCHDOG_USEC=200000 NOTIFY_SOCKET={upstream.path}; exec \"$@\""
-        master = subprocess.Popen(["sh", "-c", script, "sh", ROOST, "run", "--ready", "pipe", "--", *WORKER], stderr=subprocess.DEVNULL)
+        control = ["--control-directory", str(self.folder / "c")]
+        master = subprocess.Popen(
+            ["sh", "-c", script, "sh", ROOST, "run", *control, "--ready", "pipe", "--", *WORKER], stderr=subprocess.DEVNULL)
         for _ in range(5):
             upstream.log.expect("^WATCHDOG=1$")
         master.terminate()
