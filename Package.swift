@@ -59,7 +59,10 @@ let package = Package(
     .target(name: "RoostHandoff", swiftSettings: strict),
     .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
 
-    .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore"], swiftSettings: strict),
+    .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "RoostMasterTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostJSON", "RoostMaster"],
+      swiftSettings: strict),
     // Real requests for tests, demo and benchmark; not part of any product.
     .executableTarget(
       name: "roost-load",

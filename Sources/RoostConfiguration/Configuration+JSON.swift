@@ -34,7 +34,8 @@ extension Configuration {
 }
 
 extension ListenerConfiguration {
-  fileprivate var json: JSON {
+  /// The listener as JSON.
+  public var json: JSON {
     [
       "name": .string(name), "address": address.json, "backlog": .integer(Int(backlog)),
       "nonblocking": .boolean(isNonblocking), "ipv6Only": isIPv6Only.map(JSON.boolean) ?? .null,
@@ -42,7 +43,8 @@ extension ListenerConfiguration {
     ]
   }
 
-  fileprivate init(json: JSON) throws(ConfigurationError) {
+  /// Reads what `json` wrote.
+  public init(json: JSON) throws(ConfigurationError) {
     self.init(
       name: try json.string("name"), address: try Address(json: json.member("address")),
       backlog: Int32(truncatingIfNeeded: try json.integer("backlog")))
@@ -55,7 +57,8 @@ extension ListenerConfiguration {
 }
 
 extension WorkerConfiguration {
-  fileprivate var json: JSON {
+  /// The workers' configuration as JSON.
+  public var json: JSON {
     [
       "command": .array(command.map(JSON.string)),
       "directory": directory.map(JSON.string) ?? .null,
@@ -73,7 +76,8 @@ extension WorkerConfiguration {
     ]
   }
 
-  fileprivate init(json: JSON) throws(ConfigurationError) {
+  /// Reads what `json` wrote.
+  public init(json: JSON) throws(ConfigurationError) {
     guard let channel = ReadinessChannel(rawValue: try json.string("ready")) else {
       throw ConfigurationError("'ready' is unknown")
     }

@@ -13,10 +13,16 @@ public enum ControlInterface {
   /// Tells what happens.
   public static let subscribe = "roost.Control.Subscribe"
 
+  /// Executes the master's new binary.
+  public static let upgrade = "roost.Control.Upgrade"
+
   /// The new generation isn't serving.
   public static let reloadFailed = "roost.Control.ReloadFailed"
   /// There is no reload any more.
   public static let serviceStops = "roost.Control.ServiceStops"
+
+  /// The master goes on with its former binary.
+  public static let upgradeRefused = "roost.Control.UpgradeRefused"
 
   /// The longest call that is read, in bytes. None of the interface's comes near.
   public static let maximumCall = 65536
@@ -117,8 +123,15 @@ public enum ControlInterface {
     # Tells what happens from now on. Needs 'more'.
     method Subscribe() -> (event: ?Event)
 
+    # Has the master execute its own new binary in place: same pid, same workers, nothing is interrupted. Replies from
+    # the new one.
+    method Upgrade() -> (versionBefore: string, version: string)
+
     # The new generation is not serving; what went on is in the verdict.
     error ReloadFailed (verdict: Verdict)
+
+    # The new binary can not be executed, or can not go on with the state of the running one, which goes on.
+    error UpgradeRefused (reason: string)
 
     # The service is being stopped.
     error ServiceStops ()

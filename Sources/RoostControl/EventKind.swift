@@ -22,6 +22,9 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
   case scaleRefused = "scale-refused"
   case stopRequested = "stop-requested"
   case stopAtOnceRequested = "stop-at-once-requested"
+  case upgradeBegan = "upgrade-began"
+  case upgraded = "upgraded"
+  case upgradeRefused = "upgrade-refused"
 
   /// Its id in the journal, as sd-id128(3) writes it. systemd/roost.catalog explains each.
   public var messageID: String {
@@ -47,6 +50,9 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     case .scaleRefused: "4d1dd7de07c1437b95d0c57b811008b7"
     case .stopRequested: "06f3179fec434ae0a6e144cf0b4152c8"
     case .stopAtOnceRequested: "c78165de8458420c88ba29b1f8223c08"
+    case .upgradeBegan: "8c1f6ae0d2b34e0f9a5d4c7b6e21f390"
+    case .upgraded: "5e07b9c4a18d4f6cb3f2d96a7c05e814"
+    case .upgradeRefused: "d24c83f75b9e4a12865fa0e7319bc6d8"
     }
   }
 }

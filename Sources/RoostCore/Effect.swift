@@ -41,7 +41,7 @@ public enum Announcement: Hashable, Sendable {
 }
 
 /// How the master ends.
-public enum Verdict: Hashable, Sendable {
+public enum Verdict: Hashable, Sendable, Codable {
   /// It was asked to.
   case stopped
   /// The first generation couldn't get ready.

@@ -1,5 +1,5 @@
 /// All workers started by one reload carry one number: 1 for those of the start, and never the same again.
-public struct Generation: Comparable, Hashable, Sendable {
+public struct Generation: Comparable, Hashable, Sendable, Codable {
   /// The number, from 1.
   public let number: Int
 
@@ -13,7 +13,7 @@ public struct Generation: Comparable, Hashable, Sendable {
 }
 
 /// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
-public struct WorkerID: Comparable, Hashable, Sendable {
+public struct WorkerID: Comparable, Hashable, Sendable, Codable {
   /// The worker's own number.
   public let number: Int
   /// The slot that it serves in, from 0.

@@ -1,5 +1,5 @@
 /// A moment on the master's clock: the time since an origin that only the master knows.
-public struct Instant: Comparable, Hashable, Sendable {
+public struct Instant: Comparable, Hashable, Sendable, Codable {
   /// The time since the origin.
   public let sinceOrigin: Duration
 

@@ -1,5 +1,5 @@
 /// What the service is doing as a whole.
-public enum Phase: Hashable, Sendable {
+public enum Phase: Hashable, Sendable, Codable {
   /// Nothing was asked for yet.
   case idle
   /// The first generation is starting.
@@ -15,7 +15,7 @@ public enum Phase: Hashable, Sendable {
 }
 
 /// The start of the first generation.
-public struct Start: Hashable, Sendable {
+public struct Start: Hashable, Sendable, Codable {
   /// When it began.
   public let began: Instant
   /// Whether a reload was asked for since.
@@ -23,7 +23,7 @@ public struct Start: Hashable, Sendable {
 }
 
 /// A command of the operator's that runs.
-public struct RunningHook: Hashable, Sendable {
+public struct RunningHook: Hashable, Sendable, Codable {
   /// Which it is.
   public let hook: Hook
   /// The generation of the reload that runs it.
@@ -35,9 +35,9 @@ public struct RunningHook: Hashable, Sendable {
 }
 
 /// A running reload.
-public struct Reload: Hashable, Sendable {
+public struct Reload: Hashable, Sendable, Codable {
   /// How far it has come.
-  public enum Stage: Hashable, Sendable {
+  public enum Stage: Hashable, Sendable, Codable {
     /// The generation is being prepared, and has until then.
     case preparing(until: Instant)
     /// The operator's command runs that has to succeed before candidates are started.

@@ -1,7 +1,7 @@
 /// What the operator wants of the supervision. It was validated before it came here.
-public struct Settings: Hashable, Sendable {
+public struct Settings: Hashable, Sendable, Codable {
   /// How the master learns that a worker accepts.
-  public enum Readiness: Hashable, Sendable {
+  public enum Readiness: Hashable, Sendable, Codable {
     /// The worker says so, at the latest this long after its start.
     case reported(timeout: Duration)
     /// Being alive this long after the start is enough.
@@ -49,7 +49,7 @@ public struct Settings: Hashable, Sendable {
 }
 
 /// A command of the operator's that a reload runs.
-public enum Hook: String, Hashable, Sendable, CaseIterable {
+public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   /// Before the first candidate is started. A reload fails with it.
   case beforeReload = "before-reload"
   /// After the last takeover. Nothing waits for it.
@@ -57,7 +57,7 @@ public enum Hook: String, Hashable, Sendable, CaseIterable {
 }
 
 /// How long the restart of a worker is put off: not at all for the first failure, then twice as long each time.
-public struct Backoff: Hashable, Sendable {
+public struct Backoff: Hashable, Sendable, Codable {
   /// The wait after the second failure in a row.
   public var first: Duration
   /// The longest wait.

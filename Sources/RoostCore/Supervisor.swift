@@ -2,7 +2,7 @@
 ///
 /// A value without I/O, clock or chance: the same facts at the same times give the same orders, so every interleaving
 /// can be explored and every failure replayed. See docs/state-machine.md.
-public struct Supervisor: Hashable, Sendable {
+public struct Supervisor: Hashable, Sendable, Codable {
   /// How long systemd is told to wait at a time, while something takes long.
   public static let extensionLength: Duration = .seconds(30)
   /// When it is told again: long before the time runs out, so that a busy machine can't let it lapse.
@@ -31,6 +31,11 @@ public struct Supervisor: Hashable, Sendable {
   var workersStarted = 0
   var extensionRenewal: Instant?
   var orders: [Effect] = []
+
+  /// All but `orders`, which are empty whenever nothing is being handled.
+  private enum CodingKeys: String, CodingKey {
+    case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal
+  }
 
   /// A supervisor to which nothing has happened yet.
   public init(settings: Settings) {

@@ -1,7 +1,7 @@
 /// A worker that serves or is to serve: a current one or a candidate.
-public struct Worker: Hashable, Sendable {
+public struct Worker: Hashable, Sendable, Codable {
   /// How far it has come.
-  public enum Stage: Hashable, Sendable {
+  public enum Stage: Hashable, Sendable, Codable {
     /// It has until then to say that it is ready.
     case starting(until: Instant)
     /// It is ready if it is still alive then.
@@ -43,9 +43,9 @@ public struct Worker: Hashable, Sendable {
 }
 
 /// A worker that has been told to drain, or what remains of its process group.
-public struct Retiree: Hashable, Sendable {
+public struct Retiree: Hashable, Sendable, Codable {
   /// How far it has come.
-  public enum Stage: Hashable, Sendable {
+  public enum Stage: Hashable, Sendable, Codable {
     /// It has until then to exit.
     case draining(until: Instant)
     /// It has exited; the rest of its process group has until then.
@@ -79,9 +79,9 @@ public struct Retiree: Hashable, Sendable {
 }
 
 /// A worker's place.
-public struct Slot: Hashable, Sendable {
+public struct Slot: Hashable, Sendable, Codable {
   /// What holds the place.
-  public enum Occupant: Hashable, Sendable {
+  public enum Occupant: Hashable, Sendable, Codable {
     /// Nobody: the worker died during a reload that hasn't reached this slot yet.
     case vacant
     /// Nobody until then, since workers of this slot keep failing.

@@ -43,3 +43,16 @@ extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, Expre
   /// A boolean.
   public init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
+
+/// As a part of what is encoded with `init(encoding:)`, which takes it as it is; other coders are refused.
+extension JSON: Codable {
+  /// Throws: only `decode` knows how.
+  public init(from decoder: any Decoder) throws {
+    throw DecodingError.dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "another coder"))
+  }
+
+  /// Throws: only `init(encoding:)` knows how.
+  public func encode(to encoder: any Encoder) throws {
+    throw EncodingError.invalidValue(self, .init(codingPath: encoder.codingPath, debugDescription: "another coder"))
+  }
+}

@@ -8,7 +8,7 @@ import RoostSystemd
 /// let go.
 final class ControlClient {
   /// What a client waits for.
-  enum Task: Equatable {
+  enum Task: Equatable, Codable {
     case none
     /// The verdict of the reload of this generation; of the next one to begin, while there is none.
     case reload(Generation?, drained: Bool)
@@ -17,6 +17,8 @@ final class ControlClient {
     /// The end of the service.
     case stop
     case subscription
+    /// The master's new binary, or its refusal.
+    case upgrade
   }
 
   /// What may wait to be read by the client: a few thousand events.
@@ -46,6 +48,39 @@ final class ControlClient {
     isAllowed = peer.isAllowed
   }
 
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let pid: pid_t
+    let uid: uid_t
+    let isAllowed: Bool
+    let task: Task
+    let wantsMore: Bool
+    let isOneway: Bool
+    let socket: SavedDescriptor
+    let input: SavedBytes
+    let output: SavedBytes
+    let hasEnded: Bool
+  }
+
+  var saved: Saved {
+    Saved(
+      pid: pid, uid: uid, isAllowed: isAllowed, task: task, wantsMore: wantsMore, isOneway: isOneway,
+      socket: SavedDescriptor(descriptor), input: SavedBytes(input), output: SavedBytes(output), hasEnded: hasEnded)
+  }
+
+  init(restoring saved: Saved) {
+    pid = saved.pid
+    uid = saved.uid
+    isAllowed = saved.isAllowed
+    task = saved.task
+    wantsMore = saved.wantsMore
+    isOneway = saved.isOneway
+    descriptor = saved.socket.adopt()
+    input = saved.input.bytes
+    output = saved.output.bytes
+    hasEnded = saved.hasEnded
+  }
+
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
@@ -58,6 +93,7 @@ final class ControlClient {
     self.call = call
     self.gone = gone
     source = try loop.onReadable(descriptor.number, priority: .late) { [unowned self] in act() }
+    listen()
   }
 
   private func act() {

@@ -19,6 +19,8 @@ final class ControlServer {
   private var source: Source?
   private var answer: (ControlClient, VarlinkCall) -> Void = { _, _ in }
   private(set) var clients: [ControlClient] = []
+  /// Those that were connected before an upgrade, until the socket is served.
+  private var restored: [ControlClient.Saved] = []
 
   /// Makes the directory, takes the lock that keeps two masters of one name apart, and opens the socket.
   init(_ configuration: ControlConfiguration, service: String, loop: EventLoop, _ log: Log) throws(MasterError) {
@@ -46,6 +48,30 @@ final class ControlServer {
     guard Self.allow(configuration.group, path), listen(number, 64) == 0 else {
       throw MasterError(cannot: "open the control socket \(path)")
     }
+  }
+
+  /// What an upgrade hands over. The lock belongs to the open file, so it is held throughout.
+  struct Saved: Codable {
+    let lock: SavedDescriptor
+    let socket: SavedDescriptor
+    let socketFile: SocketFile?
+    let clients: [ControlClient.Saved]
+  }
+
+  var saved: Saved {
+    Saved(
+      lock: SavedDescriptor(lock), socket: SavedDescriptor(descriptor), socketFile: socketFile,
+      clients: clients.map(\.saved))
+  }
+
+  init(restoring saved: Saved, _ configuration: ControlConfiguration, loop: EventLoop, _ log: Log) {
+    self.configuration = configuration
+    self.loop = loop
+    self.log = log
+    lock = saved.lock.adopt()
+    descriptor = saved.socket.adopt()
+    socketFile = saved.socketFile
+    restored = saved.clients
   }
 
   deinit {
@@ -96,6 +122,8 @@ final class ControlServer {
     self.answer = answer
     // After signals and workers: an operator can wait for these, never the other way round.
     source = try loop.onReadable(descriptor.number, priority: .late) { [unowned self] in accept() }
+    for client in restored { watch(ControlClient(restoring: client)) }
+    restored = []
   }
 
   private func accept() {
@@ -107,6 +135,10 @@ final class ControlServer {
       guard let idle = clients.firstIndex(where: { $0.task == .none }) else { return }
       clients.remove(at: idle)
     }
+    watch(client)
+  }
+
+  private func watch(_ client: ControlClient) {
     do {
       try client.watch(
         in: loop, call: { [unowned self] in answer($0, $1) },
@@ -136,6 +168,7 @@ final class ControlServer {
       case .stop: client.reply(VarlinkReply())
       case .drain(_, let verdict): client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
       case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
+      case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
       case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
       case .none: break
       }

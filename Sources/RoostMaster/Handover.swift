@@ -3,11 +3,9 @@ import Glibc
 import RoostConfiguration
 import RoostJSON
 
-/// The way from the process that parses to the master: a validated state in a nameless file, and execve of the master's
-/// binary, so that nothing of the parser stays in memory. Pid, parent and arguments stay.
+/// The way into the master's binary, from the process that parses and from a master that upgrades itself: a state in a
+/// nameless file, and execve, so that nothing of the former program stays in memory. Pid, parent and arguments stay.
 public struct Handover {
-  /// The format of the state. A master refuses any other.
-  private static let format = 1
   /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid tells it from one that was
   /// inherited.
   private static let variable = "ROOST_STATE"
@@ -19,29 +17,34 @@ public struct Handover {
   public let reader: String?
   /// What the master is to do.
   public let configuration: Configuration
+  /// What a master that upgrades itself goes on with; nil at the start.
+  let running: SavedState?
 
   /// A handover of the configuration to the master's binary.
   public init(program: String, reader: String?, configuration: Configuration) {
+    self.init(program: program, reader: reader, configuration: configuration, running: nil)
+  }
+
+  init(program: String, reader: String?, configuration: Configuration, running: SavedState?) {
     self.program = program
     self.reader = reader
     self.configuration = configuration
+    self.running = running
   }
 
-  /// Executes the program as the master, with the arguments of this process. Returns only by throwing.
+  /// Executes the program as the master, with the arguments of this process. Returns only by throwing, and then nothing
+  /// has changed.
   public func execute() throws(MasterError) -> Never {
-    let descriptor = roost_memory_file("roost-state")
-    guard descriptor >= 0 else { throw MasterError(cannot: "make a file for the state") }
-    let state: JSON = [
-      "format": .integer(Self.format), "program": .string(program),
-      "reader": reader.map(JSON.string) ?? .null, "configuration": configuration.json,
-    ]
-    let bytes = Array(state.text.utf8)
-    guard Self.write(bytes, to: descriptor), lseek(descriptor, 0, SEEK_SET) == 0 else {
-      throw MasterError(cannot: "write the state")
-    }
-    setenv(Self.variable, "\(getpid()):\(descriptor)", 1)
-    execv(program, CommandLine.unsafeArgv)
-    throw MasterError(cannot: "execute \(program)")
+    let state = try json()
+    let descriptor = Descriptor(adopting: try Self.file(of: state))
+    setenv(Self.variable, "\(getpid()):\(descriptor.number)", 1)
+    let kept = SavedDescriptor.all(in: state)
+    let areKept = SavedDescriptor.setCloseOnExec(false, kept)
+    if areKept { execv(program, CommandLine.unsafeArgv) }
+    let error = errno
+    _ = SavedDescriptor.setCloseOnExec(true, kept)
+    unsetenv(Self.variable)
+    throw MasterError(cannot: areKept ? "execute \(program)" : "keep what is open", error)
   }
 
   /// The handover that this process was executed with, or nil if it wasn't.
@@ -52,18 +55,58 @@ public struct Handover {
     guard pid == Int(getpid()), let end, end.pointee == CChar(UInt8(ascii: ":")) else { return nil }
     let descriptor = Descriptor(adopting: Int32(truncatingIfNeeded: strtol(end + 1, nil, 10)))
     unsetenv(variable)
+    let (handover, state) = try read(descriptor)
+    guard SavedDescriptor.setCloseOnExec(true, SavedDescriptor.all(in: state)) else {
+      throw MasterError("cannot take over: a descriptor of the state isn't open")
+    }
+    return handover
+  }
+
+  // MARK: The state as a file
+
+  private func json() throws(MasterError) -> JSON {
     do {
-      let state = try JSON(parsing: try readAll(descriptor))
-      guard state["format"] == .integer(format), case .string(let program) = state["program"],
-        let configuration = state["configuration"]
-      else { throw MasterError("cannot take over: the state is of another version of roost") }
+      return [
+        "format": .integer(StateFormat.current), "program": .string(program),
+        "reader": reader.map(JSON.string) ?? .null, "configuration": configuration.json,
+        "running": try running.map { try JSON(encoding: $0) } ?? .null,
+      ]
+    } catch {
+      throw MasterError("cannot write the state: \(error)")
+    }
+  }
+
+  /// The state in a file without a name, to be read from its beginning.
+  func file() throws(MasterError) -> Int32 { try Self.file(of: json()) }
+
+  private static func file(of state: JSON) throws(MasterError) -> Int32 {
+    let number = roost_memory_file("roost-state")
+    guard number >= 0 else { throw MasterError(cannot: "make a file for the state") }
+    guard write(Array(state.text.utf8), to: number), lseek(number, 0, SEEK_SET) == 0 else {
+      let error = errno
+      close(number)
+      throw MasterError(cannot: "write the state", error)
+    }
+    return number
+  }
+
+  /// Reads a state of this format or an older one.
+  static func read(_ descriptor: borrowing Descriptor) throws(MasterError) -> (Handover, JSON) {
+    let bytes = try readAll(descriptor)
+    do {
+      let state = try StateFormat.migrated(JSON(parsing: bytes))
+      guard case .string(let program) = state["program"], let configuration = state["configuration"] else {
+        throw MasterError("the state says nothing of 'program' or 'configuration'")
+      }
       var reader: String?
       if case .string(let path) = state["reader"] { reader = path }
-      return Handover(program: program, reader: reader, configuration: try Configuration(json: configuration))
-    } catch let error as MasterError {
-      throw error
+      let running = try state["running"].flatMap { $0 == .null ? nil : try $0.decode(SavedState.self) }
+      try running?.check()
+      let handover = Handover(
+        program: program, reader: reader, configuration: try Configuration(json: configuration), running: running)
+      return (handover, state)
     } catch {
-      throw MasterError("cannot take over: the state is damaged: \(error)")
+      throw MasterError("cannot take over: \(StateFormat.reason(error))")
     }
   }
 
@@ -81,7 +124,7 @@ public struct Handover {
     var bytes: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 4096)
     while true {
-      let count = read(descriptor.number, &part, part.count)
+      let count = Glibc.read(descriptor.number, &part, part.count)
       guard count >= 0 else { throw MasterError(cannot: "read the state") }
       if count == 0 { return bytes }
       bytes += part[..<count]

@@ -16,6 +16,16 @@ final class HookProcess {
     self.output = output
   }
 
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let hook: Hook
+    let generation: Generation
+    let pid: pid_t
+    let output: [OutputStream.Saved]
+  }
+
+  var saved: Saved { Saved(hook: hook, generation: generation, pid: pid, output: output.saved) }
+
   /// Ends it and all that it has started.
   func kill() {
     Glibc.kill(-pid, SIGKILL)

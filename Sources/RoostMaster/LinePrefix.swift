@@ -7,10 +7,13 @@ struct LinePrefix {
   /// Those that are readable on light and on dark.
   private static let colours = [36, 33, 35, 32, 34]
 
+  let id: WorkerID
   private let prefix: [UInt8]
-  private var unfinished: [UInt8] = []
+  private(set) var unfinished: [UInt8]
 
-  init(_ id: WorkerID, isTerminal: Bool) {
+  init(_ id: WorkerID, isTerminal: Bool, unfinished: [UInt8] = []) {
+    self.id = id
+    self.unfinished = unfinished
     let text = "slot \(id.slot) generation \(id.generation.number) | "
     let colour = Self.colours[id.slot % Self.colours.count]
     prefix = Array((isTerminal ? "\u{1b}[\(colour)m\(text)\u{1b}[0m" : text).utf8)

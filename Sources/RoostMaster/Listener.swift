@@ -1,6 +1,7 @@
 import CRoostLinux
 import Glibc
 import RoostConfiguration
+import RoostJSON
 
 /// A listening socket that the master owns and its workers inherit.
 final class Listener {
@@ -8,17 +9,38 @@ final class Listener {
   /// The address that it really has, as the operator would write it.
   let address: String
   let descriptor: Descriptor
-  private let backlog: Int32
+  private let configuration: ListenerConfiguration
   private let socketFile: SocketFile?
   /// The longest that its accept queue was whenever it was looked at.
   private(set) var peakQueue = 0
 
   init(_ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil) {
     name = wanted.name
-    backlog = wanted.backlog
+    configuration = wanted
     self.address = SocketAddress.local(of: descriptor)?.text ?? "?"
     self.descriptor = descriptor
     self.socketFile = socketFile
+  }
+
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let configuration: JSON
+    let socket: SavedDescriptor
+    let socketFile: SocketFile?
+    let peakQueue: Int
+  }
+
+  var saved: Saved {
+    Saved(
+      configuration: configuration.json, socket: SavedDescriptor(descriptor), socketFile: socketFile,
+      peakQueue: peakQueue)
+  }
+
+  convenience init(restoring saved: Saved) throws(ConfigurationError) {
+    self.init(
+      try ListenerConfiguration(json: saved.configuration), adopting: saved.socket.adopt(),
+      socketFile: saved.socketFile)
+    peakQueue = saved.peakQueue
   }
 
   deinit {
@@ -27,7 +49,7 @@ final class Listener {
 
   /// Sets the length of the accept queue; safe at any time, also with connections in it (listen(2)).
   func restoreBacklog() {
-    listen(descriptor.number, backlog)
+    listen(descriptor.number, configuration.backlog)
   }
 
   /// How many connections wait to be accepted, and how many can; nil where the kernel doesn't say.

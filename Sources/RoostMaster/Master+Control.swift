@@ -15,6 +15,7 @@ extension Master {
     case ControlInterface.stop: stop(client, call)
     case ControlInterface.scale: scale(client, call)
     case ControlInterface.subscribe: subscribe(client)
+    case ControlInterface.upgrade: upgrade(client)
     default:
       let known = ["\(VarlinkService.name).", "\(ControlInterface.name)."]
       if known.contains(where: { call.method.utf8.starts(with: $0.utf8) }) {
@@ -106,6 +107,12 @@ extension Master {
     client.reply(VarlinkReply(parameters: ["event": .null], continues: true))
   }
 
+  private func upgrade(_ client: ControlClient) {
+    if verdict != nil { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
+    client.begin(.upgrade)
+    upgradeRequested(by: "process \(client.pid) of user \(client.uid)")
+  }
+
   // MARK: Waiting clients
 
   /// Tells clients what has happened, and those who have waited for it, the verdict.
@@ -115,16 +122,26 @@ extension Master {
     if case .reloadBegan(let generation) = notice {
       for client in clients { client.reloadBegan(generation) }
     }
-    let json = event.json
-    for client in clients where client.wantsMore && client.task != .none {
-      client.reply(VarlinkReply(parameters: ["event": json], continues: true))
-    }
+    send(event, to: clients)
     guard let verdict = lastReload else { return }
     switch notice {
     case .reloadSucceeded(let generation, _), .reloadFailed(let generation, _, _, _, _, _):
       for client in clients { answer(client, verdict, of: generation) }
     default: break
     }
+  }
+
+  /// Tells the log and the clients what the master itself has done.
+  func tell(_ event: ServiceEvent) {
+    log.write(event.record)
+    send(event, to: control?.clients ?? [])
+  }
+
+  private func send(_ event: ServiceEvent, to clients: [ControlClient]) {
+    let listening = clients.filter { $0.wantsMore && $0.task != .none && $0.task != .upgrade }
+    if listening.isEmpty { return }
+    let json = event.json
+    for client in listening { client.reply(VarlinkReply(parameters: ["event": json], continues: true)) }
   }
 
   /// What is known of a reload that has ended.

@@ -6,13 +6,17 @@ extension Master {
   func prepare(_ generation: Generation) {
     guard let reader else { return resolve(generation, configuration) }
     do {
-      let preparation = try Preparation(
-        of: generation, reader: reader, directory: startDirectory)
-      try preparation.watch(in: loop) { [unowned self] in prepared($0, generation) }
-      self.preparation = preparation
+      try watch(Preparation(of: generation, reader: reader, directory: startDirectory))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
     }
+  }
+
+  func watch(_ preparation: Preparation) throws {
+    try preparation.watch(in: loop) { [unowned self, generation = preparation.generation] in
+      prepared($0, generation)
+    }
+    self.preparation = preparation
   }
 
   func abandonPreparation() {

@@ -11,6 +11,8 @@ public final class Master {
   let configuration: Configuration
   /// What reads the configuration anew on reload, if there is something to be read.
   let reader: String?
+  /// The path of the binary that an upgrade executes.
+  let program: String
   let startDirectory: String
   let log: Log
   let loop: EventLoop
@@ -20,7 +22,7 @@ public final class Master {
   let resolver: ReleaseResolver
   let control: ControlServer?
   /// When the service was started, in seconds since 1970.
-  let started = time(nil)
+  let started: Int
   var supervisor: Supervisor
   /// In the order of the workers' descriptors.
   var listeners: [Listener]
@@ -29,6 +31,7 @@ public final class Master {
   /// The operator's commands that run.
   var hooks: [HookProcess] = []
   var preparation: Preparation?
+  var upgrade: Upgrade?
   /// What the workers of each generation that may still be started from run.
   var releases: [Generation: Release]
   /// How many workers of each slot were lost.
@@ -49,6 +52,8 @@ public final class Master {
     self.configuration = configuration
     self.log = log
     reader = handover.reader
+    program = handover.program
+    started = time(nil)
     startDirectory = try WorkingDirectory.logical()
     let resolver = try ReleaseResolver()
     self.resolver = resolver
@@ -71,6 +76,50 @@ public final class Master {
     spawner = Spawner(service: configuration.name, relay: relay)
   }
 
+  /// Goes on with what a former binary of this process has saved.
+  private init(_ handover: Handover, restoring saved: SavedState, log: Log) throws {
+    configuration = handover.configuration
+    self.log = log
+    reader = handover.reader
+    program = handover.program
+    started = saved.started
+    startDirectory = try WorkingDirectory.logical()
+    resolver = try ReleaseResolver()
+    let loop = try EventLoop()
+    self.loop = loop
+    control = saved.control.flatMap { control in
+      handover.configuration.control.map { ControlServer(restoring: control, $0, loop: loop, log) }
+    }
+    listeners = try saved.listeners.map { try Listener(restoring: $0) }
+    upstream = Upstream(log: log)
+    upstream.lastFailure = saved.lastFailure
+    supervisor = saved.supervisor
+    relay = OutputRelay(loop: loop)
+    spawner = Spawner(service: configuration.name, relay: relay)
+    releases = [:]
+    for release in saved.releases { releases[release.generation] = try Release(restoring: release) }
+    for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
+    lastReload = saved.lastReload
+    try restoreProcesses(saved)
+  }
+
+  private func restoreProcesses(_ saved: SavedState) throws {
+    for worker in saved.workers {
+      guard let release = releases[worker.id.generation] else { preconditionFailure("the state was checked") }
+      let process = WorkerProcess(
+        restoring: worker, release: release, output: try relay.restore(worker.output))
+      processes.append(process)
+      watch(process)
+    }
+    for hook in saved.hooks {
+      hooks.append(
+        HookProcess(
+          hook: hook.hook, generation: hook.generation, pid: hook.pid, output: try relay.restore(hook.output)))
+    }
+    for output in saved.outputs { try relay.restore(output) }
+    if let preparation = saved.preparation { try watch(Preparation(restoring: preparation)) }
+  }
+
   private static func open(
     _ configuration: Configuration, _ inherited: [(descriptor: Int32, name: String)], _ log: Log
   ) throws(MasterError) -> [Listener] {
@@ -89,6 +138,7 @@ public final class Master {
   /// The whole life of the process. `ManagedSignals.block` was called before.
   public static func main() -> Never {
     let log = Log()
+    UpgradeProof.giveIfAsked()
     do {
       guard let handover = try Handover.received() else {
         throw MasterError("roost-master isn't to be started by hand: use 'roost run'")
@@ -104,22 +154,43 @@ public final class Master {
   private static func run(_ handover: Handover, _ log: Log) -> Int32 {
     let pidFile = handover.configuration.pidFile.map(PidFile.init)
     do {
+      if let saved = handover.running { return restore(handover, saved, log) }
       let master = try Master(handover, log: log)
       try pidFile?.write()
       defer { pidFile?.remove() }
-      return master.serve()
+      return master.serve { master.handle(.startRequested) }
     } catch {
       log.error("\(error)")
       return ExitStatus.unusableConfiguration
     }
   }
 
-  private func serve() -> Int32 {
+  private static func restore(_ handover: Handover, _ saved: SavedState, _ log: Log) -> Int32 {
+    do {
+      let master = try Master(handover, restoring: saved, log: log)
+      defer { handover.configuration.pidFile.map(PidFile.init)?.remove() }
+      return master.serve { master.resume(from: saved.version) }
+    } catch {
+      // The proof has shown that this can't be, and there is nothing to go back to.
+      log.error("cannot go on after an upgrade: \(error)")
+      return ExitStatus.masterFailed
+    }
+  }
+
+  /// What the former binary had armed, and what happened while it was executing this one.
+  private func resume(from version: String) {
+    finishUpgrade(from: version)
+    reap()
+    timer?.set(supervisor.nextDeadline?.microseconds)
+    upstream.tellStatus(supervisor)
+  }
+
+  private func serve(beginning begin: () -> Void) -> Int32 {
     do {
       // Whatever a worker leaves behind becomes a child of the master, and is stopped with it.
       guard roost_become_subreaper() == 0 else { throw MasterError(cannot: "become a subreaper") }
       try watch()
-      handle(.startRequested)
+      begin()
       _ = try loop.run()
     } catch {
       log.error("\(error)")
@@ -144,7 +215,7 @@ public final class Master {
     try watch(SIGTTOU, .normal) { $0.handle(.scaleRequested(by: -1)) }
     // They would kill the master: USR1 asks for log files to be reopened, and there are none.
     try watch(SIGUSR1, .normal) { _ in }
-    try watch(SIGUSR2, .normal) { $0.log.warning("SIGUSR2 is ignored: this version can't upgrade itself in place") }
+    try watch(SIGUSR2, .normal) { $0.upgradeRequested(by: "SIGUSR2") }
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
       handle(.timePassed)

@@ -90,14 +90,13 @@ struct NoticeText {
   private func told(
     _ kind: EventKind, _ id: WorkerID, _ level: ServiceEvent.Level, _ text: String
   ) -> ServiceEvent {
-    ServiceEvent(
-      kind: kind, level: level, text: text, generation: id.generation.number, slot: id.slot, pid: pid(id))
+    ServiceEvent(kind, level, text, generation: id.generation.number, slot: id.slot, pid: pid(id))
   }
 
   private func told(
     _ kind: EventKind, _ generation: Generation?, _ level: ServiceEvent.Level, _ text: String
   ) -> ServiceEvent {
-    ServiceEvent(kind: kind, level: level, text: text, generation: generation?.number, slot: nil, pid: nil)
+    ServiceEvent(kind, level, text, generation: generation?.number)
   }
 
   /// The same failure in a line of its own, for the status.

@@ -31,6 +31,19 @@ final class NotifySocket {
     }
   }
 
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let address: String
+    let socket: SavedDescriptor
+  }
+
+  var saved: Saved { Saved(address: address, socket: SavedDescriptor(descriptor)) }
+
+  init(restoring saved: Saved) {
+    address = saved.address
+    descriptor = saved.socket.adopt()
+  }
+
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil

@@ -22,6 +22,11 @@ final class OutputPipe {
     if let identity { fchown(ends[1], identity.user, identity.group) }
   }
 
+  /// A pipe whose process has its end already.
+  init(restoring readEnd: SavedDescriptor) {
+    self.readEnd = readEnd.adopt()
+  }
+
   /// The end for the process, while the master has it.
   var writeNumber: Int32? { writeEnd?.number }
 

@@ -42,7 +42,23 @@ final class OutputRelay {
       pipe.closeWriteEnd()
       streams.append(OutputStream(pipe, to: sink, prefix: id.map { LinePrefix($0, isTerminal: sink.isTerminal) }))
     }
-    let output = WorkerOutput(streams)
+    return try follow(WorkerOutput(streams))
+  }
+
+  /// What an upgrade hands over: the outputs that belong to none of these any more.
+  func saved(without owned: [WorkerOutput]) -> [[OutputStream.Saved]] {
+    outputs.filter { output in !owned.contains { $0 === output } }.map(\.saved)
+  }
+
+  /// Goes on reading an output after an upgrade.
+  @discardableResult
+  func restore(_ saved: [OutputStream.Saved]) throws(MasterError) -> WorkerOutput {
+    try follow(
+      WorkerOutput(
+        saved.map { OutputStream(restoring: $0, to: $0.sink == STDERR_FILENO ? standardError : standardOutput) }))
+  }
+
+  private func follow(_ output: WorkerOutput) throws(MasterError) -> WorkerOutput {
     do { try output.watch(in: loop) } catch { throw MasterError("\(error)") }
     outputs.append(output)
     return output

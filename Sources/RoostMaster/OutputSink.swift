@@ -7,7 +7,7 @@ final class OutputSink {
   /// What a pipe that can be written to takes at once (PIPE_BUF in pipe(7)).
   private static let part = 4096
 
-  private let number: Int32
+  let number: Int32
   private let loop: EventLoop
   private var source: Source?
   private var waiting: [WorkerOutput] = []

@@ -4,7 +4,11 @@ struct OutputTail {
   private static let maximumLines = 10
   private static let maximumLength = 400
 
-  private var bytes: [UInt8] = []
+  private(set) var bytes: [UInt8] = []
+
+  init(_ bytes: [UInt8] = []) {
+    self.bytes = bytes
+  }
 
   mutating func append(_ part: ArraySlice<UInt8>) {
     bytes += part.suffix(Self.capacity)

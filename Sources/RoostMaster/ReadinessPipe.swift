@@ -7,14 +7,30 @@ final class ReadinessPipe {
   private let readEnd: Descriptor
   private var writeEnd: Descriptor?
   private var source: Source?
+  /// Whether there is something to wait for.
+  private let isAwaited: Bool
 
   init() throws(MasterError) {
     var ends: [Int32] = [0, 0]
     guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a readiness pipe") }
     // Only this end: the flag belongs to the end's open file, and the other one is the worker's.
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    isAwaited = true
     readEnd = Descriptor(adopting: ends[0])
     writeEnd = Descriptor(adopting: ends[1])
+  }
+
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let readEnd: SavedDescriptor
+    let isAwaited: Bool
+  }
+
+  var saved: Saved { Saved(readEnd: SavedDescriptor(readEnd), isAwaited: source != nil) }
+
+  init(restoring saved: Saved) {
+    readEnd = saved.readEnd.adopt()
+    isAwaited = saved.isAwaited
   }
 
   deinit {
@@ -31,6 +47,7 @@ final class ReadinessPipe {
   }
 
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
+    guard isAwaited else { return }
     source = try loop.onReadable(readEnd.number, priority: .first, receive)
   }
 

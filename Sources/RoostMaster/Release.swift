@@ -1,5 +1,7 @@
 import Glibc
 import RoostConfiguration
+import RoostCore
+import RoostJSON
 
 /// What the workers of one generation run. Symbolic links are resolved once, so that a worker restarted after a crash
 /// runs what its generation runs, even if the link has moved on to a release that isn't loaded yet.
@@ -19,6 +21,27 @@ final class Release {
     self.directory = directory
     self.environment = environment
     arguments = CStrings(configuration.command)
+  }
+
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let generation: Generation
+    let configuration: JSON
+    let executable: String
+    let directory: String
+    let environment: [String]
+  }
+
+  func saved(as generation: Generation) -> Saved {
+    Saved(
+      generation: generation, configuration: configuration.json, executable: executable, directory: directory,
+      environment: environment)
+  }
+
+  convenience init(restoring saved: Saved) throws(ConfigurationError) {
+    self.init(
+      try WorkerConfiguration(json: saved.configuration), executable: saved.executable, directory: saved.directory,
+      environment: saved.environment)
   }
 }
 

@@ -2,7 +2,7 @@ import Glibc
 import RoostJSON
 
 /// What came of a reload.
-struct ReloadVerdict {
+struct ReloadVerdict: Codable {
   let generation: Int
   let succeeded: Bool
   /// One sentence.
@@ -10,13 +10,14 @@ struct ReloadVerdict {
   /// What the process that failed wrote last.
   let lastWords: [String]
 
-  private let ended = time(nil) * 1_000_000
+  private let ended: Int
 
   init(generation: Int, succeeded: Bool, message: String, lastWords: [String]) {
     self.generation = generation
     self.succeeded = succeeded
     self.message = message
     self.lastWords = lastWords
+    ended = time(nil) * 1_000_000
   }
 
   /// For the clients of the control socket.

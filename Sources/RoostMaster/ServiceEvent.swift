@@ -20,6 +20,17 @@ struct ServiceEvent {
   let slot: Int?
   let pid: pid_t?
 
+  init(
+    _ kind: EventKind, _ level: Level, _ text: String, generation: Int? = nil, slot: Int? = nil, pid: pid_t? = nil
+  ) {
+    self.kind = kind
+    self.level = level
+    self.text = text
+    self.generation = generation
+    self.slot = slot
+    self.pid = pid
+  }
+
   /// For the log (docs/operating.md lists the fields).
   var record: LogRecord {
     var fields: Logger.Metadata = ["MESSAGE_ID": .string(kind.messageID), "ROOST_EVENT": .string(kind.rawValue)]

@@ -2,7 +2,7 @@ import Glibc
 import RoostConfiguration
 
 /// The file of a unix socket that the master has bound.
-struct SocketFile {
+struct SocketFile: Codable {
   private let path: String
   private let device: dev_t
   private let inode: ino_t

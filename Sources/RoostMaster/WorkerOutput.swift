@@ -10,6 +10,9 @@ final class WorkerOutput {
     self.streams = streams
   }
 
+  /// What an upgrade hands over.
+  var saved: [OutputStream.Saved] { streams.map(\.saved) }
+
   /// The last lines that it wrote to stderr.
   var lastLines: [String] { streams.last?.tail.lines ?? [] }
 
@@ -53,6 +56,34 @@ final class OutputStream {
     self.prefix = prefix
   }
 
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let pipe: SavedDescriptor
+    let sink: Int32
+    let prefixed: WorkerID?
+    let tail: SavedBytes
+    let pending: SavedBytes
+    let unfinished: SavedBytes
+    let hasEnded: Bool
+  }
+
+  fileprivate var saved: Saved {
+    Saved(
+      pipe: SavedDescriptor(pipe.readEnd), sink: sink.number, prefixed: prefix?.id, tail: SavedBytes(tail.bytes),
+      pending: SavedBytes(pending), unfinished: SavedBytes(prefix?.unfinished ?? []), hasEnded: hasEnded)
+  }
+
+  init(restoring saved: Saved, to sink: OutputSink) {
+    pipe = OutputPipe(restoring: saved.pipe)
+    self.sink = sink
+    prefix = saved.prefixed.map {
+      LinePrefix($0, isTerminal: sink.isTerminal, unfinished: saved.unfinished.bytes)
+    }
+    tail = OutputTail(saved.tail.bytes)
+    pending = saved.pending.bytes
+    hasEnded = saved.hasEnded
+  }
+
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
@@ -60,6 +91,8 @@ final class OutputStream {
 
   /// After all that matters: a process that floods its output gets what time is left.
   func watch(in loop: EventLoop, _ output: WorkerOutput) throws(SystemdError) {
+    defer { if !pending.isEmpty { pass(output) } }
+    if hasEnded { return }
     source = try loop.onReadable(pipe.readEnd.number, priority: .last) { [unowned self, unowned output] in
       read(atMost: Self.turn)
       pass(output)

@@ -3,7 +3,7 @@ import RoostCore
 
 /// A worker as a process, with the channels on which it speaks to the master.
 final class WorkerProcess {
-  enum State {
+  enum State: String, Codable {
     case running
     /// Its exit was read, and isn't handled yet.
     case reaped
@@ -19,7 +19,7 @@ final class WorkerProcess {
   let readinessPipe: ReadinessPipe?
   let output: WorkerOutput
   /// When it was started, in seconds since 1970.
-  let started = time(nil)
+  let started: Int
   var state = State.running
   /// What it last said of itself.
   var statusText: String?
@@ -32,8 +32,39 @@ final class WorkerProcess {
     self.pid = pid
     self.release = release
     self.output = output
+    started = time(nil)
     self.notifySocket = notifySocket
     self.readinessPipe = readinessPipe
+  }
+
+  /// What an upgrade hands over. The release is that of its generation.
+  struct Saved: Codable {
+    let id: WorkerID
+    let pid: pid_t
+    let notifySocket: NotifySocket.Saved
+    let readinessPipe: ReadinessPipe.Saved?
+    let output: [OutputStream.Saved]
+    let started: Int
+    let state: State
+    let statusText: String?
+  }
+
+  var saved: Saved {
+    Saved(
+      id: id, pid: pid, notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved, output: output.saved,
+      started: started, state: state, statusText: statusText)
+  }
+
+  init(restoring saved: Saved, release: Release, output: WorkerOutput) {
+    id = saved.id
+    pid = saved.pid
+    self.release = release
+    self.output = output
+    notifySocket = NotifySocket(restoring: saved.notifySocket)
+    readinessPipe = saved.readinessPipe.map { ReadinessPipe(restoring: $0) }
+    started = saved.started
+    state = saved.state
+    statusText = saved.statusText
   }
 
   /// Asks the worker to drain, or if it has exited, what remains of its group.

@@ -76,6 +76,14 @@ public final class EventLoop {
     return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
   }
 
+  /// Calls the handler once, when nothing of a higher priority is left to be handled.
+  public func deferred(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Source {
+    let box = Box(handler)
+    var source: OpaquePointer?
+    let result = sd_event_add_defer(event, &source, { _, data in Box.call(data) }, box.retained())
+    return try Source(adopting: source, of: box, result, "put something off", priority)
+  }
+
   /// A timer that isn't set, on CLOCK_MONOTONIC.
   public func timer(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Timer {
     let box = Box(handler)

@@ -70,7 +70,7 @@ final class LiveProgress: ProgressView {
     case .workerLost: set(event, "lost", since: nil, .red)
     case .remainsStopped: set(event, "left processes behind", since: nil, .yellow)
     case .startSucceeded, .startFailed, .reloadSucceeded, .reloadFailed, .scaleRefused, .stopRequested,
-      .stopAtOnceRequested:
+      .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused:
       headline = event.string("message") ?? headline
     }
     refresh()

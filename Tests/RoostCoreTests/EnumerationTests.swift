@@ -1,4 +1,5 @@
 import RoostCore
+import RoostJSON
 import Testing
 
 /// All sequences of events up to a depth, and long ones by chance, against the rules of `World`.
@@ -54,6 +55,25 @@ struct EnumerationTests {
         guard check(world, path, "seed \(seed)") else { return }
       }
       guard checkEnds(world, path, "seed \(seed)") else { return }
+    }
+  }
+
+  @Test("A supervisor that is saved and restored is the same, whatever it is doing", arguments: variants)
+  func savedAndRestored(_ settings: Settings) throws {
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var generator = SeededGenerator(seed: seed)
+    for _ in 0..<10 {
+      var world = World(settings)
+      for _ in 0..<100 {
+        guard let choice = world.likelyChoice(using: &generator) else { break }
+        world.tell(choice)
+        let saved = try JSON(encoding: world.supervisor).text
+        let restored = try JSON(parsing: Array(saved.utf8)).decode(Supervisor.self)
+        guard restored == world.supervisor else {
+          Issue.record("\(restored) isn't \(world.supervisor); seed \(seed)")
+          return
+        }
+      }
     }
   }
 

@@ -95,9 +95,9 @@ class Upstream:
 class Service:
     """A running `roost run`."""
 
-    def __init__(self, arguments, launcher=(), **popen):
+    def __init__(self, arguments, launcher=(), program=ROOST, **popen):
         self.process = subprocess.Popen(
-            [*launcher, ROOST, "run", *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True, **popen
+            [*launcher, program, "run", *arguments], stderr=subprocess.PIPE, text=True, start_new_session=True, **popen
         )
         self.pid = self.process.pid
         self.log = Log()

@@ -1,0 +1,130 @@
+extension JSON {
+  /// The value that this was encoded from.
+  public func decode<T: Decodable>(_ type: T.Type) throws -> T {
+    try TreeDecoder(json: self, codingPath: []).value(type)
+  }
+}
+
+private struct TreeDecoder: Decoder {
+  let json: JSON
+  let codingPath: [any CodingKey]
+  let userInfo: [CodingUserInfoKey: Any] = [:]
+
+  func value<T: Decodable>(_ type: T.Type) throws -> T {
+    let found: T?
+    switch type {
+    case is JSON.Type: found = json as? T
+    case is Bool.Type:
+      guard case .boolean(let boolean) = json else { throw mismatch("a boolean") }
+      found = boolean as? T
+    case is String.Type:
+      guard case .string(let string) = json else { throw mismatch("a string") }
+      found = string as? T
+    case let integer as any FixedWidthInteger.Type:
+      guard case .integer(let number) = json else { throw mismatch("a whole number") }
+      found = Self.integer(number, integer) as? T
+    default: found = try type.init(from: self)
+    }
+    guard let found else { throw mismatch("\(type)") }
+    return found
+  }
+
+  /// nil if it doesn't fit. A UInt64 was written with its bits.
+  private static func integer<I: FixedWidthInteger>(_ number: Int, _ type: I.Type) -> I? {
+    I.bitWidth == Int.bitWidth ? I(truncatingIfNeeded: number) : I(exactly: number)
+  }
+
+  func mismatch(_ expected: String) -> DecodingError {
+    let place = codingPath.map(\.stringValue).joined(separator: ".")
+    return .dataCorrupted(.init(codingPath: codingPath, debugDescription: "'\(place)' isn't \(expected)"))
+  }
+
+  func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
+    guard case .object(let members) = json else { throw mismatch("an object") }
+    return KeyedDecodingContainer(ObjectDecoder(members: members, decoder: self))
+  }
+
+  func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
+    guard case .array(let elements) = json else { throw mismatch("an array") }
+    return ArrayDecoder(elements: elements, decoder: self)
+  }
+
+  func singleValueContainer() -> any SingleValueDecodingContainer { ValueDecoder(decoder: self) }
+}
+
+// One generic function stands for the requirement of each type.
+
+private struct ObjectDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
+  let members: [JSON.Member]
+  let decoder: TreeDecoder
+  var codingPath: [any CodingKey] { decoder.codingPath }
+  var allKeys: [Key] { members.compactMap { Key(stringValue: $0.name) } }
+
+  func contains(_ key: Key) -> Bool { member(key) != nil }
+  func decodeNil(forKey key: Key) -> Bool { member(key) == .null }
+  func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try nested(key).value(type) }
+
+  func nestedContainer<NestedKey: CodingKey>(
+    keyedBy type: NestedKey.Type, forKey key: Key
+  ) throws -> KeyedDecodingContainer<NestedKey> {
+    try nested(key).container(keyedBy: type)
+  }
+
+  func nestedUnkeyedContainer(forKey key: Key) throws -> any UnkeyedDecodingContainer {
+    try nested(key).unkeyedContainer()
+  }
+
+  func superDecoder() -> any Decoder { decoder }
+  func superDecoder(forKey key: Key) throws -> any Decoder { try nested(key) }
+
+  private func member(_ key: Key) -> JSON? { members.first { $0.name == key.stringValue }?.value }
+
+  private func nested(_ key: Key) throws -> TreeDecoder {
+    let path = codingPath + [key]
+    guard let json = member(key) else {
+      let place = path.map(\.stringValue).joined(separator: ".")
+      throw DecodingError.keyNotFound(key, .init(codingPath: path, debugDescription: "'\(place)' is missing"))
+    }
+    return TreeDecoder(json: json, codingPath: path)
+  }
+}
+
+private struct ArrayDecoder: UnkeyedDecodingContainer {
+  let elements: [JSON]
+  let decoder: TreeDecoder
+  var currentIndex = 0
+  var codingPath: [any CodingKey] { decoder.codingPath }
+  var count: Int? { elements.count }
+  var isAtEnd: Bool { currentIndex >= elements.count }
+
+  mutating func decodeNil() -> Bool {
+    guard !isAtEnd, elements[currentIndex] == .null else { return false }
+    currentIndex += 1
+    return true
+  }
+
+  mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next().value(type) }
+
+  mutating func nestedContainer<NestedKey: CodingKey>(
+    keyedBy type: NestedKey.Type
+  ) throws -> KeyedDecodingContainer<NestedKey> {
+    try next().container(keyedBy: type)
+  }
+
+  mutating func nestedUnkeyedContainer() throws -> any UnkeyedDecodingContainer { try next().unkeyedContainer() }
+  mutating func superDecoder() throws -> any Decoder { try next() }
+
+  private mutating func next() throws -> TreeDecoder {
+    guard !isAtEnd else { throw decoder.mismatch("long enough") }
+    defer { currentIndex += 1 }
+    return TreeDecoder(json: elements[currentIndex], codingPath: codingPath)
+  }
+}
+
+private struct ValueDecoder: SingleValueDecodingContainer {
+  let decoder: TreeDecoder
+  var codingPath: [any CodingKey] { decoder.codingPath }
+
+  func decodeNil() -> Bool { decoder.json == .null }
+  func decode<T: Decodable>(_ type: T.Type) throws -> T { try decoder.value(type) }
+}

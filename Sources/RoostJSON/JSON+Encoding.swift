@@ -1,0 +1,145 @@
+extension JSON {
+  /// The value as it encodes itself. Numbers must be whole; a UInt64 keeps its bits.
+  public init(encoding value: some Encodable) throws {
+    let node = Node()
+    try node.encode(value, at: [])
+    self = node.json
+  }
+}
+
+/// A value that is being written. Containers are filled after they were handed out, hence a reference.
+private final class Node {
+  private enum Content {
+    case value(JSON)
+    case array([Node])
+    case object([(name: String, node: Node)])
+  }
+
+  private var content = Content.value(.null)
+
+  var json: JSON {
+    switch content {
+    case .value(let json): json
+    case .array(let nodes): .array(nodes.map(\.json))
+    case .object(let members): .object(members.map { JSON.Member($0.name, $0.node.json) })
+    }
+  }
+
+  var count: Int {
+    guard case .array(let nodes) = content else { return 0 }
+    return nodes.count
+  }
+
+  func becomeArray() {
+    if case .value = content { content = .array([]) }
+  }
+
+  func becomeObject() {
+    if case .value = content { content = .object([]) }
+  }
+
+  func append() -> Node {
+    guard case .array(var nodes) = content else { preconditionFailure("no array") }
+    let node = Node()
+    content = .value(.null)  // So that appending doesn't copy what is there.
+    nodes.append(node)
+    content = .array(nodes)
+    return node
+  }
+
+  func member(_ name: String) -> Node {
+    guard case .object(var members) = content else { preconditionFailure("no object") }
+    let node = Node()
+    members.append((name, node))
+    content = .object(members)
+    return node
+  }
+
+  func encode<T: Encodable>(_ value: T, at path: [any CodingKey]) throws {
+    switch value {
+    case let json as JSON: content = .value(json)
+    case let boolean as Bool: content = .value(.boolean(boolean))
+    case let string as String: content = .value(.string(string))
+    case let number as any BinaryInteger: content = .value(.integer(Int(truncatingIfNeeded: number)))
+    case is Double, is Float:
+      throw EncodingError.invalidValue(value, .init(codingPath: path, debugDescription: "a number that isn't whole"))
+    default: try value.encode(to: TreeEncoder(node: self, codingPath: path))
+    }
+  }
+}
+
+private struct TreeEncoder: Encoder {
+  let node: Node
+  let codingPath: [any CodingKey]
+  let userInfo: [CodingUserInfoKey: Any] = [:]
+
+  func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
+    node.becomeObject()
+    return KeyedEncodingContainer(ObjectEncoder(node: node, codingPath: codingPath))
+  }
+
+  func unkeyedContainer() -> any UnkeyedEncodingContainer {
+    node.becomeArray()
+    return ArrayEncoder(node: node, codingPath: codingPath)
+  }
+
+  func singleValueContainer() -> any SingleValueEncodingContainer { ValueEncoder(node: node, codingPath: codingPath) }
+}
+
+// One generic function stands for the requirement of each type.
+
+private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
+  let node: Node
+  let codingPath: [any CodingKey]
+
+  mutating func encodeNil(forKey key: Key) { _ = node.member(key.stringValue) }
+
+  mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
+    try node.member(key.stringValue).encode(value, at: codingPath + [key])
+  }
+
+  mutating func nestedContainer<NestedKey: CodingKey>(
+    keyedBy keyType: NestedKey.Type, forKey key: Key
+  ) -> KeyedEncodingContainer<NestedKey> {
+    TreeEncoder(node: node.member(key.stringValue), codingPath: codingPath + [key]).container(keyedBy: keyType)
+  }
+
+  mutating func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
+    TreeEncoder(node: node.member(key.stringValue), codingPath: codingPath + [key]).unkeyedContainer()
+  }
+
+  mutating func superEncoder() -> any Encoder { TreeEncoder(node: node.member("super"), codingPath: codingPath) }
+
+  mutating func superEncoder(forKey key: Key) -> any Encoder {
+    TreeEncoder(node: node.member(key.stringValue), codingPath: codingPath + [key])
+  }
+}
+
+private struct ArrayEncoder: UnkeyedEncodingContainer {
+  let node: Node
+  let codingPath: [any CodingKey]
+  var count: Int { node.count }
+
+  mutating func encodeNil() { _ = node.append() }
+  mutating func encode<T: Encodable>(_ value: T) throws { try node.append().encode(value, at: codingPath) }
+
+  mutating func nestedContainer<NestedKey: CodingKey>(
+    keyedBy keyType: NestedKey.Type
+  ) -> KeyedEncodingContainer<NestedKey> {
+    TreeEncoder(node: node.append(), codingPath: codingPath).container(keyedBy: keyType)
+  }
+
+  mutating func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {
+    TreeEncoder(node: node.append(), codingPath: codingPath).unkeyedContainer()
+  }
+
+  mutating func superEncoder() -> any Encoder { TreeEncoder(node: node.append(), codingPath: codingPath) }
+}
+
+private struct ValueEncoder: SingleValueEncodingContainer {
+  let node: Node
+  let codingPath: [any CodingKey]
+
+  mutating func encodeNil() {}
+  mutating func encode<T: Encodable>(_ value: T) throws { try node.encode(value, at: codingPath) }
+}

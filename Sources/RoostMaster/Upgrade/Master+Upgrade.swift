@@ -1,0 +1,87 @@
+import Glibc
+import RoostControl
+import RoostCore
+import RoostJSON
+
+extension Master {
+  /// Somebody asks for the master's new binary. One that is being tried already answers for this too.
+  func upgradeRequested(by requester: String) {
+    guard verdict == nil, upgrade == nil else { return }
+    tell(ServiceEvent(.upgradeBegan, .info, "upgrade of the master to \(program) requested by \(requester)"))
+    do {
+      let upgrade = try Upgrade(handover, directory: startDirectory)
+      self.upgrade = upgrade
+      try upgrade.watch(in: loop) { [unowned self] in proved($0) }
+    } catch {
+      refuseUpgrade("\(error)")
+    }
+  }
+
+  private func proved(_ result: Result<String, MasterError>) {
+    switch result {
+    case .success:
+      do {
+        try upgrade?.replace(in: loop) { [unowned self] in replaceMaster() }
+      } catch {
+        refuseUpgrade("\(error)")
+      }
+    case .failure(let error): refuseUpgrade("\(error)")
+    }
+  }
+
+  private func replaceMaster() {
+    // A stop may have come to its end meanwhile: then there is nothing to go on with.
+    guard verdict == nil else { return }
+    do {
+      // With the state as it is now: time has passed since the proof.
+      try handover.execute()
+    } catch {
+      refuseUpgrade("\(error)")
+    }
+  }
+
+  private func refuseUpgrade(_ reason: String) {
+    upgrade = nil
+    tell(
+      ServiceEvent(
+        .upgradeRefused, .error, "upgrade of the master refused: \(reason); version \(Version.number) goes on"))
+    for client in control?.clients ?? [] where client.task == .upgrade {
+      client.reply(VarlinkReply(error: ControlInterface.upgradeRefused, parameters: ["reason": .string(reason)]))
+    }
+  }
+
+  /// The first thing that the new binary does.
+  func finishUpgrade(from version: String) {
+    tell(ServiceEvent(.upgraded, .info, "upgraded the master from version \(version) to version \(Version.number)"))
+    for client in control?.clients ?? [] where client.task == .upgrade {
+      client.reply(
+        VarlinkReply(parameters: ["versionBefore": .string(version), "version": .string(Version.number)]))
+    }
+  }
+
+  private var handover: Handover {
+    Handover(program: program, reader: reader, configuration: configuration, running: saved)
+  }
+
+  private var saved: SavedState {
+    precondition(events.isEmpty && !isHandling, "something is being handled")
+    return SavedState(
+      version: Version.number, started: started, supervisor: supervisor,
+      releases: releases.keys.sorted().map { releases[$0]!.saved(as: $0) } + formerReleases,
+      listeners: listeners.map(\.saved), workers: processes.map(\.saved),
+      outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
+      preparation: preparation?.saved, control: control?.saved,
+      restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
+      lastReload: lastReload, lastFailure: upstream.lastFailure)
+  }
+
+  /// Those that nobody is started from any more, and that retirees still run.
+  private var formerReleases: [Release.Saved] {
+    var saved: [Release.Saved] = []
+    for process in processes where releases[process.id.generation] == nil {
+      if saved.contains(where: { $0.generation == process.id.generation }) { continue }
+      saved.append(process.release.saved(as: process.id.generation))
+    }
+    return saved
+  }
+}

@@ -1,0 +1,47 @@
+import RoostConfiguration
+import RoostCore
+import RoostJSON
+
+/// Everything that a running master knows, as it is handed to its own new binary. What isn't here is the same in any
+/// process of the same pid: environment, working directory, signal mask, children, what is open.
+struct SavedState: Codable {
+  /// The version that has saved it.
+  let version: String
+  let started: Int
+  let supervisor: Supervisor
+  let releases: [Release.Saved]
+  let listeners: [Listener.Saved]
+  let workers: [WorkerProcess.Saved]
+  /// Outputs that outlive the process for which they were made.
+  let outputs: [[OutputStream.Saved]]
+  let hooks: [HookProcess.Saved]
+  let preparation: Preparation.Saved?
+  let control: ControlServer.Saved?
+  let restarts: [SlotRestarts]
+  let lastReload: ReloadVerdict?
+  let lastFailure: String?
+
+  /// How many workers of a slot were lost.
+  struct SlotRestarts: Codable {
+    let slot: Int
+    let count: Int
+  }
+
+  /// Throws what a master couldn't go on with. It runs in the proof, where nothing of what is open is there.
+  func check() throws {
+    for listener in listeners { _ = try ListenerConfiguration(json: listener.configuration) }
+    for release in releases { _ = try WorkerConfiguration(json: release.configuration) }
+    let generations = releases.map(\.generation)
+    guard generations.contains(supervisor.serving) else {
+      throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")
+    }
+    let known = workers.map(\.id)
+    let supervised = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap { $0?.id } }
+    for id in supervised + supervisor.retirees.map(\.id) + known where !generations.contains(id.generation) {
+      throw MasterError("the state is damaged: it has no release of generation \(id.generation.number)")
+    }
+    for id in supervised + supervisor.retirees.map(\.id) where !known.contains(id) {
+      throw MasterError("the state is damaged: it has no process of worker \(id.number)")
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import RoostConfiguration
+import RoostJSON
+
+/// The format of the state that is handed from one master's binary to the next. Whoever changes what is saved raises the
+/// number, and says below how the former format becomes the new one.
+enum StateFormat {
+  /// What this version writes.
+  static let current = 2
+
+  /// How a state of each older format becomes one of the next.
+  private static let migrations: [Int: @Sendable (JSON) -> JSON] = [
+    // Up to 1 there was only the start: nothing was running yet.
+    1: { $0 }
+  ]
+
+  /// The state in the current format.
+  static func migrated(_ state: JSON) throws(MasterError) -> JSON {
+    guard case .integer(var format) = state["format"] else { throw MasterError("it is no state of a master") }
+    guard (1...current).contains(format) else {
+      throw MasterError(
+        "the state is of format \(format), and version \(Version.number) reads formats 1 to \(current)")
+    }
+    var state = state
+    while format < current, let migrate = migrations[format] {
+      state = migrate(state)
+      format += 1
+    }
+    return state
+  }
+
+  /// What is wrong with a state, in words.
+  static func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as MasterError: error.description
+    case let error as JSON.Malformed: "the state is damaged: expected \(error.expected) at byte \(error.offset)"
+    case DecodingError.dataCorrupted(let context), DecodingError.keyNotFound(_, let context):
+      "the state is damaged: \(context.debugDescription)"
+    default: "the state is damaged: \(error)"
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import ArgumentParser
+import RoostControl
+import RoostJSON
+import RoostMaster
+
+/// `roost upgrade`
+struct UpgradeCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "upgrade",
+    abstract: "Have a running master execute its own new binary in place.",
+    discussion: """
+      Run it when another version of Roost was installed. The master keeps its pid, its listeners, its workers and all that \
+      is going on; no worker notices. The new binary first proves that it can go on with the state of the running one. If \
+      it can't, nothing changes, and the reason is told.
+
+      Exit status: 0 the new binary runs; 1 it was refused, and the former one goes on; 3 the service isn't running; 4 this \
+      user may not operate it.
+      """)
+
+  @OptionGroup var selection: ServiceSelection
+
+  @Flag(help: "Upgrade the master of every service that is running on this machine.")
+  var all = false
+
+  func validate() throws {
+    if all, selection.name != nil || selection.controlDirectory != nil {
+      throw ValidationError("--all doesn't go with a name or --control-directory")
+    }
+  }
+
+  func run() throws {
+    guard all else {
+      let (name, connection) = try selection.connect()
+      return try upgrade(name, connection)
+    }
+    var failed: ExitCode?
+    for service in RunningService.all() {
+      do {
+        switch service.state {
+        case .gone: continue
+        case .forbidden: try selection.fail(.notPermitted, service.name)
+        case .connected(let connection): try upgrade(service.name, connection)
+        }
+      } catch let code as ExitCode {
+        failed = code  // The reason was told; the other services get their turn.
+      }
+    }
+    if let failed { throw failed }
+  }
+
+  private func upgrade(_ name: String, _ connection: ControlConnection) throws {
+    let reply: VarlinkReply?
+    do {
+      try connection.send(VarlinkCall(method: ControlInterface.upgrade))
+      reply = try connection.reply(until: .init(timeIntervalSinceNow: 30))
+    } catch {
+      try selection.fail(error, name)
+    }
+    guard let reply else { try selection.fail(.timedOut, name) }
+    switch reply.error {
+    case nil:
+      let before = reply.parameters.string("versionBefore") ?? "?"
+      Terminal.write("\(name): upgraded from version \(before) to version \(reply.parameters.string("version") ?? "?")\n")
+    case ControlInterface.upgradeRefused:
+      let reason = reply.parameters.string("reason") ?? "the master doesn't say why"
+      try Failure.exit("\(name): upgrade refused, the former version goes on: \(reason)", 1)
+    case VarlinkService.methodNotFound:
+      try Failure.exit("\(name): the running master is of a version without upgrades; restart the service", 1)
+    case .some(let other): try selection.fail(.refused(other), name)
+    }
+  }
+}
