@@ -147,10 +147,10 @@ class Meanwhile(UpgradeTestCase):
     def test_a_drain_goes_on_and_its_timeout_too(self):
         service = self.start("--drain-timeout", "1500ms", command=["python3", "-c", STUBBORN]).serving()
         service.signal(signal.SIGHUP)
-        service.expect("generation 1. was sent SIGTERM and has 1.5s to drain")
+        service.expect("generation 1. was sent SIGTERM and has 1s500ms to drain")
         self.upgrade(service, times=3)
         self.assertRegex(self.told(self.roost("status", service))[1], r"draining, \d+(ms|s) left")
-        service.expect(r"generation 1\) did not drain within 1.5s: killing its process group")
+        service.expect(r"generation 1\) did not drain within 1s500ms: killing its process group")
         service.expect(r"generation 1\) drained and was killed by SIGKILL")
 
     def test_a_request_in_flight_is_answered_by_a_retiree(self):
@@ -221,22 +221,27 @@ class Meanwhile(UpgradeTestCase):
         self.upgrade(service)
         service.expect("starting another in 800ms")
         self.upgrade(service)
-        service.expect("starting another in 1.6s")
+        service.expect("starting another in 1s600ms")
         self.assertEqual(self.status(service)["workersWanted"], 1)
 
     def test_a_configuration_that_is_being_read_and_hooks_that_run(self):
-        go, values = self.folder / "go", self.folder / "environment"
+        go, read, values = self.folder / "go", self.folder / "read", self.folder / "environment"
         os.mkfifo(go)
+        os.mkfifo(read)
         values.write_text("A=1\n")
         service = self.start(
             "--environment-file", str(values), "--before-reload", f"echo hook >&2; read x < {go}",
             command=["sh", "-c", f"echo A=$A >&2; {WAITS}"]).serving()
-        values.unlink()
-        os.mkfifo(values)
+        # What reads the configuration waits until it may.
+        program = self.programs / "roost"
+        program.rename(self.programs / "real")
+        program.write_text(f"#!/bin/sh\nread x < {read}\nexec {self.programs}/real \"$@\"\n")
+        program.chmod(0o755)
+        values.write_text("A=2\n")
         waiting = self.roost("reload", service, "-q")
         service.expect("reload to generation 2 began")
         self.upgrade(service)
-        values.write_text("A=2\n")
+        read.write_text("\n")
         service.expect("before-reload began")
         service.expect("^hook$")
         self.upgrade(service)
