@@ -276,6 +276,28 @@ class Systemd(SystemdTestCase):
         self.assertIn("slept for 2.0 s", answers[0])
         self.assertEqual(shown("Result"), "success")
 
+    def test_installing_a_new_version_upgrades_the_master_in_place(self):
+        self.install()
+        systemctl("start", NAME)
+        main = shown("MainPID")
+        before = os.stat(f"/proc/{main}/exe").st_ino
+        load = Load("127.0.0.1:8080")
+        build = str(pathlib.Path(ROOST).parent)
+        for _ in range(3):
+            result = subprocess.run(
+                [str(ROOT / "scripts/install")], check=True, capture_output=True, text=True,
+                env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")))
+            self.assertRegex(result.stdout, r"web: upgraded from version [\d.]+ to version [\d.]+")
+            systemctl("reload", NAME)
+        result = load.finish()
+        self.assertEqual(result["failures"], 0, result)
+        self.assertEqual(shown("MainPID"), main)
+        self.assertNotEqual(os.stat(f"/proc/{main}/exe").st_ino, before)
+        self.assertEqual((shown("ActiveState"), shown("NRestarts")), ("active", "0"))
+        # The watchdog and the status go on too.
+        self.assertEqual(shown("StatusText"), "generation 4 serves: 2 of 2 workers ready")
+        self.assertIn("upgraded the master from version", self.journal())
+
     def test_a_start_that_fails_is_a_failed_start(self):
         self.install(start_attempts="1")
         self.deploy("exit 3")
