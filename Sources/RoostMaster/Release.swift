@@ -12,6 +12,8 @@ final class Release {
   let arguments: CStrings
   /// What every worker's environment begins with.
   let environment: [String]
+  /// The listeners that its workers get, in the order of their descriptors.
+  var listeners: [PassedListener] = []
 
   init(_ configuration: WorkerConfiguration, executable: String, directory: String, environment: [String]) {
     self.configuration = configuration
