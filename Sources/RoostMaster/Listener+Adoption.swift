@@ -15,7 +15,9 @@ struct InheritedSocket {
     let copy = copy
     let address = SocketAddress.local(of: copy)?.text ?? "no socket"
     switch copy.get(SOL_SOCKET, SO_TYPE) {
-    case Int32(SOCK_STREAM.rawValue): return isListening ? address : "\(address), which doesn't listen"
+    case Int32(SOCK_STREAM.rawValue):
+      let isIPv6Only = copy.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 1
+      return address + (isIPv6Only ? " for IPv6 alone" : "") + (isListening ? "" : ", which doesn't listen")
     case Int32(SOCK_DGRAM.rawValue): return "\(address) for datagrams"
     default: return "\(address), which is no stream socket"
     }

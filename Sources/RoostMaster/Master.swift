@@ -78,8 +78,9 @@ public final class Master {
     supervisor = Supervisor(settings: configuration.settings)
     relay = OutputRelay(loop: loop)
     spawner = Spawner(service: configuration.name, relay: relay)
-    keep(listeners)
+    // In this sequence: what is dropped may have the name of what was opened in its place.
     dropUntaken()
+    keep(listeners)
   }
 
   /// The whole life of the process. `ManagedSignals.block` was called before.

@@ -13,7 +13,7 @@ import struct
 import sys
 import threading
 
-from harness import DEMO_WORKER, Load, PATIENCE, RoostTestCase, Upstream
+from harness import DEMO_WORKER, Load, PATIENCE, RoostTestCase
 
 # Ready at once; answers one connection after the other with its generation and the listener's name, and drains by
 # accepting nothing more. "hold" in the request keeps the worker until the test says so.
@@ -494,6 +494,316 @@ class UnderLoad(ListenersTestCase):
             service.expect("closed b=")
         self.eventually(lambda: self.assertEqual(len(service.children()), 1))
         self.eventually(lambda: self.assertEqual(self.open_files(service), before))
+
+
+def passing(sockets, names):
+    """A launcher and options that start roost as systemd would: with sockets from descriptor 3 up."""
+    variables = f"LISTEN_FDS={len(sockets)} LISTEN_PID=$$ LISTEN_FDNAMES='{':'.join(names)}'"
+    descriptors = [one.fileno() for one in sockets]
+
+    def place():
+        # Out of the way first: one may sit where another has to go.
+        moved = [fcntl.fcntl(number, fcntl.F_DUPFD, 100) for number in descriptors]
+        for index, number in enumerate(moved):
+            os.dup2(number, 3 + index)
+            # dup2 of a descriptor to itself would leave it close-on-exec; these are copies.
+        for number in moved:
+            os.close(number)
+
+    launcher = ["sh", "-c", f'export {variables}; exec "$@"', "sh"]
+    return {"launcher": launcher, "preexec_fn": place, "close_fds": False}
+
+
+class Adopted(ListenersTestCase):
+    """Ordinary addresses and sockets that .socket units pass."""
+
+    def passed(self, *sockets):
+        for one in sockets:
+            self.addCleanup(one.close)
+        return list(sockets)
+
+    def start_with(self, names, sockets, *listen, **options):
+        self.configure(*listen, **options)
+        return self.start_bare("--config", str(self.folder / "web.toml"), **passing(sockets, names))
+
+    def inode(self, one):
+        return os.readlink(f"/proc/self/fd/{one.fileno()}")
+
+    def bound(self, family, kind, address, listening=True):
+        one = socket.socket(family, kind)
+        self.addCleanup(one.close)
+        one.bind(address)
+        if listening and kind == socket.SOCK_STREAM:
+            one.listen(5)
+        return one
+
+    def tcp_socket(self, host="127.0.0.1"):
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return self.bound(family, socket.SOCK_STREAM, (host, 0))
+
+    def test_tcp_and_unix_sockets_are_adopted_by_name_and_by_address(self):
+        file = self.folder / "u.sock"
+        named, other, ipv6 = self.tcp_socket(), self.tcp_socket(), self.tcp_socket("::1")
+        unix = self.bound(socket.AF_UNIX, socket.SOCK_STREAM, str(file))
+        addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in [named, other]] + [f"[::1]:{ipv6.getsockname()[1]}", f"unix:{file}"]
+        service = self.start_with(
+            ["web", "x.socket", "y.socket", "z.socket"], [named, other, ipv6, unix],
+            f"web={addresses[0]}", f"b={addresses[1]}", f"c={addresses[2]}", f"d={addresses[3]}").serving()
+        inodes = set(self.sockets(service).values())
+        for one in [named, other, ipv6, unix]:
+            self.assertIn(self.inode(one), inodes)
+        self.assertEqual([ask(address) for address in addresses], [["1", name] for name in ["web", "b", "c", "d"]])
+        self.assertEqual(service.log.count("warning"), 0)
+        # The file is systemd's.
+        self.assertEqual(service.stop(), 0)
+        self.assertTrue(file.exists())
+
+    def test_a_bare_port_is_what_a_socket_unit_makes_of_it(self):
+        both = socket.socket(socket.AF_INET6)
+        self.addCleanup(both.close)
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.bind(("::", 0))
+        both.listen()
+        port = both.getsockname()[1]
+        service = self.start_with(["web.socket"], [both], f"a={port}").serving()
+        self.assertEqual(ask(f"127.0.0.1:{port}"), ["1", "a"])
+        self.assertIn(self.inode(both), self.sockets(service).values())
+
+    def assert_refused(self, pattern, name, one, listen):
+        service = self.start_with([name], [one], listen)
+        service.expect(pattern)
+        self.assertEqual(service.wait(), 78)
+
+    def test_a_mismatch_says_what_was_expected_and_what_came(self):
+        other = self.tcp_socket()
+        port = other.getsockname()[1]
+        expected = f"127.0.0.1:{free_port()}"
+        words = f"cannot adopt web={expected}: systemd passed a socket of this name, but it is "
+        self.assert_refused(f"{words}127.0.0.1:{port} ", "web", other, f"web={expected}")
+        self.assert_refused(f"{words}unix:/.*/w.sock ", "web", self.bound(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "w.sock")), f"web={expected}")
+        datagrams = self.bound(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", int(expected.split(":")[1])))
+        self.assert_refused(f"{words}{expected} for datagrams ", "web", datagrams, f"web={expected}")
+        deaf = self.bound(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", int(expected.split(":")[1])), listening=False)
+        self.assert_refused(f"{words}{expected}, which doesn't listen ", "web", deaf, f"web={expected}")
+
+    def test_a_socket_for_ipv6_alone_is_no_bare_port(self):
+        alone = socket.socket(socket.AF_INET6)
+        self.addCleanup(alone.close)
+        alone.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        alone.bind(("::", 0))
+        alone.listen()
+        port = alone.getsockname()[1]
+        self.assert_refused(f"cannot adopt web=\\*:{port}: systemd passed a socket of this name, but it is \\[::\\]:{port} for IPv6 alone ", "web", alone, f"web={port}")
+
+    def test_a_socket_that_nobody_takes_is_told_and_a_reload_can_ask_for_it(self):
+        one, file = self.tcp_socket(), self.folder / "u.sock"
+        port = one.getsockname()[1]
+        first = self.tcp()
+        service = self.start_with(["late"], [one], f"a={first}")
+        service.expect(f"systemd passed a socket named late that no --listen systemd:late takes; it is 127.0.0.1:{port}$")
+        service.serving()
+        inode = self.inode(one)
+        # A reload that fails after it gives it back.
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = f"127.0.0.1:{other.getsockname()[1]}"
+            self.reload_fails(service, "Address already in use", f"a={first}", f"b=127.0.0.1:{port}", f"c={taken}")
+        for _ in range(2):
+            self.reload_with(service, f"a={first}", f"b=127.0.0.1:{port}")
+            service.expect(r"drained")
+            self.assertEqual(ask(f"127.0.0.1:{port}")[1], "b")
+            self.assertIn(inode, self.sockets(service).values())
+            # systemd goes on listening: nobody is refused.
+            self.reload_with(service, f"a={first}")
+            service.expect("closed b=")
+            waiting = connect(f"127.0.0.1:{port}")
+            waiting.sendall(b"x")
+            self.reload_with(service, f"a={first}", "b=systemd:late")
+            self.assertEqual(waiting.makefile().read().split()[1], "b")
+            waiting.close()
+            self.reload_with(service, f"a={first}")
+            service.expect("closed b=")
+
+
+class Store:
+    """Takes the place of systemd with an fd store."""
+
+    def __init__(self, folder):
+        self.kept = []
+        self.names = []
+        self.changed = threading.Condition()
+        self.path = str(folder / f"store")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        threading.Thread(target=self.read, daemon=True).start()
+
+    def read(self):
+        while True:
+            data, ancillary, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(4 * 16))
+            said = dict(line.split("=", 1) for line in data.decode().split("\n"))
+            came = array.array("i")
+            for _, _, content in ancillary:
+                came.frombytes(content)
+            with self.changed:
+                for number in came:
+                    os.set_inheritable(number, False)
+                if "FDSTORE" in said:
+                    assert ":" not in said["FDNAME"] and len(said["FDNAME"]) <= 255
+                    self.kept += [(said["FDNAME"], number) for number in came]
+                if "FDSTOREREMOVE" in said:
+                    for name, number in self.kept:
+                        if name == said["FDNAME"]:
+                            os.close(number)
+                    self.kept = [(name, number) for name, number in self.kept if name != said["FDNAME"]]
+                self.changed.notify_all()
+
+    def wait_for(self, *names):
+        with self.changed:
+            if not self.changed.wait_for(lambda: sorted(name for name, _ in self.kept) == sorted(names), PATIENCE):
+                raise AssertionError(f"kept are {self.kept}, expected {names}")
+
+    def close(self):
+        for _, number in self.kept:
+            os.close(number)
+
+
+class Stored(ListenersTestCase):
+    """The fd store: what systemd keeps for the next master."""
+
+    def setUp(self):
+        super().setUp()
+        self.store = Store(self.folder)
+        self.addCleanup(self.store.close)
+
+    def start_stored(self, *listen, others=(), **options):
+        """Starts a master with what the store has, in another order."""
+        self.configure(*listen, **options)
+        environment = dict(os.environ, NOTIFY_SOCKET=self.store.path, FDSTORE="16")
+        kept = [(socket.socket(fileno=os.dup(number)), name) for name, number in reversed(self.store.kept)]
+        kept = [*others, *kept]
+        passed = passing([one for one, _ in kept], [name for _, name in kept]) if kept else {}
+        service = self.start_bare("--config", str(self.folder / "web.toml"), env=environment, **passed)
+        for one, _ in kept:
+            one.close()
+        return service
+
+    def name(self, listener):
+        name, address = listener.split("=", 1)
+        return f"roost/{name}=" + address.replace(":", "%3A")
+
+    def kill(self, service):
+        workers = service.children()
+        service.signal(signal.SIGKILL)
+        service.wait()
+        for worker in workers:
+            os.waitpid(worker, 0)
+
+    def test_listeners_outlive_a_killed_master_with_what_is_queued(self):
+        listeners = [f"a={self.tcp()}", f"b={self.unix('b.sock')}", "c=127.0.0.1:0"]
+        addresses = [one.split("=")[1] for one in listeners[:2]]
+        service = self.start_stored(*listeners).serving()
+        addresses.append(next(line.rsplit("=", 1)[1] for line in service.log.lines if "listening on c=" in line))
+        self.store.wait_for(*map(self.name, listeners))
+        for _ in range(3):
+            self.kill(service)
+            clients = [connect(address) for address in addresses * 10]
+            for client in clients:
+                client.sendall(b"x")
+            service = self.start_stored(*listeners).serving()
+            self.assertEqual([client.makefile().read() for client in clients], ["1 a\n", "1 b\n", "1 c\n"] * 10)
+            for client in clients:
+                client.close()
+            self.store.wait_for(*map(self.name, listeners))
+
+    def test_a_reload_keeps_what_it_adds_and_drops_what_it_removes(self):
+        first, second, third = f"a={self.tcp()}", f"b={self.tcp()}", f"b={self.tcp()}"
+        service = self.start_stored(first, second).serving()
+        self.store.wait_for(self.name(first), self.name(second))
+        self.reload_with(service, second)
+        self.store.wait_for(self.name(second))
+        self.reload_with(service, third)
+        self.store.wait_for(self.name(third))
+        failing = [sys.executable, str(self.folder / "echo.py"), "4"]
+        self.reload_fails(service, "exited with status 3", first, third, command=failing)
+        self.store.wait_for(self.name(third))
+
+    def test_a_stop_leaves_them_with_systemd_and_the_file_too(self):
+        listeners = [f"a={self.tcp()}", f"b={self.unix('b.sock')}"]
+        service = self.start_stored(*listeners).serving()
+        self.store.wait_for(*map(self.name, listeners))
+        self.assertEqual(service.stop(), 0)
+        clients = [connect(one.split("=")[1]) for one in listeners]
+        for client in clients:
+            client.sendall(b"x")
+        self.start_stored(*listeners).serving()
+        self.assertEqual([client.makefile().read() for client in clients], ["1 a\n", "1 b\n"])
+        for client in clients:
+            client.close()
+
+    def test_what_is_not_configured_any_more_is_dropped(self):
+        listeners = [f"a={self.tcp()}", f"b={self.tcp()}", f"c={self.tcp()}"]
+        service = self.start_stored(*listeners).serving()
+        self.store.wait_for(*map(self.name, listeners))
+        self.kill(service)
+        moved = f"b={self.tcp()}"
+        renamed = "d=" + listeners[2].split("=")[1]
+        service = self.start_stored(listeners[0], moved, renamed)
+        service.expect(f"closing {listeners[1].split('=')[1]}, which systemd has kept and no listener of the configuration is")
+        service.serving()
+        # The renamed one is the same socket, under the name that systemd has for it.
+        self.store.wait_for(self.name(listeners[0]), self.name(moved), self.name(listeners[2]))
+        self.assertEqual(ask(renamed.split("=")[1]), ["1", "d"])
+        self.assertEqual(refusal(listeners[1].split("=")[1]), errno.ECONNREFUSED)
+
+    def test_a_name_that_belies_its_socket_is_not_believed(self):
+        wanted = f"a={self.tcp()}"
+        other = socket.create_server(("127.0.0.1", 0))
+        service = self.start_stored(wanted, others=[(other, self.name(wanted))])
+        service.expect("closing 127.0.0.1:.* which systemd has kept")
+        service.serving()
+        self.assertEqual(ask(wanted.split("=")[1]), ["1", "a"])
+
+    def test_a_stored_unix_socket_without_its_file_is_opened_anew(self):
+        for successor in [False, True]:
+            with self.subTest(successor=successor):
+                file = self.folder / f"{successor}.sock"
+                listener = f"a=unix:{file}"
+                service = self.start_stored(listener).serving()
+                self.store.wait_for(self.name(listener))
+                self.kill(service)
+                file.unlink()
+                if successor:  # And a dead one at that.
+                    with socket.socket(socket.AF_UNIX) as other:
+                        other.bind(str(file))
+                service = self.start_stored(listener)
+                service.expect("closing unix:.* which systemd has kept")
+                service.serving()
+                self.assertEqual(ask(f"unix:{file}"), ["1", "a"])
+                self.store.wait_for(self.name(listener))
+                service.stop()
+                self.store.close()
+                self.store.kept = []
+
+    def test_an_adopted_one_is_as_configured_whatever_its_workers_have_made_of_it(self):
+        listener = f"a={self.tcp()}"
+        service = self.start_stored(listener, more="backlog = 300\n").serving()
+        self.store.wait_for(self.name(listener))
+        copy = socket.socket(fileno=os.dup(self.store.kept[0][1]))
+        self.addCleanup(copy.close)
+        self.kill(service)
+        self.assertTrue(fcntl.fcntl(copy, fcntl.F_GETFL) & os.O_NONBLOCK, "its worker has set it")
+        command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]
+        service = self.start_stored(listener, more="backlog = 200\n", command=command).serving()
+        self.assertFalse(fcntl.fcntl(copy, fcntl.F_GETFL) & os.O_NONBLOCK)
+        self.assertEqual(struct.unpack_from("I", copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 28)[0], 200)
+
+    def test_without_a_store_nothing_is_sent_there(self):
+        for size in [{"FDSTORE": "0"}, {}]:
+            environment = {name: value for name, value in os.environ.items() if name != "INVOCATION_ID"}
+            environment |= {"NOTIFY_SOCKET": self.store.path, **size}
+            self.configure(f"a={self.tcp()}")
+            service = self.start_bare("--config", str(self.folder / "web.toml"), env=environment).serving()
+            self.assertEqual(service.stop(), 0)
+        self.assertEqual(self.store.kept, [])
 
 
 class Shared(ListenersTestCase):
