@@ -72,7 +72,7 @@ final class Listener {
     }
     // A listener of a network interface that doesn't exist is found by no SYN, so the kernel refuses new connections.
     // Handshakes that have begun are completed. A shutdown(2) or connect(2) would reset what is queued.
-    descriptor.set(SOL_SOCKET, SO_BINDTOIFINDEX, .max)
+    guard descriptor.set(SOL_SOCKET, SO_BINDTOIFINDEX, .max) else { return }
     // The address may be wanted anew before the last worker has let go of this: see `bind`.
     descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
   }
@@ -195,9 +195,10 @@ final class Listener {
 }
 
 extension Descriptor {
-  borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+  @discardableResult
+  borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
     var value = value
-    setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    return setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
   }
 
   borrowing func get(_ level: Int32, _ option: Int32) -> Int32? {

@@ -27,6 +27,10 @@ extension Master {
     let hold = min(Self.longestHold, supervisor.settings.drainTimeout / 4)
     heldDrains.append(HeldDrain(process: process, from: now + min(Self.handshake, hold), until: now + hold))
     heldDrainTimer?.set((now + Self.interval).microseconds)
+    if hasQueue(process) {
+      log.info(
+        "worker \(process.pid) gets its stop signal when it has accepted what is queued on listeners that are closed")
+    }
   }
 
   /// Tells those to drain that have waited long enough. On a stop nobody waits.

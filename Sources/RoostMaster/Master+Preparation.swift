@@ -44,7 +44,8 @@ extension Master {
   /// What a reload can't change. To go on with the former value and say nothing would be no truthful success.
   private func fixedChange(in new: Configuration) -> String? {
     let changed: [(String, Bool)] = [
-      ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile), ("control", new.control != configuration.control),
+      ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile),
+      ("control", new.control != configuration.control),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
     guard !names.isEmpty else { return nil }

@@ -62,6 +62,19 @@ class Outliving(SystemdTestCase):
         counts = self.twenty_kills()
         self.assertEqual(counts.in_flight, 0, str(counts))
 
+    def test_restarts_with_kill_mode_control_group_lose_nothing(self):
+        self.install()
+        self.unlimited(("KillMode=mixed", "KillMode=control-group"))
+        systemctl("start", NAME)
+        clients = counting.Clients(8080)
+        try:
+            for _ in range(5):
+                clients.wait_for_more(200)
+                systemctl("restart", NAME)
+        finally:
+            counts = clients.finish().settle(self.notes)
+        self.assertEqual((counts.refused, counts.lost_in_queue, counts.in_flight, dict(counts.other)), (0, 0, 0, {}), str(counts))
+
     def test_twenty_kills_with_a_socket_unit_lose_what_workers_had_accepted_and_nothing_else(self):
         shutil.copy(ROOT / "systemd/web.socket", UNITS)
         self.install()

@@ -228,6 +228,33 @@ class Changes(ListenersTestCase):
                 service.expect("closed b=" + re.escape(address))
                 self.assertEqual(service.stop(), 0)
 
+    def test_a_stop_waits_for_no_queue(self):
+        staying, other = self.tcp(), self.tcp()
+        # A worker that accepts nothing and obeys its stop signal.
+        service = self.served(f"a={staying}", f"b={other}", command=["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"])
+        old = service.worker()
+        with connect(other):
+            self.reload_with(service, f"a={staying}")
+            # It has not been told, for the sake of whoever is queued.
+            self.assertIn(old, service.children())
+            self.assertEqual(service.stop(), 0)
+        self.assertRegex(str(service.log), rf"worker {old} .* drained and was killed by SIGTERM")
+
+    def test_a_worker_that_does_not_accept_is_told_to_drain_after_a_while(self):
+        staying, other = self.tcp(), self.tcp()
+        service = self.served(
+            f"a={staying}", f"b={other}", command=["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"],
+            more='drain-timeout = "2s"\n')
+        with connect(other) as client:
+            self.reload_with(service, f"a={staying}", more='drain-timeout = "2s"\n')
+            service.expect("gets its stop signal when it has accepted what is queued")
+            # A quarter of the drain timeout: the worker keeps the rest of it.
+            after = int(service.expect(r"generation 1. drained and was killed by SIGTERM after (\d+) ms")[1])
+            self.assertGreaterEqual(after, 500)
+            self.assertLess(after, 2000)
+            with self.assertRaises(ConnectionResetError):
+                client.recv(1)
+
     def test_a_moved_listener_is_an_added_and_a_removed_one(self):
         first, second = self.tcp(), self.tcp()
         service = self.served(f"a={first}")
