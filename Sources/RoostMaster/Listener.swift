@@ -5,21 +5,33 @@ import RoostJSON
 
 /// A listening socket that the master owns and its workers inherit.
 final class Listener {
-  let name: String
+  /// What the operator wants of it. A takeover changes what can be changed in place.
+  private(set) var configuration: ListenerConfiguration
   /// The address that it really has, as the operator would write it.
   let address: String
   let descriptor: Descriptor
-  private let configuration: ListenerConfiguration
-  private let socketFile: SocketFile?
+  /// The file that goes with it; nil if there is none, or it isn't this listener's to remove.
+  private var socketFile: SocketFile?
+  /// The name under which a .socket unit has passed it: systemd opened it, and goes on listening when nobody else does.
+  let passedName: String?
+  /// The name under which systemd keeps a copy for the next master.
+  var storedName: String?
+  /// Whether it lets nobody in any more, and closes with the last worker that has it.
+  private(set) var isRetired = false
   /// The longest that its accept queue was whenever it was looked at.
   private(set) var peakQueue = 0
 
-  init(_ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil) {
-    name = wanted.name
+  /// A listener of an open socket, with the file that is to be removed with it.
+  init(
+    _ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil,
+    passedName: String? = nil, storedName: String? = nil
+  ) {
     configuration = wanted
-    self.address = SocketAddress.local(of: descriptor)?.text ?? "?"
+    address = SocketAddress.local(of: descriptor)?.text ?? "?"
     self.descriptor = descriptor
     self.socketFile = socketFile
+    self.passedName = passedName
+    self.storedName = storedName
   }
 
   /// What an upgrade hands over.
@@ -27,19 +39,23 @@ final class Listener {
     let configuration: JSON
     let socket: SavedDescriptor
     let socketFile: SocketFile?
+    let passedName: String?
+    let storedName: String?
+    let isRetired: Bool
     let peakQueue: Int
   }
 
   var saved: Saved {
     Saved(
       configuration: configuration.json, socket: SavedDescriptor(descriptor), socketFile: socketFile,
-      peakQueue: peakQueue)
+      passedName: passedName, storedName: storedName, isRetired: isRetired, peakQueue: peakQueue)
   }
 
   convenience init(restoring saved: Saved) throws(ConfigurationError) {
     self.init(
       try ListenerConfiguration(json: saved.configuration), adopting: saved.socket.adopt(),
-      socketFile: saved.socketFile)
+      socketFile: saved.socketFile, passedName: saved.passedName, storedName: saved.storedName)
+    isRetired = saved.isRetired
     peakQueue = saved.peakQueue
   }
 
@@ -47,9 +63,44 @@ final class Listener {
     socketFile?.remove()
   }
 
+  var name: String { configuration.name }
+  /// Whether systemd opened it.
+  var isForeign: Bool { passedName != nil }
+  /// Name and address, for the log.
+  var title: String { "\(name)=\(address)" }
+
+  /// Lets the file outlive this: whoever has a copy of the socket goes on listening there.
+  func leaveFile() {
+    socketFile = nil
+  }
+
   /// Sets the length of the accept queue; safe at any time, also with connections in it (listen(2)).
   func restoreBacklog() {
     listen(descriptor.number, configuration.backlog)
+  }
+
+  /// Takes on what the operator wants of it now, as far as an open socket can. Whether the file got its permissions.
+  func take(_ wanted: ListenerConfiguration) -> Bool {
+    let isSame = configuration == wanted
+    configuration = wanted
+    if isSame { return true }
+    restoreBacklog()
+    guard case .unix(let path) = wanted.address else { return true }
+    return Self.allow(wanted, path)
+  }
+
+  /// Lets nobody in any more, while whoever is in its queue stays there to be accepted.
+  func retire() {
+    isRetired = true
+    if let file = socketFile {
+      file.remove()
+      return leaveFile()
+    }
+    // A listener of a network interface that doesn't exist is found by no SYN, so the kernel refuses new connections.
+    // Handshakes that have begun are completed. A shutdown(2) or connect(2) would reset what is queued.
+    guard descriptor.set(SOL_SOCKET, SO_BINDTOIFINDEX, .max) else { return }
+    // The address may be wanted anew before the last worker has let go of this: see `bind`.
+    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
   }
 
   /// How many connections wait to be accepted, and how many can; nil where the kernel doesn't say.
@@ -62,19 +113,17 @@ final class Listener {
     return (Int(queued), Int(limit))
   }
 
-  /// Opens what the operator asked for: one listener, or as many as systemd has passed under the name.
-  static func open(
-    _ wanted: ListenerConfiguration, inherited: [(descriptor: Int32, name: String)]
-  ) throws(MasterError) -> [Listener] {
+  /// Opens what the operator asked for, beside the listeners that are open already.
+  static func open(_ wanted: ListenerConfiguration, beside others: [Listener]) throws(MasterError) -> Listener {
     switch wanted.address {
-    case .tcp(let host, let port): [try openTCP(host, port: port, for: wanted)]
-    case .unix(let path): [try openUnix(path, for: wanted)]
-    case .systemd(let name): try adopt(name, as: wanted, from: inherited)
+    case .tcp(let host, let port): try openTCP(host, port: port, for: wanted, beside: others)
+    case .unix(let path): try openUnix(path, for: wanted)
+    case .systemd: preconditionFailure("a socket that systemd passes isn't opened")
     }
   }
 
   private static func openTCP(
-    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration
+    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration, beside others: [Listener]
   ) throws(MasterError) -> Listener {
     var address = SocketAddress(host, port: port)
     var number = socket(address.family, streamSocket(wanted), 0)
@@ -90,8 +139,22 @@ final class Listener {
     if address.family == AF_INET6 {
       descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0)
     }
-    guard address.bind(descriptor), listen(descriptor.number, wanted.backlog) == 0 else { throw error(wanted) }
+    guard bind(address, descriptor, beside: others), listen(descriptor.number, wanted.backlog) == 0 else {
+      throw error(wanted, beside: others)
+    }
+    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
     return Listener(wanted, adopting: descriptor)
+  }
+
+  /// Binds, also where a retired listener still has the address: both say for this moment that they share it. Nobody
+  /// connects to the retired one, so the new one gets all.
+  private static func bind(
+    _ address: SocketAddress, _ descriptor: borrowing Descriptor, beside others: [Listener]
+  ) -> Bool {
+    if address.bind(descriptor) { return true }
+    guard errno == EADDRINUSE, others.contains(where: \.isRetired) else { return false }
+    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
+    return address.bind(descriptor)
   }
 
   private static func openUnix(
@@ -102,9 +165,13 @@ final class Listener {
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
     var isBound = address.bind(descriptor)
-    if !isBound, errno == EADDRINUSE, try SocketFile.isStale(path, for: wanted) {
-      unlink(path)
-      isBound = address.bind(descriptor)
+    if !isBound, errno == EADDRINUSE {
+      // The file that was looked at, and no other that somebody has put there meanwhile.
+      let found = SocketFile(path: path)
+      if try SocketFile.isStale(path, for: wanted) {
+        found?.remove()
+        isBound = address.bind(descriptor)
+      }
     }
     guard isBound else { throw error(wanted) }
     let file = SocketFile(path: path)
@@ -117,7 +184,7 @@ final class Listener {
   }
 
   /// Gives a socket's file its owner and its permissions.
-  private static func allow(_ wanted: ListenerConfiguration, _ path: String) -> Bool {
+  static func allow(_ wanted: ListenerConfiguration, _ path: String) -> Bool {
     if wanted.user != nil || wanted.group != nil, chown(path, wanted.user ?? .max, wanted.group ?? .max) != 0 {
       return false
     }
@@ -125,36 +192,24 @@ final class Listener {
     return chmod(path, mode) == 0
   }
 
-  private static func adopt(
-    _ name: String, as wanted: ListenerConfiguration, from inherited: [(descriptor: Int32, name: String)]
-  ) throws(MasterError) -> [Listener] {
-    let matches = inherited.filter { $0.name == name }
-    guard !matches.isEmpty else {
-      let names = inherited.isEmpty ? "none" : inherited.map(\.name).joined(separator: ", ")
-      throw MasterError(
-        "cannot adopt \(wanted.name)=\(wanted.address): systemd passed no socket of this name, but \(names)"
-          + " (it is set by FileDescriptorName= in the .socket unit)")
-    }
-    var listeners: [Listener] = []
-    for match in matches {
-      let descriptor = Descriptor(adopting: match.descriptor)
-      guard descriptor.get(SOL_SOCKET, SO_ACCEPTCONN) == 1 else {
-        throw MasterError("cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket")
-      }
-      listeners.append(Listener(wanted, adopting: descriptor))
-    }
-    return listeners
-  }
-
-  static func error(_ wanted: ListenerConfiguration, _ number: Int32 = errno) -> MasterError {
+  static func error(
+    _ wanted: ListenerConfiguration, _ number: Int32 = errno, beside others: [Listener] = []
+  ) -> MasterError {
     let hint: String? =
       switch number {
+      case EADDRINUSE where hasPort(of: wanted, others) != nil:
+        "it overlaps with \(hasPort(of: wanted, others)?.title ?? "") of this service; remove that in a reload before"
       case EADDRINUSE: "another process listens there; 'ss -lntpx' shows which"
       case EADDRNOTAVAIL: "this machine doesn't have the address; 'ip address' shows what it has"
       case EACCES: "a port below 1024 needs root or CAP_NET_BIND_SERVICE, a path a directory that can be written to"
       default: nil
       }
     return MasterError(cannot: "listen on \(wanted.name)=\(wanted.address)", number, hint: hint)
+  }
+
+  private static func hasPort(of wanted: ListenerConfiguration, _ others: [Listener]) -> Listener? {
+    guard case .tcp(_, let port) = wanted.address, port != 0 else { return nil }
+    return others.first { SocketAddress.local(of: $0.descriptor)?.port == port }
   }
 
   /// Blocking unless asked for, as systemd passes sockets too: the flag is shared with every process that holds the
@@ -166,9 +221,10 @@ final class Listener {
 }
 
 extension Descriptor {
-  borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32) {
+  @discardableResult
+  borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
     var value = value
-    setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))
+    return setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
   }
 
   borrowing func get(_ level: Int32, _ option: Int32) -> Int32? {

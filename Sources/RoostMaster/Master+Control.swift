@@ -62,7 +62,7 @@ extension Master {
     }
   }
 
-  private var isStopping: Bool {
+  var isStopping: Bool {
     switch supervisor.phase {
     case .stopping, .stopped: true
     case .idle, .starting, .serving, .reloading: false

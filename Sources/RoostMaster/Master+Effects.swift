@@ -8,10 +8,10 @@ extension Master {
     case .runHook(let hook, let generation): run(hook, generation)
     case .killHook(let hook, let generation): kill(hook, generation)
     case .spawn(let id): spawn(id)
-    case .drain(let id): process(id)?.drain()
+    case .drain(let id): drain(id)
     case .kill(let id): process(id)?.kill()
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
-    case .closeListeners: listeners = []
+    case .closeListeners: closeListeners()
     case .announce(let announcement): upstream.announce(announcement, supervisor)
     case .report(let notice): remember(notice)
     case .exit(let verdict):
@@ -26,11 +26,9 @@ extension Master {
   }
 
   private func spawn(_ id: WorkerID) {
-    // Older ones are never started from again, nor is one whose reload has failed.
-    releases = releases.filter { $0.key >= supervisor.serving }
     guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
     do {
-      let process = try spawner.spawn(id, release: release, listeners: listeners)
+      let process = try spawner.spawn(id, release: release)
       processes.append(process)
       watch(process)
       handle(.workerStarted(id))
@@ -43,6 +41,7 @@ extension Master {
   private func remember(_ notice: Notice) {
     switch notice {
     case .reloadBegan: upstream.lastFailure = nil
+    case .tookOver(let generation, _): takeOptions(of: generation)
     case .reloadFailed: upstream.lastFailure = words.reloadFailure(notice)
     case .workerLost(let id, _, _): restarts[id.slot, default: 0] += 1
     default: break

@@ -36,7 +36,9 @@ extension Master {
 
   private func resolve(_ generation: Generation, _ new: Configuration) {
     do {
-      releases[generation] = try resolver.resolve(new.worker)
+      let release = try resolver.resolve(new.worker)
+      try openListeners(for: new.listeners, of: release)
+      releases[generation] = release
       handle(.generationPrepared(generation, settings: new.settings))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
@@ -46,8 +48,8 @@ extension Master {
   /// What a reload can't change. To go on with the former value and say nothing would be no truthful success.
   private func fixedChange(in new: Configuration) -> String? {
     let changed: [(String, Bool)] = [
-      ("name", new.name != configuration.name), ("listen", new.listeners != configuration.listeners),
-      ("pid-file", new.pidFile != configuration.pidFile), ("control", new.control != configuration.control),
+      ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile),
+      ("control", new.control != configuration.control),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
     guard !names.isEmpty else { return nil }

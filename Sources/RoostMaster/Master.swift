@@ -24,15 +24,21 @@ public final class Master {
   /// When the service was started, in seconds since 1970.
   let started: Int
   var supervisor: Supervisor
-  /// In the order of the workers' descriptors.
+  /// All that are open, also those that only former generations have.
   var listeners: [Listener]
+  /// What systemd has passed and nobody has taken yet.
+  var adoption: Adoption
+  let fdStore: FdStore
+  /// Workers whose drain waits until what is queued on a removed listener is accepted.
+  var heldDrains: [HeldDrain] = []
+  var heldDrainTimer: Timer?
   /// The workers that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
   /// The operator's commands that run.
   var hooks: [HookProcess] = []
   var preparation: Preparation?
   var upgrade: Upgrade?
-  /// What the workers of each generation that may still be started from run.
+  /// What the workers of each generation run that has any, or may get one.
   var releases: [Generation: Release]
   /// How many workers of each slot were lost.
   var restarts: [Int: Int] = [:]
@@ -57,14 +63,17 @@ public final class Master {
     startDirectory = try WorkingDirectory.logical()
     let resolver = try ReleaseResolver()
     self.resolver = resolver
-    releases = [Generation(number: 1): try resolver.resolve(configuration.worker)]
+    let release = try resolver.resolve(configuration.worker)
+    releases = [Generation(number: 1): release]
+    fdStore = FdStore(log: log)
     do {
       let loop = try EventLoop()
       self.loop = loop
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
-      let inherited = try InheritedDescriptors.all()
-      listeners = try Self.open(configuration, inherited, log)
+      adoption = Adoption(try InheritedDescriptors.all())
+      release.listeners = try Self.listeners(for: configuration.listeners, beside: [], &adoption)
+      listeners = release.listeners.map(\.listener)
     } catch let error as MasterError {
       throw error
     } catch {
@@ -74,6 +83,9 @@ public final class Master {
     supervisor = Supervisor(settings: configuration.settings)
     relay = OutputRelay(loop: loop)
     spawner = Spawner(service: configuration.name, relay: relay)
+    // In this sequence: what is dropped may have the name of what was opened in its place.
+    dropUntaken()
+    keep(listeners)
   }
 
   /// Goes on with what a former binary of this process has saved.
@@ -90,6 +102,8 @@ public final class Master {
     control = saved.control.flatMap { control in
       handover.configuration.control.map { ControlServer(restoring: control, $0, loop: loop, log) }
     }
+    fdStore = FdStore(log: log)
+    adoption = Adoption(saved.inherited.map { ($0.socket.descriptor, $0.name) })
     listeners = try saved.listeners.map { try Listener(restoring: $0) }
     upstream = Upstream(log: log)
     upstream.lastFailure = saved.lastFailure
@@ -97,10 +111,15 @@ public final class Master {
     relay = OutputRelay(loop: loop)
     spawner = Spawner(service: configuration.name, relay: relay)
     releases = [:]
-    for release in saved.releases { releases[release.generation] = try Release(restoring: release) }
+    for release in saved.releases {
+      releases[release.generation] = try Release(restoring: release, listeners)
+    }
     for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
     lastReload = saved.lastReload
     try restoreProcesses(saved)
+    heldDrains = saved.heldDrains.compactMap { held in
+      process(held.worker).map { HeldDrain(process: $0, from: held.from, until: held.until) }
+    }
   }
 
   private func restoreProcesses(_ saved: SavedState) throws {
@@ -118,21 +137,6 @@ public final class Master {
     }
     for output in saved.outputs { try relay.restore(output) }
     if let preparation = saved.preparation { try watch(Preparation(restoring: preparation)) }
-  }
-
-  private static func open(
-    _ configuration: Configuration, _ inherited: [(descriptor: Int32, name: String)], _ log: Log
-  ) throws(MasterError) -> [Listener] {
-    var listeners: [Listener] = []
-    for wanted in configuration.listeners {
-      let opened = try Listener.open(wanted, inherited: inherited)
-      for listener in opened { log.info("listening on \(listener.name)=\(listener.address)") }
-      listeners += opened
-    }
-    for socket in inherited where !listeners.contains(where: { $0.descriptor.number == socket.descriptor }) {
-      log.warning("systemd passed a socket named \(socket.name) that no --listen systemd:\(socket.name) takes")
-    }
-    return listeners
   }
 
   /// The whole life of the process. `ManagedSignals.block` was called before.
@@ -181,6 +185,7 @@ public final class Master {
   private func resume(from version: String) {
     finishUpgrade(from: version)
     reap()
+    releaseDrains()
     timer?.set(supervisor.nextDeadline?.microseconds)
     upstream.tellStatus(supervisor)
   }
@@ -196,7 +201,7 @@ public final class Master {
       log.error("\(error)")
       return ExitStatus.masterFailed
     }
-    listeners = []
+    closeListeners()
     Orphans(stopSignal: configuration.worker.stopSignal.number, log: log).stop()
     relay.finish()
     log.info("stopped")
@@ -220,6 +225,10 @@ public final class Master {
       timer?.wentOff()
       handle(.timePassed)
     }
+    heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
+      heldDrainTimer?.wentOff()
+      releaseDrains()
+    }
     try control?.serve { [unowned self] in answer($0, $1) }
   }
 
@@ -238,11 +247,15 @@ public final class Master {
       while !events.isEmpty {
         let event = events.removeFirst()
         let effects = supervisor.handle(event, at: Clock.now())
+        let retired = retireListeners()
         for effect in effects { perform(effect) }
         // Nothing waits for words to be found: a takeover's signals are out by now.
         for effect in effects { report(effect) }
+        for listener in retired { log.info("\(listener.title) is closed to new connections") }
         answerDrained()
         forgetGone()
+        closeUnusedListeners()
+        if isStopping { releaseDrains() }
       }
     }
     if verdict != nil { control?.answerStops() }

@@ -14,6 +14,8 @@ final class Release {
   let arguments: CStrings
   /// What every worker's environment begins with.
   let environment: [String]
+  /// The listeners that its workers get, in the order of their descriptors.
+  var listeners: [PassedListener] = []
 
   init(_ configuration: WorkerConfiguration, executable: String, directory: String, environment: [String]) {
     self.configuration = configuration
@@ -30,18 +32,36 @@ final class Release {
     let executable: String
     let directory: String
     let environment: [String]
+    let listeners: [SavedListener]
   }
 
-  func saved(as generation: Generation) -> Saved {
+  /// A listener as its workers get it.
+  struct SavedListener: Codable {
+    let configuration: JSON
+    /// Which it is of those that are open.
+    let index: Int
+  }
+
+  func saved(as generation: Generation, _ open: [Listener]) -> Saved {
     Saved(
       generation: generation, configuration: configuration.json, executable: executable, directory: directory,
-      environment: environment)
+      environment: environment,
+      listeners: listeners.compactMap { passed in
+        open.firstIndex { $0 === passed.listener }.map {
+          SavedListener(configuration: passed.configuration.json, index: $0)
+        }
+      })
   }
 
-  convenience init(restoring saved: Saved) throws(ConfigurationError) {
+  convenience init(restoring saved: Saved, _ open: [Listener]) throws(ConfigurationError) {
     self.init(
       try WorkerConfiguration(json: saved.configuration), executable: saved.executable, directory: saved.directory,
       environment: saved.environment)
+    for passed in saved.listeners {
+      listeners.append(
+        PassedListener(
+          configuration: try ListenerConfiguration(json: passed.configuration), listener: open[passed.index]))
+    }
   }
 }
 

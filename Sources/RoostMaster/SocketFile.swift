@@ -3,9 +3,9 @@ import RoostConfiguration
 
 /// The file of a unix socket that the master has bound.
 struct SocketFile: Codable {
-  private let path: String
-  private let device: dev_t
-  private let inode: ino_t
+  let path: String
+  let device: dev_t
+  let inode: ino_t
 
   /// The file as it is now, or nil if it is gone already.
   init?(path: String) {

@@ -9,11 +9,12 @@ struct Spawner {
   let relay: OutputRelay
 
   /// Starts a worker. Returns when it runs its command.
-  func spawn(_ id: WorkerID, release: Release, listeners: [Listener]) throws(MasterError) -> WorkerProcess {
+  func spawn(_ id: WorkerID, release: Release) throws(MasterError) -> WorkerProcess {
     let configuration = release.configuration
+    let listeners = release.listeners
     let notifySocket = try NotifySocket(service: service, worker: id.number)
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
-    var descriptors = listeners.map { $0.descriptor.number }
+    var descriptors = listeners.map { $0.listener.descriptor.number }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
     if let number = pipe?.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
@@ -50,7 +51,7 @@ struct Spawner {
   }
 
   private func assignments(
-    for id: WorkerID, _ release: Release, _ listeners: [Listener], _ notifySocket: NotifySocket
+    for id: WorkerID, _ release: Release, _ listeners: [PassedListener], _ notifySocket: NotifySocket
   ) -> [String] {
     var assignments = [
       "PWD=\(release.directory)",

@@ -101,13 +101,3 @@ extension Options {
     }
   }
 }
-
-extension Address {
-  /// Port 0.
-  fileprivate var isChosenByKernel: Bool {
-    switch self {
-    case .tcp(_, let port): port == 0
-    case .unix, .systemd: false
-    }
-  }
-}

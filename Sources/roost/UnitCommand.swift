@@ -63,7 +63,10 @@ struct Unit {
     RuntimeDirectory=roost/\(configuration.name)
     RuntimeDirectoryPreserve=restart
     Restart=on-failure
+    RestartSec=100ms
     RestartPreventExitStatus=64 78
+    # The listeners of a master that has died wait here for the next one, with whoever connects.
+    FileDescriptorStoreMax=512
 
     # The master alone is told to stop, and drains its workers. Whatever is left when it has exited is killed.
     KillMode=mixed

@@ -65,6 +65,10 @@ int roost_lock(int fd);
 // How many connections wait in the accept queue of a listening socket, and how many can. Returns 0, or -1 with errno.
 int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit);
 
+// The inode of the file that a listening unix socket is bound to, also if the file's name is gone (sock_diag(7)). Returns
+// 0, or -1 with errno, ENODATA if it is bound to none.
+int roost_unix_file(int fd, ino_t *ret_inode);
+
 // The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
 const char *_Nullable roost_signal_name(int number);
 

@@ -67,21 +67,12 @@ extension Master {
     precondition(events.isEmpty && !isHandling, "something is being handled")
     return SavedState(
       version: Version.number, started: started, supervisor: supervisor,
-      releases: releases.keys.sorted().map { releases[$0]!.saved(as: $0) } + formerReleases,
-      listeners: listeners.map(\.saved), workers: processes.map(\.saved),
+      releases: releases.keys.sorted().map { releases[$0]!.saved(as: $0, listeners) },
+      listeners: listeners.map(\.saved), inherited: adoption.sockets.map(\.saved), workers: processes.map(\.saved),
+      heldDrains: heldDrains.map(\.saved),
       outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
       preparation: preparation?.saved, control: control?.saved,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
       lastReload: lastReload, lastFailure: upstream.lastFailure)
-  }
-
-  /// Those that nobody is started from any more, and that retirees still run.
-  private var formerReleases: [Release.Saved] {
-    var saved: [Release.Saved] = []
-    for process in processes where releases[process.id.generation] == nil {
-      if saved.contains(where: { $0.generation == process.id.generation }) { continue }
-      saved.append(process.release.saved(as: process.id.generation))
-    }
-    return saved
   }
 }

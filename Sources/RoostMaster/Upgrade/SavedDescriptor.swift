@@ -11,6 +11,11 @@ struct SavedDescriptor: Codable {
     self.descriptor = descriptor.number
   }
 
+  /// For a descriptor that has no owner in a type.
+  init(number: Int32) {
+    descriptor = number
+  }
+
   /// Takes it over. To be called once for each.
   func adopt() -> Descriptor { Descriptor(adopting: descriptor) }
 

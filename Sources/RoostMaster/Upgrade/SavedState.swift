@@ -11,7 +11,10 @@ struct SavedState: Codable {
   let supervisor: Supervisor
   let releases: [Release.Saved]
   let listeners: [Listener.Saved]
+  /// What systemd has passed and nobody has taken.
+  let inherited: [InheritedSocket.Saved]
   let workers: [WorkerProcess.Saved]
+  let heldDrains: [HeldDrain.Saved]
   /// Outputs that outlive the process for which they were made.
   let outputs: [[OutputStream.Saved]]
   let hooks: [HookProcess.Saved]
@@ -30,7 +33,15 @@ struct SavedState: Codable {
   /// Throws what a master couldn't go on with. It runs in the proof, where nothing of what is open is there.
   func check() throws {
     for listener in listeners { _ = try ListenerConfiguration(json: listener.configuration) }
-    for release in releases { _ = try WorkerConfiguration(json: release.configuration) }
+    for release in releases {
+      _ = try WorkerConfiguration(json: release.configuration)
+      for passed in release.listeners {
+        _ = try ListenerConfiguration(json: passed.configuration)
+        guard listeners.indices.contains(passed.index) else {
+          throw MasterError("the state is damaged: it has no listener \(passed.index)")
+        }
+      }
+    }
     let generations = releases.map(\.generation)
     guard generations.contains(supervisor.serving) else {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")

@@ -1,0 +1,47 @@
+import Glibc
+import RoostConfiguration
+import RoostLog
+import RoostSystemd
+
+/// The place where systemd keeps listeners for the next master, should this one die (`FileDescriptorStoreMax=` in
+/// systemd.service(5)).
+struct FdStore {
+  /// Whether there is one. From 254 on systemd says so. An older one doesn't, and it costs nothing to try.
+  let isThere: Bool
+  private let log: Log
+
+  init(log: Log) {
+    self.log = log
+    let size = getenv("FDSTORE").map { atoi($0) }
+    isThere = getenv("NOTIFY_SOCKET") != nil && (size.map { $0 > 0 } ?? (getenv("INVOCATION_ID") != nil))
+  }
+
+  /// Gives systemd a copy. What systemd has already it doesn't take twice.
+  func keep(_ listener: Listener) {
+    // What systemd has opened it keeps anyway.
+    guard isThere, !listener.isForeign, listener.storedName == nil else { return }
+    let name = StoredName.of(listener.configuration)
+    do {
+      try ServiceNotification.send("FDSTORE=1\nFDNAME=\(name)", with: listener.descriptor.number)
+      listener.storedName = name
+    } catch {
+      log.warning("cannot keep \(listener.title) with systemd: \(error)")
+    }
+  }
+
+  /// Takes it back, for good.
+  func drop(_ listener: Listener) {
+    guard let name = listener.storedName else { return }
+    listener.storedName = nil
+    drop(name)
+  }
+
+  /// Drops what is kept under this name.
+  func drop(_ name: String) {
+    do {
+      try ServiceNotification.send("FDSTOREREMOVE=1\nFDNAME=\(name)")
+    } catch {
+      log.warning("cannot drop \(name) from the fd store: \(error)")
+    }
+  }
+}

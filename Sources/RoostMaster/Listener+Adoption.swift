@@ -1,0 +1,161 @@
+import CRoostLinux
+import Glibc
+import RoostConfiguration
+
+/// A socket that systemd has passed to the master and that nobody has taken.
+struct InheritedSocket {
+  let descriptor: Int32
+  let name: String
+
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let socket: SavedDescriptor
+    let name: String
+  }
+
+  var saved: Saved { Saved(socket: SavedDescriptor(number: descriptor), name: name) }
+
+  /// Whether a former master has put it into the fd store. The others come from .socket units.
+  var isStored: Bool { StoredName.isOne(name) }
+
+  /// What it is, for the operator.
+  var title: String {
+    let copy = copy
+    let address = SocketAddress.local(of: copy)?.text ?? "no socket"
+    switch copy.get(SOL_SOCKET, SO_TYPE) {
+    case Int32(SOCK_STREAM.rawValue):
+      let isIPv6Only = copy.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 1
+      return address + (isIPv6Only ? " for IPv6 alone" : "") + (isListening ? "" : ", which doesn't listen")
+    case Int32(SOCK_DGRAM.rawValue): return "\(address) for datagrams"
+    default: return "\(address), which is no stream socket"
+    }
+  }
+
+  /// Whether it is a stream socket that listens.
+  var isListening: Bool {
+    let copy = copy
+    return copy.get(SOL_SOCKET, SO_ACCEPTCONN) == 1 && copy.get(SOL_SOCKET, SO_TYPE) == Int32(SOCK_STREAM.rawValue)
+  }
+
+  /// Another descriptor of the same socket.
+  var copy: Descriptor { Descriptor(adopting: fcntl(descriptor, F_DUPFD_CLOEXEC, 3)) }
+}
+
+/// Which of the sockets that systemd has passed a listener is.
+struct Adoption {
+  /// Those that nobody has taken.
+  private(set) var sockets: [InheritedSocket]
+
+  init(_ sockets: [(descriptor: Int32, name: String)]) {
+    self.sockets = sockets.map { InheritedSocket(descriptor: $0.descriptor, name: $0.name) }
+  }
+
+  /// Before a listener is closed on which systemd goes on listening: a later reload may ask for it again.
+  mutating func giveBack(_ listener: Listener) {
+    guard let name = listener.passedName else { return }
+    sockets.append(
+      InheritedSocket(descriptor: fcntl(listener.descriptor.number, F_DUPFD_CLOEXEC, 3), name: name))
+  }
+
+  /// Takes out those that a former master has stored.
+  mutating func takeStored() -> [InheritedSocket] {
+    defer { sockets.removeAll(where: \.isStored) }
+    return sockets.filter(\.isStored)
+  }
+
+  /// The listeners that are there already: one, or as many as have been passed under a name that was asked for. None where
+  /// it is to be opened. Names that others ask for are left to them.
+  mutating func take(
+    for wanted: ListenerConfiguration, reserved: [String]
+  ) throws(MasterError) -> [Listener] {
+    switch wanted.address {
+    case .systemd(let name): return try takeAll(named: name, for: wanted)
+    case .tcp, .unix: break
+    }
+    guard let index = try match(wanted, reserved) else { return [] }
+    let socket = sockets.remove(at: index)
+    let descriptor = Descriptor(adopting: socket.descriptor)
+    // As configured, whatever its former workers have made of it: there are none that it could surprise.
+    let flags = fcntl(descriptor.number, F_GETFL)
+    _ = fcntl(descriptor.number, F_SETFL, wanted.isNonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
+    listen(descriptor.number, wanted.backlog)
+    guard case .unix(let path) = wanted.address else { return [listener(wanted, socket, descriptor, nil)] }
+    guard Listener.allow(wanted, path) else { throw Listener.error(wanted) }
+    return [listener(wanted, socket, descriptor, socket.isStored ? SocketFile(path: path) : nil)]
+  }
+
+  private func listener(
+    _ wanted: ListenerConfiguration, _ socket: InheritedSocket, _ descriptor: consuming Descriptor, _ file: SocketFile?
+  ) -> Listener {
+    Listener(
+      wanted, adopting: descriptor, socketFile: file, passedName: socket.isStored ? nil : socket.name,
+      storedName: socket.isStored ? socket.name : nil)
+  }
+
+  /// By its name in the fd store, then by its name in a .socket unit, which has to fit; then by its address.
+  private func match(_ wanted: ListenerConfiguration, _ reserved: [String]) throws(MasterError) -> Int? {
+    let stored = StoredName.of(wanted)
+    if let index = sockets.firstIndex(where: { $0.name == stored && wanted.fits($0) }) { return index }
+    if !reserved.contains(wanted.name) {
+      let named = sockets.indices.filter { sockets[$0].name == wanted.name }
+      if let index = named.first(where: { wanted.fits(sockets[$0]) }) { return index }
+      guard named.isEmpty else {
+        throw MasterError(
+          "cannot adopt \(wanted.name)=\(wanted.address): systemd passed a socket of this name, but it is "
+            + named.map { sockets[$0].title }.joined(separator: " and ")
+            + " (ListenStream= in the .socket unit and the listener's address have to agree)")
+      }
+    }
+    if wanted.address.isChosenByKernel { return nil }
+    return sockets.firstIndex { !reserved.contains($0.name) && wanted.fits($0) }
+  }
+
+  private mutating func takeAll(
+    named name: String, for wanted: ListenerConfiguration
+  ) throws(MasterError) -> [Listener] {
+    let matches = sockets.filter { $0.name == name }
+    guard !matches.isEmpty else {
+      let others = sockets.filter { !$0.isStored }.map(\.name)
+      throw MasterError(
+        "cannot adopt \(wanted.name)=\(wanted.address): systemd passed no socket of this name, but "
+          + (others.isEmpty ? "none" : others.joined(separator: ", "))
+          + " (it is set by FileDescriptorName= in the .socket unit)")
+    }
+    guard matches.allSatisfy(\.isListening) else {
+      throw MasterError("cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket")
+    }
+    sockets.removeAll { $0.name == name }
+    return matches.map { Listener(wanted, adopting: Descriptor(adopting: $0.descriptor), passedName: name) }
+  }
+}
+
+extension ListenerConfiguration {
+  /// Whether a socket is what this would open: its type, its address, and that it listens.
+  fileprivate func fits(_ socket: InheritedSocket) -> Bool {
+    let descriptor = socket.copy
+    guard socket.isListening,
+      // One that a former master had begun to close lets nobody in.
+      descriptor.get(SOL_SOCKET, SO_BINDTOIFINDEX) ?? 0 == 0,
+      let local = SocketAddress.local(of: descriptor)
+    else { return false }
+    switch address {
+    case .tcp(let host, let port):
+      guard let actual = local.port, SocketAddress(host, port: port == 0 ? actual : port).text == local.text else {
+        return false
+      }
+      // What else it takes has a meaning for all addresses only.
+      let isForAll = host == .any || host == .ipv6("::")
+      let isIPv6Only = descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 1
+      return !isForAll || takesIPv6Only == isIPv6Only
+    case .unix(let path):
+      guard local.text == "unix:\(path)" else { return false }
+      if !socket.isStored { return true }
+      // Somebody may have removed the file meanwhile, or put another in its place.
+      var inode = ino_t(0)
+      guard let file = SocketFile(path: path), roost_unix_file(descriptor.number, &inode) == 0 else { return false }
+      return UInt32(truncatingIfNeeded: file.inode) == UInt32(truncatingIfNeeded: inode)
+    case .systemd:
+      return false
+    }
+  }
+}

@@ -1,0 +1,150 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+
+/// A listener as the workers of one generation get it: another may call it otherwise.
+struct PassedListener {
+  let configuration: ListenerConfiguration
+  let listener: Listener
+
+  var name: String { configuration.name }
+}
+
+/// Each generation has its own listeners, which stand in its release. The master's are all of these together.
+extension Master {
+  /// What is wanted, in its order: those that are open and stay, those that systemd has passed, and new ones. Where one
+  /// can't be had, those that were opened are closed again.
+  static func listeners(
+    for wanted: [ListenerConfiguration], beside open: [Listener], _ adoption: inout Adoption
+  ) throws(MasterError) -> [PassedListener] {
+    let staying = open.filter { !$0.isRetired }
+    let plan: ListenerPlan
+    do {
+      plan = try ListenerPlan(open: staying.map(\.configuration), wanted: wanted)
+    } catch {
+      throw MasterError(error.description)
+    }
+    let reserved = wanted.compactMap(\.address.nameInSystemd)
+    var passed: [PassedListener] = []
+    var added: [Listener] = []
+    do {
+      for (step, wanted) in zip(plan.steps, wanted) {
+        switch step {
+        case .keep(let indices):
+          passed += indices.map { PassedListener(configuration: wanted, listener: staying[$0]) }
+        case .open:
+          var listeners = try adoption.take(for: wanted, reserved: reserved)
+          if listeners.isEmpty { listeners = [try Listener.open(wanted, beside: open + added)] }
+          added += listeners
+          passed += listeners.map { PassedListener(configuration: wanted, listener: $0) }
+        }
+      }
+    } catch {
+      for listener in added { adoption.giveBack(listener) }
+      throw error
+    }
+    return passed
+  }
+
+  /// Gives a release what a configuration wants, and opens what isn't open.
+  func openListeners(for wanted: [ListenerConfiguration], of release: Release) throws(MasterError) {
+    release.listeners = try Self.listeners(for: wanted, beside: listeners, &adoption)
+    let added = release.listeners.map(\.listener).filter { one in !listeners.contains { $0 === one } }
+    listeners += added
+    keep(added)
+  }
+
+  /// Tells of listeners that were opened, and has systemd keep them.
+  func keep(_ added: [Listener]) {
+    for listener in added {
+      log.info("listening on \(listener.title)")
+      fdStore.keep(listener)
+    }
+  }
+
+  /// Once the listeners of the start are there. What a .socket unit has passed may yet be asked for by a reload.
+  func dropUntaken() {
+    for socket in adoption.takeStored() {
+      log.info("closing \(socket.title), which systemd has kept and no listener of the configuration is")
+      fdStore.drop(socket.name)
+      close(socket.descriptor)
+    }
+    for socket in adoption.sockets {
+      log.warning(
+        "systemd passed a socket named \(socket.name) that no --listen systemd:\(socket.name) takes; it is \(socket.title)"
+      )
+    }
+  }
+
+  /// The generations that serve, are to serve, or may get a worker.
+  private var livingGenerations: Set<Generation> {
+    var living: Set<Generation> = [supervisor.serving]
+    switch supervisor.phase {
+    case .reloading(let reload): living.insert(reload.generation)
+    case .idle, .starting, .serving, .stopping, .stopped: break
+    }
+    for slot in supervisor.slots {
+      if let worker = slot.worker { living.insert(worker.id.generation) }
+      if let worker = slot.candidate { living.insert(worker.id.generation) }
+    }
+    return living
+  }
+
+  /// Shuts the listeners that only retirees have: a takeover has removed them, or a failed reload had added them. To be
+  /// called when the supervisor has decided, before the retirees are told to drain.
+  func retireListeners() -> [Listener] {
+    guard !isStopping else { return [] }
+    let living = livingGenerations
+    let kept = releases.filter { living.contains($0.key) }.flatMap { $0.value.listeners.map(\.listener) }
+    let retired = listeners.filter { listener in
+      !listener.isRetired && !listener.isForeign && !kept.contains { $0 === listener }
+    }
+    for listener in retired {
+      // First: a master that is killed in between mustn't get it back.
+      fdStore.drop(listener)
+      listener.retire()
+    }
+    return retired
+  }
+
+  /// Closes the listeners that no worker has any more.
+  func closeUnusedListeners() {
+    let living = livingGenerations
+    for (generation, release) in releases
+    where !living.contains(generation) && !processes.contains(where: { $0.id.generation == generation }) {
+      releases[generation] = nil
+      // Somebody may be holding a worker of it for a moment yet, and with it what it had.
+      release.listeners = []
+    }
+    let used = releases.flatMap { $0.value.listeners.map(\.listener) }
+    for listener in listeners where !used.contains(where: { $0 === listener }) {
+      listeners.removeAll { $0 === listener }
+      adoption.giveBack(listener)
+      log.info("closed \(listener.title)")
+    }
+  }
+
+  /// What a generation that takes over wants of its listeners holds from now on.
+  func takeOptions(of generation: Generation) {
+    for passed in releases[generation]?.listeners ?? [] where !passed.listener.take(passed.configuration) {
+      log.warning("cannot change the permissions of \(passed.listener.title): \(errorText(errno))")
+    }
+  }
+
+  /// On a stop. What systemd keeps waits for the next start, and so does its file.
+  func closeListeners() {
+    if fdStore.isThere { for listener in listeners { listener.leaveFile() } }
+    for release in releases.values { release.listeners = [] }
+    listeners = []
+  }
+}
+
+extension Address {
+  /// The name by which systemd is asked for it.
+  fileprivate var nameInSystemd: String? {
+    switch self {
+    case .systemd(let name): name
+    case .tcp, .unix: nil
+    }
+  }
+}
