@@ -94,8 +94,9 @@ class Upgrade(UpgradeTestCase):
         self.upgrade(service)
         before = self.descriptors(service)
         self.upgrade(service, times=10)
-        self.eventually(lambda: self.assertEqual(self.descriptors(service), before))
-        self.assertEqual(len(service.children()), 3, "the proofs are reaped")
+        # The connection of the command before may not have been closed yet when they were counted.
+        self.eventually(lambda: self.assertLessEqual(self.descriptors(service), before))
+        self.eventually(lambda: self.assertEqual(len(service.children()), 3, "the proofs are reaped"))
 
     def test_a_hundred_workers(self):
         service = self.start("-n", "100", "-l", "127.0.0.1:0").serving()
@@ -323,8 +324,8 @@ class Refused(UpgradeTestCase):
         self.assertEqual((status, output), (1, ""))
         self.assertRegex(errors, rf"upgrade refused, the former version goes on: {reason}")
         service.expect(rf"error upgrade of the master refused: {reason}")
-        self.assertEqual(service.children(), workers)
-        self.eventually(lambda: self.assertEqual(self.descriptors(service), before))
+        self.eventually(lambda: self.assertEqual(service.children(), workers, "the proof is reaped, nobody else"))
+        self.eventually(lambda: self.assertLessEqual(self.descriptors(service), before))
         self.assertIn("succeeded", service.reload())
 
     def refuse(self, text, reason, mode=0o755):
