@@ -12,6 +12,8 @@ public enum ControlInterface {
   public static let scale = "roost.Control.Scale"
   /// Tells what happens.
   public static let subscribe = "roost.Control.Subscribe"
+  /// Tells the metrics.
+  public static let metrics = "roost.Control.Metrics"
 
   /// The new generation isn't serving.
   public static let reloadFailed = "roost.Control.ReloadFailed"
@@ -49,7 +51,14 @@ public enum ControlInterface {
       # what the worker or the hook that failed wrote last to stderr, if it is known
       lastWords: []string,
       # microseconds since 1970
-      ended: int
+      ended: int,
+      # connection requests that the kernel has dropped during the reload because a queue was full, at all TCP listeners
+      dropped: ?int,
+      # the most connections that were seen waiting during the reload, and how many can wait, at the listener where the
+      # queue was fullest
+      peakQueue: ?int,
+      queueLimit: ?int,
+      queueListener: ?string
     )
 
     type Worker (
@@ -80,7 +89,9 @@ public enum ControlInterface {
       # how many can
       limit: ?int,
       # the most that have been seen waiting
-      peak: int
+      peak: int,
+      # connection requests that the kernel has dropped because the queue was full; unknown of unix sockets
+      dropped: ?int
     )
 
     type Service (
@@ -116,6 +127,9 @@ public enum ControlInterface {
 
     # Tells what happens from now on. Needs 'more'.
     method Subscribe() -> (event: ?Event)
+
+    # Tells the metrics as OpenMetrics text (docs/metrics.md).
+    method Metrics() -> (text: string)
 
     # The new generation is not serving; what went on is in the verdict.
     error ReloadFailed (verdict: Verdict)

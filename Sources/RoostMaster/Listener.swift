@@ -1,4 +1,3 @@
-import CRoostLinux
 import Glibc
 import RoostConfiguration
 
@@ -10,8 +9,8 @@ final class Listener {
   let descriptor: Descriptor
   private let backlog: Int32
   private let socketFile: SocketFile?
-  /// The longest that its accept queue was whenever it was looked at.
-  private(set) var peakQueue = 0
+  /// What is known of the connections that wait to be accepted.
+  var queue = AcceptQueue()
 
   init(_ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil) {
     name = wanted.name
@@ -19,6 +18,9 @@ final class Listener {
     self.address = SocketAddress.local(of: descriptor)?.text ?? "?"
     self.descriptor = descriptor
     self.socketFile = socketFile
+    // An adopted socket may have dropped something before, which is no reload's.
+    sampleQueue()
+    queue.beginReload()
   }
 
   deinit {
@@ -30,15 +32,8 @@ final class Listener {
     listen(descriptor.number, backlog)
   }
 
-  /// How many connections wait to be accepted, and how many can; nil where the kernel doesn't say.
-  @discardableResult
-  func sampleQueue() -> (queued: Int, limit: Int)? {
-    var queued: UInt32 = 0
-    var limit: UInt32 = 0
-    guard roost_accept_queue(descriptor.number, &queued, &limit) == 0 else { return nil }
-    peakQueue = max(peakQueue, Int(queued))
-    return (Int(queued), Int(limit))
-  }
+  /// Looks at the accept queue.
+  func sampleQueue() { queue.sample([descriptor.number]) }
 
   /// Opens what the operator asked for: one listener, or as many as systemd has passed under the name.
   static func open(

@@ -41,9 +41,15 @@ extension Master {
 
   /// What the status says until the next reload.
   private func remember(_ notice: Notice) {
+    count(notice)
     switch notice {
-    case .reloadBegan: upstream.lastFailure = nil
-    case .reloadFailed: upstream.lastFailure = words.reloadFailure(notice)
+    case .reloadBegan:
+      queueWatch.begin(listeners)
+      upstream.lastFailure = nil
+    case .reloadSucceeded(let generation, _): queueWatch.end(generation, listeners)
+    case .reloadFailed(let generation, _, _, _, _, _):
+      queueWatch.end(generation, listeners)
+      upstream.lastFailure = words.reloadFailure(notice)
     case .workerLost(let id, _, _): restarts[id.slot, default: 0] += 1
     default: break
     }
@@ -62,6 +68,6 @@ extension Master {
     NoticeText(
       stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
-      pid: { [unowned self] in process($0)?.pid })
+      pid: { [unowned self] in process($0)?.pid }, evidence: queueWatch.lastEvidence)
   }
 }

@@ -44,6 +44,7 @@ extension Master {
     let changed: [(String, Bool)] = [
       ("name", new.name != configuration.name), ("listen", new.listeners != configuration.listeners),
       ("pid-file", new.pidFile != configuration.pidFile), ("control", new.control != configuration.control),
+      ("metrics", new.metrics != configuration.metrics),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
     guard !names.isEmpty else { return nil }

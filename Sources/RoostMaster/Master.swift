@@ -3,6 +3,7 @@ import Glibc
 import RoostConfiguration
 import RoostCore
 import RoostLog
+import RoostMetrics
 import RoostSystemd
 
 /// The long-lived process: turns what happens into events, and carries out what the supervisor orders. It holds no
@@ -19,6 +20,10 @@ public final class Master {
   let relay: OutputRelay
   let resolver: ReleaseResolver
   let control: ControlServer?
+  let metricsServer: MetricsServer?
+  let queueWatch = QueueWatch()
+  /// What has happened since the service was started.
+  var counters = ServiceCounters()
   /// When the service was started, in seconds since 1970.
   let started = time(nil)
   var supervisor: Supervisor
@@ -58,6 +63,7 @@ public final class Master {
       self.loop = loop
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
+      metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
       let inherited = try InheritedDescriptors.all()
       listeners = try Self.open(configuration, inherited, log)
     } catch let error as MasterError {
@@ -150,6 +156,8 @@ public final class Master {
       handle(.timePassed)
     }
     try control?.serve { [unowned self] in answer($0, $1) }
+    try metricsServer?.serve { [unowned self] in metricsText($0) }
+    try queueWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
   }
 
   private func watch(
@@ -177,6 +185,7 @@ public final class Master {
     if verdict != nil { control?.answerStops() }
     isHandling = false
     timer?.set(supervisor.nextDeadline?.microseconds)
+    queueWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     upstream.tellStatus(supervisor)
   }
 }
