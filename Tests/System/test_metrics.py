@@ -4,6 +4,8 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import re
+import select
 import signal
 import socket
 import sys
@@ -166,6 +168,16 @@ class Counts(MetricsTestCase):
         fifo.write_text("go\n")
         service.expect(r"generation 1\) drained")
 
+    def test_each_metric_is_documented_and_each_documented_one_is_there(self):
+        service = self.deployed("-l", "http=127.0.0.1:0").serving()
+        service.reload()
+        names = {re.sub("_(bucket|count|sum)$", "", name) for name, *_ in self.samples(service)}
+        page = (ROOT / "docs/metrics.md").read_text()
+        self.assertEqual(names, set(re.findall(r"^\| `(roost_\w+)` \|", page, re.MULTILINE)))
+        used = set(re.findall(r"expr: .*?(roost_\w+)", page))
+        self.assertEqual(len(used), 3)
+        self.assertLessEqual(used, names)
+
     def test_a_service_that_is_not_running_has_none(self):
         result = roost("metrics", "--control-directory", str(self.folder / "nowhere"))
         self.assertEqual((result.returncode, result.stdout), (3, ""))
@@ -237,10 +249,13 @@ class HTTP(MetricsTestCase):
     def test_a_header_of_a_megabyte_is_refused_and_never_kept(self):
         before = self.memory()
         for _ in range(20):
-            try:
-                self.assertIn("431", self.raw(b"GET /metrics HTTP/1.0\r\nA: " + b"b" * 1_000_000 + b"\r\n\r\n"))
-            except (BrokenPipeError, ConnectionResetError):
-                pass
+            with self.connection() as connection:
+                connection.sendall(b"GET /metrics HTTP/1.0\r\nA: " + b"b" * 10_000)
+                self.assertTrue(select.select([connection], [], [], PATIENCE)[0])
+                # It is refused by now. The rest doesn't have the connection reset, with which the answer might be lost.
+                for _ in range(10):
+                    connection.sendall(b"b" * 100_000)
+                self.assertIn(b" 431 ", connection.recv(1000))
         self.assertLess(self.memory() - before, 1_000_000)
         self.unharmed()
 
@@ -266,7 +281,7 @@ class HTTP(MetricsTestCase):
             for connection in crowd:
                 self.addCleanup(connection.close)
             self.unharmed()
-            self.assertLessEqual(self.descriptors(), descriptors + 32 + 2)
+            self.assertLessEqual(self.descriptors(), descriptors + 32 + 16)
             self.assertLess(self.memory() - before, 2_000_000)
             # Those whose time is over are let go, and it takes no request of anybody's to notice.
             for connection in [last, *crowd]:
@@ -280,6 +295,8 @@ class HTTP(MetricsTestCase):
             slow.settimeout(0.05)
             answered = None
             for byte in b"GET /metrics HTTP/1.0\r\nA: " + b"b" * 8000:
+                if time.monotonic() - began > 30:
+                    break
                 try:
                     slow.sendall(bytes([byte]))
                     answered = slow.recv(1)
