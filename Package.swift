@@ -33,7 +33,7 @@ let package = Package(
       name: "RoostMaster",
       dependencies: [
         "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", "RoostJSON",
-        "RoostLog", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
+        "RoostLog", "RoostMetrics", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(name: "RoostConfiguration", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
@@ -50,6 +50,7 @@ let package = Package(
       name: "RoostLog", dependencies: ["RoostSystemd", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(name: "RoostJSON", swiftSettings: strict),
+    .target(name: "RoostMetrics", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
     .target(name: "RoostCore", swiftSettings: strict),
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
     .systemLibrary(
@@ -77,6 +78,8 @@ let package = Package(
     .testTarget(
       name: "RoostOptionsTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostOptions"],
       swiftSettings: strict),
+    .testTarget(
+      name: "RoostMetricsTests", dependencies: ["RoostCore", "RoostJSON", "RoostMetrics"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

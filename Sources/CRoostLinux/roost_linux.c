@@ -179,6 +179,26 @@ static int unix_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
   return result;
 }
 
+int roost_dropped(int fd, unsigned *ret_dropped) {
+  int family;
+  socklen_t length = sizeof family;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0) return -1;
+  if (family == AF_UNIX) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  unsigned info[SK_MEMINFO_VARS] = {0};
+  length = sizeof info;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) return -1;
+  // A kernel that has fewer of these returns fewer.
+  if (length < (SK_MEMINFO_DROPS + 1) * sizeof *info) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  *ret_dropped = info[SK_MEMINFO_DROPS];
+  return 0;
+}
+
 int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
   int family;
   socklen_t length = sizeof family;

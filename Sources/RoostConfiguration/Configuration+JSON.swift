@@ -12,6 +12,7 @@ extension Configuration {
       "control": control.map {
         ["directory": .string($0.directory), "group": JSON(optional: $0.group)]
       } ?? .null,
+      "metrics": metrics?.json ?? .null,
       "worker": worker.json,
       "settings": settings.json,
     ]
@@ -28,7 +29,10 @@ extension Configuration {
     }
     self.init(
       name: try json.string("name"), listeners: listeners, pidFile: try json.optionalString("pidFile"),
-      control: control, worker: try WorkerConfiguration(json: json.member("worker")),
+      control: control,
+      metrics: try json.optional("metrics").map { address throws(ConfigurationError) in
+        try Address(json: address)
+      }, worker: try WorkerConfiguration(json: json.member("worker")),
       settings: try Settings(json: json.member("settings")))
   }
 }

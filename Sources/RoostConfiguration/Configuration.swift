@@ -10,6 +10,8 @@ public struct Configuration: Hashable, Sendable {
   public var pidFile: String?
   /// Where the service is operated, or nil if there is no place for a control socket.
   public var control: ControlConfiguration?
+  /// Where metrics are served over HTTP, or nil if nowhere.
+  public var metrics: Address?
   /// What the workers of a generation run, and how.
   public var worker: WorkerConfiguration
   /// How the workers are supervised.
@@ -18,12 +20,13 @@ public struct Configuration: Hashable, Sendable {
   /// A configuration with the given values.
   public init(
     name: String, listeners: [ListenerConfiguration], pidFile: String?, control: ControlConfiguration?,
-    worker: WorkerConfiguration, settings: Settings
+    metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
   ) {
     self.name = name
     self.listeners = listeners
     self.pidFile = pidFile
     self.control = control
+    self.metrics = metrics
     self.worker = worker
     self.settings = settings
   }

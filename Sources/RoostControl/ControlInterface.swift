@@ -12,6 +12,8 @@ public enum ControlInterface {
   public static let scale = "roost.Control.Scale"
   /// Tells what happens.
   public static let subscribe = "roost.Control.Subscribe"
+  /// Tells the metrics.
+  public static let metrics = "roost.Control.Metrics"
 
   /// Executes the master's new binary.
   public static let upgrade = "roost.Control.Upgrade"
@@ -55,7 +57,14 @@ public enum ControlInterface {
       # what the worker or the hook that failed wrote last to stderr, if it is known
       lastWords: []string,
       # microseconds since 1970
-      ended: int
+      ended: int,
+      # connection requests that the kernel has dropped during the reload because a queue was full, at all TCP listeners
+      dropped: ?int,
+      # the most connections that were seen waiting during the reload, and how many can wait, at the listener where the
+      # queue was fullest
+      peakQueue: ?int,
+      queueLimit: ?int,
+      queueListener: ?string
     )
 
     type Worker (
@@ -86,7 +95,9 @@ public enum ControlInterface {
       # how many can
       limit: ?int,
       # the most that have been seen waiting
-      peak: int
+      peak: int,
+      # connection requests that the kernel has dropped because the queue was full; unknown of unix sockets
+      dropped: ?int
     )
 
     type Service (
@@ -126,6 +137,9 @@ public enum ControlInterface {
     # Has the master execute its own new binary in place: same pid, same workers, nothing is interrupted. Replies from
     # the new one.
     method Upgrade() -> (versionBefore: string, version: string)
+
+    # Tells the metrics as OpenMetrics text (docs/metrics.md).
+    method Metrics() -> (text: string)
 
     # The new generation is not serving; what went on is in the verdict.
     error ReloadFailed (verdict: Verdict)

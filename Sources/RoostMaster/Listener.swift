@@ -1,4 +1,3 @@
-import CRoostLinux
 import Glibc
 import RoostConfiguration
 import RoostJSON
@@ -18,8 +17,8 @@ final class Listener {
   var storedName: String?
   /// Whether it lets nobody in any more, and closes with the last worker that has it.
   private(set) var isRetired = false
-  /// The longest that its accept queue was whenever it was looked at.
-  private(set) var peakQueue = 0
+  /// What is known of the connections that wait to be accepted.
+  var queue = AcceptQueue()
 
   /// A listener of an open socket, with the file that is to be removed with it.
   init(
@@ -32,6 +31,9 @@ final class Listener {
     self.socketFile = socketFile
     self.passedName = passedName
     self.storedName = storedName
+    // An adopted socket may have dropped something before, which is no reload's.
+    sampleQueue()
+    queue.beginReload()
   }
 
   /// What an upgrade hands over.
@@ -42,13 +44,13 @@ final class Listener {
     let passedName: String?
     let storedName: String?
     let isRetired: Bool
-    let peakQueue: Int
+    let queue: AcceptQueue
   }
 
   var saved: Saved {
     Saved(
       configuration: configuration.json, socket: SavedDescriptor(descriptor), socketFile: socketFile,
-      passedName: passedName, storedName: storedName, isRetired: isRetired, peakQueue: peakQueue)
+      passedName: passedName, storedName: storedName, isRetired: isRetired, queue: queue)
   }
 
   convenience init(restoring saved: Saved) throws(ConfigurationError) {
@@ -56,7 +58,7 @@ final class Listener {
       try ListenerConfiguration(json: saved.configuration), adopting: saved.socket.adopt(),
       socketFile: saved.socketFile, passedName: saved.passedName, storedName: saved.storedName)
     isRetired = saved.isRetired
-    peakQueue = saved.peakQueue
+    queue = saved.queue
   }
 
   deinit {
@@ -103,15 +105,8 @@ final class Listener {
     descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
   }
 
-  /// How many connections wait to be accepted, and how many can; nil where the kernel doesn't say.
-  @discardableResult
-  func sampleQueue() -> (queued: Int, limit: Int)? {
-    var queued: UInt32 = 0
-    var limit: UInt32 = 0
-    guard roost_accept_queue(descriptor.number, &queued, &limit) == 0 else { return nil }
-    peakQueue = max(peakQueue, Int(queued))
-    return (Int(queued), Int(limit))
-  }
+  /// Looks at the accept queue.
+  func sampleQueue() { queue.sample([descriptor.number]) }
 
   /// Opens what the operator asked for, beside the listeners that are open already.
   static func open(_ wanted: ListenerConfiguration, beside others: [Listener]) throws(MasterError) -> Listener {

@@ -16,6 +16,8 @@ extension Master {
     case ControlInterface.scale: scale(client, call)
     case ControlInterface.subscribe: subscribe(client)
     case ControlInterface.upgrade: upgrade(client)
+    case ControlInterface.metrics:
+      client.reply(VarlinkReply(parameters: ["text": .string(metricsText(.openMetrics))]))
     default:
       let known = ["\(VarlinkService.name).", "\(ControlInterface.name)."]
       if known.contains(where: { call.method.utf8.starts(with: $0.utf8) }) {
@@ -148,10 +150,13 @@ extension Master {
   private func settle(_ notice: Notice, _ event: ServiceEvent) {
     switch notice {
     case .reloadSucceeded(let generation, _):
-      lastReload = ReloadVerdict(generation: generation.number, succeeded: true, message: event.text, lastWords: [])
+      lastReload = ReloadVerdict(
+        generation: generation.number, succeeded: true, message: event.text, lastWords: [],
+        evidence: queueWatch.lastEvidence)
     case .reloadFailed(let generation, let failure, _, _, _, _):
       lastReload = ReloadVerdict(
-        generation: generation.number, succeeded: false, message: event.text, lastWords: lastWords(of: failure))
+        generation: generation.number, succeeded: false, message: event.text, lastWords: lastWords(of: failure),
+        evidence: queueWatch.lastEvidence)
     default: break
     }
   }

@@ -60,6 +60,9 @@ extension Master {
   }
 
   private func hasQueue(_ process: WorkerProcess) -> Bool {
-    retiredListeners(of: process).contains { $0.sampleQueue()?.queued ?? 0 > 0 }
+    retiredListeners(of: process).contains { listener in
+      listener.sampleQueue()
+      return listener.queue.now?.queued ?? 0 > 0
+    }
   }
 }

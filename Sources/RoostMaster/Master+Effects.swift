@@ -39,10 +39,16 @@ extension Master {
 
   /// What the status says until the next reload.
   private func remember(_ notice: Notice) {
+    count(notice)
     switch notice {
-    case .reloadBegan: upstream.lastFailure = nil
+    case .reloadBegan:
+      queueWatch.begin(listeners)
+      upstream.lastFailure = nil
     case .tookOver(let generation, _): takeOptions(of: generation)
-    case .reloadFailed: upstream.lastFailure = words.reloadFailure(notice)
+    case .reloadSucceeded(let generation, _): queueWatch.end(generation, listeners)
+    case .reloadFailed(let generation, _, _, _, _, _):
+      queueWatch.end(generation, listeners)
+      upstream.lastFailure = words.reloadFailure(notice)
     case .workerLost(let id, _, _): restarts[id.slot, default: 0] += 1
     default: break
     }
@@ -61,6 +67,6 @@ extension Master {
     NoticeText(
       stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
-      pid: { [unowned self] in process($0)?.pid })
+      pid: { [unowned self] in process($0)?.pid }, evidence: queueWatch.lastEvidence)
   }
 }

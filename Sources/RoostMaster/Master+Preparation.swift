@@ -49,7 +49,7 @@ extension Master {
   private func fixedChange(in new: Configuration) -> String? {
     let changed: [(String, Bool)] = [
       ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile),
-      ("control", new.control != configuration.control),
+      ("control", new.control != configuration.control), ("metrics", new.metrics != configuration.metrics),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
     guard !names.isEmpty else { return nil }

@@ -3,6 +3,7 @@ import Glibc
 import RoostConfiguration
 import RoostCore
 import RoostLog
+import RoostMetrics
 import RoostSystemd
 
 /// The long-lived process: turns what happens into events, and carries out what the supervisor orders. It holds no
@@ -21,6 +22,10 @@ public final class Master {
   let relay: OutputRelay
   let resolver: ReleaseResolver
   let control: ControlServer?
+  let metricsServer: MetricsServer?
+  let queueWatch = QueueWatch()
+  /// What has happened since the service was started.
+  var counters = ServiceCounters()
   /// When the service was started, in seconds since 1970.
   let started: Int
   var supervisor: Supervisor
@@ -71,6 +76,7 @@ public final class Master {
       self.loop = loop
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
+      metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
       adoption = Adoption(try InheritedDescriptors.all())
       release.listeners = try Self.listeners(for: configuration.listeners, beside: [], &adoption)
       listeners = release.listeners.map(\.listener)
@@ -102,6 +108,9 @@ public final class Master {
     control = saved.control.flatMap { control in
       handover.configuration.control.map { ControlServer(restoring: control, $0, loop: loop, log) }
     }
+    metricsServer = try saved.metrics.map { MetricsServer(try Listener(restoring: $0), loop: loop, log) }
+    counters = try ServiceCounters(json: saved.counters)
+    queueWatch.lastEvidence = saved.lastEvidence
     fdStore = FdStore(log: log)
     adoption = Adoption(saved.inherited.map { ($0.socket.descriptor, $0.name) })
     listeners = try saved.listeners.map { try Listener(restoring: $0) }
@@ -230,6 +239,8 @@ public final class Master {
       releaseDrains()
     }
     try control?.serve { [unowned self] in answer($0, $1) }
+    try metricsServer?.serve { [unowned self] in metricsText($0) }
+    try queueWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
   }
 
   private func watch(
@@ -261,6 +272,7 @@ public final class Master {
     if verdict != nil { control?.answerStops() }
     isHandling = false
     timer?.set(supervisor.nextDeadline?.microseconds)
+    queueWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     upstream.tellStatus(supervisor)
   }
 }

@@ -10,6 +10,8 @@ struct NoticeText {
   let stopSignal: (WorkerID) -> StopSignal
   /// The pid of a worker that has one.
   let pid: (WorkerID) -> pid_t?
+  /// What is known of the accept queues during the reload that has ended last.
+  let evidence: ReloadEvidence?
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -52,12 +54,12 @@ struct NoticeText {
     case .reloadSucceeded(let generation, let after):
       told(
         .reloadSucceeded, generation,
-        "reload to generation \(generation.number) succeeded after \(milliseconds(after))")
+        "reload to generation \(generation.number) succeeded after \(milliseconds(after))\(queues(generation))")
     case .reloadFailed(let generation, let failure, let after, let serving, let moved, let slots):
       told(
         .reloadFailed, generation, .error,
         "reload to generation \(generation.number) failed after \(milliseconds(after)): \(text(failure)); "
-          + goesOn(generation, serving, moved, slots))
+          + goesOn(generation, serving, moved, slots) + queues(generation))
     case .hookBegan(let hook, let generation): told(.hookBegan, generation, "\(hook.rawValue) began")
     case .hookSucceeded(let hook, let generation, let after):
       told(.hookSucceeded, generation, "\(hook.rawValue) succeeded after \(milliseconds(after))")
@@ -102,7 +104,12 @@ struct NoticeText {
   /// The same failure in a line of its own, for the status.
   func reloadFailure(_ notice: Notice) -> String? {
     guard case .reloadFailed(let generation, let failure, _, _, _, _) = notice else { return nil }
-    return "reload to generation \(generation.number) failed: \(text(failure))"
+    return "reload to generation \(generation.number) failed: \(text(failure))\(queues(generation))"
+  }
+
+  private func queues(_ generation: Generation) -> String {
+    guard let evidence, evidence.generation == generation, let text = evidence.text else { return "" }
+    return "; \(text)"
   }
 
   private func goesOn(_ generation: Generation, _ serving: Generation, _ moved: Int, _ slots: Int) -> String {

@@ -9,14 +9,17 @@ struct ReloadVerdict: Codable {
   let message: String
   /// What the process that failed wrote last.
   let lastWords: [String]
+  /// What it did to connections that waited to be accepted; nil where there is no listener.
+  let evidence: ReloadEvidence?
 
   private let ended: Int
 
-  init(generation: Int, succeeded: Bool, message: String, lastWords: [String]) {
+  init(generation: Int, succeeded: Bool, message: String, lastWords: [String], evidence: ReloadEvidence?) {
     self.generation = generation
     self.succeeded = succeeded
     self.message = message
     self.lastWords = lastWords
+    self.evidence = evidence
     ended = time(nil) * 1_000_000
   }
 
@@ -25,6 +28,10 @@ struct ReloadVerdict: Codable {
     [
       "generation": .integer(generation), "succeeded": .boolean(succeeded), "message": .string(message),
       "lastWords": .array(lastWords.map(JSON.string)), "ended": .integer(ended),
+      "dropped": evidence?.dropped.map(JSON.integer) ?? .null,
+      "peakQueue": evidence?.peak.map { .integer($0.queued) } ?? .null,
+      "queueLimit": evidence?.peak.map { .integer($0.limit) } ?? .null,
+      "queueListener": evidence?.peak.map { .string($0.listener) } ?? .null,
     ]
   }
 }

@@ -1,6 +1,7 @@
 import Glibc
 import RoostCore
 import RoostJSON
+import RoostMetrics
 
 extension Master {
   /// The `Service` of docs/control.md.
@@ -9,7 +10,7 @@ extension Master {
       "name": .string(configuration.name),
       "pid": .integer(Int(getpid())),
       "version": .string(Version.number),
-      "phase": .string(phaseName),
+      "phase": .string(servicePhase.rawValue),
       "generation": .integer(supervisor.serving.number),
       "candidate": candidateGeneration.map(JSON.integer) ?? .null,
       "workersWanted": .integer(supervisor.desiredWorkers),
@@ -20,12 +21,12 @@ extension Master {
     ]
   }
 
-  private var phaseName: String {
+  var servicePhase: ServicePhase {
     switch supervisor.phase {
-    case .idle, .starting: "starting"
-    case .serving: "serving"
-    case .reloading: "reloading"
-    case .stopping, .stopped: "stopping"
+    case .idle, .starting: .starting
+    case .serving: .serving
+    case .reloading: .reloading
+    case .stopping, .stopped: .stopping
     }
   }
 
@@ -73,13 +74,14 @@ extension Master {
   }
 
   private func report(_ listener: Listener) -> JSON {
-    let queue = listener.sampleQueue()
+    listener.sampleQueue()
     return [
       "name": .string(listener.name),
       "address": .string(listener.address),
-      "queued": queue.map { .integer($0.queued) } ?? .null,
-      "limit": queue.map { .integer($0.limit) } ?? .null,
-      "peak": .integer(listener.peakQueue),
+      "queued": listener.queue.now.map { .integer($0.queued) } ?? .null,
+      "limit": listener.queue.now.map { .integer($0.limit) } ?? .null,
+      "peak": .integer(listener.queue.peak),
+      "dropped": listener.queue.dropped.map(JSON.integer) ?? .null,
     ]
   }
 }

@@ -10,7 +10,7 @@ public struct Options {
     "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "ready-timeout", "ready-after", "start-attempts",
     "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
     "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
-    "control-directory", "control-group",
+    "control-directory", "control-group", "metrics",
   ]
 
   let entries: [OptionEntry]
@@ -62,7 +62,7 @@ public struct Options {
     let worker = worker(reader, command: command ?? [""])
     let configuration = Configuration(
       name: name, listeners: listeners(reader), pidFile: reader.path("pid-file", in: directory),
-      control: control(reader, name: name), worker: worker, settings: settings)
+      control: control(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)
     guard reader.problems.isEmpty else { throw Problems(reader.problems) }
     return configuration
   }

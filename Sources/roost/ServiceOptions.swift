@@ -122,6 +122,12 @@ struct ServiceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Serve metrics over HTTP at /metrics of this address: 127.0.0.1:9100, [::1]:9100 or unix:/run/x.sock.",
+      valueName: "address"))
+  var metrics: String?
+
+  @Option(
+    help: ArgumentHelp(
       "The service's name. (default: that of the configuration file, or of the command's)", valueName: "name"))
   var name: String?
 
@@ -193,6 +199,7 @@ struct ServiceOptions: ParsableArguments {
       ("pid-file", pidFile),
       ("control-directory", controlDirectory),
       ("control-group", controlGroup),
+      ("metrics", metrics),
       ("name", name),
     ]
   }

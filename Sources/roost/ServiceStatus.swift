@@ -22,6 +22,7 @@ struct ServiceStatus {
     let queued: Int?
     let limit: Int?
     let peak: Int
+    let dropped: Int?
   }
 
   let json: JSON
@@ -69,7 +70,8 @@ extension ServiceStatus.Listener {
   fileprivate init(_ json: JSON) {
     self.init(
       name: json.string("name") ?? "?", address: json.string("address") ?? "?", queued: json.integer("queued"),
-      limit: json.integer("limit"), peak: json.integer("peak") ?? 0)
+      limit: json.integer("limit"), peak: json.integer("peak") ?? 0,
+      dropped: json.integer("dropped"))
   }
 }
 

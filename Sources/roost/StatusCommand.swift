@@ -96,11 +96,11 @@ struct StatusView {
   }
 
   private func listeners(_ width: Int) -> [String] {
-    var table = Table(["LISTENER", "ADDRESS", "QUEUED", "PEAK", "LIMIT"], rightAligned: [2, 3, 4])
+    var table = Table(["LISTENER", "ADDRESS", "QUEUED", "PEAK", "LIMIT", "DROPPED"], rightAligned: [2, 3, 4, 5])
     for listener in status.listeners {
       table.add([
         listener.name, listener.address, listener.queued.map(String.init) ?? "-", "\(listener.peak)",
-        listener.limit.map(String.init) ?? "-",
+        listener.limit.map(String.init) ?? "-", listener.dropped.map(String.init) ?? "-",
       ])
     }
     return table.lines(width: width)

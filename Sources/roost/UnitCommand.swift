@@ -126,7 +126,9 @@ struct Unit {
   private var capabilities: String {
     var names: [String] = []
     if configuration.worker.identity != nil { names += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"] }
-    if configuration.listeners.contains(where: \.isPrivileged) { names.append("CAP_NET_BIND_SERVICE") }
+    if configuration.listeners.contains(where: \.address.isPrivileged) || configuration.metrics?.isPrivileged == true {
+      names.append("CAP_NET_BIND_SERVICE")
+    }
     if configuration.worker.nice ?? 0 < 0 { names.append("CAP_SYS_NICE") }
     if !configuration.worker.limits.isEmpty { names.append("CAP_SYS_RESOURCE") }
     let owned = configuration.listeners.contains { $0.user != nil || $0.group != nil }
@@ -138,9 +140,9 @@ struct Unit {
   }
 }
 
-extension ListenerConfiguration {
+extension Address {
   fileprivate var isPrivileged: Bool {
-    switch address {
+    switch self {
     case .tcp(_, let port): (1..<1024).contains(port)
     case .unix, .systemd: false
     }

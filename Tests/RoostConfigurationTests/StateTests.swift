@@ -33,7 +33,8 @@ struct StateTests {
         ListenerConfiguration(name: "a", address: .tcp(.ipv4("127.0.0.1"), port: 0)), both, admin,
         ListenerConfiguration(name: "s", address: .systemd(name: "http")),
       ],
-      pidFile: pidFile, control: ControlConfiguration(directory: "/run/roost/web", group: 33), worker: worker,
+      pidFile: pidFile, control: ControlConfiguration(directory: "/run/roost/web", group: 33),
+      metrics: pidFile == nil ? nil : .tcp(.ipv4("127.0.0.1"), port: 9100), worker: worker,
       settings: Settings(
         workers: 4, surge: .max, readiness: readiness, startAttempts: 2, settle: .milliseconds(1500),
         drainTimeout: .seconds(7),

@@ -231,10 +231,10 @@ class Commands(ControlTestCase):
         text = self.roost(service, "status").stdout
         pid = service.worker(1)
         self.assertRegex(text, rf"^web: generation 2 serves, master {service.pid}, up \d+s, 2 of 2 workers ready\n")
-        self.assertRegex(text, r"\nlast reload, \d+s ago: reload to generation 2 succeeded after \d+ ms\n")
+        self.assertRegex(text, r"\nlast reload, \d+s ago: reload to generation 2 succeeded after \d+ ms; 0 dropped, peak queue 0 of 4096\n")
         self.assertRegex(text, r"\nSLOT  GENERATION +PID  STATE +AGE  RESTARTS  MEMORY +CPU  STATUS\n")
         self.assertRegex(text, rf"\n +1 +2 +{pid}  ready +\d+s +0 +\d+[KM] +\d+ms  12 connections\n")
-        self.assertRegex(text, rf"\nLISTENER  ADDRESS +QUEUED  PEAK  LIMIT\nhttp +{address} +0 +\d+ +4096\n$")
+        self.assertRegex(text, rf"\nLISTENER  ADDRESS +QUEUED  PEAK  LIMIT  DROPPED\nhttp +{address} +0 +\d+ +4096 +0\n$")
 
     def test_status_shows_what_waits_in_the_accept_queue(self):
         path = self.folder / "web.sock"

@@ -69,6 +69,11 @@ int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit);
 // 0, or -1 with errno, ENODATA if it is bound to none.
 int roost_unix_file(int fd, ino_t *ret_inode);
 
+// How many connection requests the kernel has dropped at a listening TCP socket since it was made: its queue was full
+// (SO_MEMINFO, SK_MEMINFO_DROPS). The count wraps around. Returns 0, or -1 with errno, EOPNOTSUPP for a unix socket: there
+// nothing is dropped, connect(2) waits or fails with EAGAIN, and nobody counts that.
+int roost_dropped(int fd, unsigned *ret_dropped);
+
 // The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
 const char *_Nullable roost_signal_name(int number);
 

@@ -1,6 +1,7 @@
 import RoostConfiguration
 import RoostCore
 import RoostJSON
+import RoostMetrics
 
 /// Everything that a running master knows, as it is handed to its own new binary. What isn't here is the same in any
 /// process of the same pid: environment, working directory, signal mask, children, what is open.
@@ -20,6 +21,10 @@ struct SavedState: Codable {
   let hooks: [HookProcess.Saved]
   let preparation: Preparation.Saved?
   let control: ControlServer.Saved?
+  /// The socket of the metrics. Who is reading them has to ask again.
+  let metrics: Listener.Saved?
+  let counters: JSON
+  let lastEvidence: ReloadEvidence?
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?
   let lastFailure: String?
@@ -42,6 +47,7 @@ struct SavedState: Codable {
         }
       }
     }
+    _ = try ServiceCounters(json: counters)
     let generations = releases.map(\.generation)
     guard generations.contains(supervisor.serving) else {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")

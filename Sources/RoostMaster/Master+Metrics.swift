@@ -1,0 +1,59 @@
+import Glibc
+import RoostCore
+import RoostMetrics
+
+extension Master {
+  func count(_ notice: Notice) {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    counters.count(notice, at: now.tv_sec * 1_000_000 + now.tv_nsec / 1000)
+    metricsServer?.forgetText()
+  }
+
+  /// What scrapers are told.
+  func metricsText(_ format: Exposition.Format) -> String {
+    var snapshot = ServiceSnapshot(
+      service: configuration.name, version: Version.number, started: started, phase: servicePhase,
+      generation: supervisor.serving.number, workersWanted: supervisor.desiredWorkers)
+    snapshot.counters = counters
+    snapshot.restarts = supervisor.slots.indices.map { restarts[$0] ?? 0 }
+    addWorkers(to: &snapshot)
+    for listener in listeners {
+      listener.sampleQueue()
+      let queue = listener.queue
+      snapshot.add(
+        ServiceSnapshot.Listener(
+          name: listener.name, address: listener.address, queued: queue.now?.queued, limit: queue.now?.limit,
+          peak: queue.peak, dropped: queue.dropped))
+    }
+    snapshot.lastReloadDropped = lastReload?.evidence?.dropped
+    snapshot.lastReloadPeak = lastReload?.evidence?.peak?.queued
+    return snapshot.text(format)
+  }
+
+  private func addWorkers(to snapshot: inout ServiceSnapshot) {
+    for slot in supervisor.slots {
+      if let worker = slot.worker {
+        if worker.isReady { snapshot.census.currentReady += 1 } else { snapshot.census.currentStarting += 1 }
+        add(worker, to: &snapshot)
+      }
+      if let worker = slot.candidate {
+        if worker.isReady { snapshot.census.candidatesReady += 1 } else { snapshot.census.candidatesStarting += 1 }
+        add(worker, to: &snapshot)
+      }
+    }
+    snapshot.census.retirees = supervisor.retirees.count
+    for retiree in supervisor.retirees {
+      guard let process = process(retiree.id), let usage = ProcessUsage(of: process.pid) else { continue }
+      snapshot.retireesMemoryBytes += usage.memoryBytes
+    }
+  }
+
+  private func add(_ worker: Worker, to snapshot: inout ServiceSnapshot) {
+    guard let process = process(worker.id), let usage = ProcessUsage(of: process.pid) else { return }
+    snapshot.workers.append(
+      ServiceSnapshot.Worker(
+        slot: worker.id.slot, generation: worker.id.generation.number, memoryBytes: usage.memoryBytes,
+        cpuMilliseconds: usage.cpuMilliseconds))
+  }
+}

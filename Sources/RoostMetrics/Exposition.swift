@@ -1,0 +1,117 @@
+/// Text of metrics, in one of the two formats that scrapers ask for.
+public struct Exposition {
+  /// What the text looks like.
+  public enum Format: Hashable, Sendable, CaseIterable {
+    /// OpenMetrics 1.0.0 (https://prometheus.io/docs/specs/om/open_metrics_spec).
+    case openMetrics
+    /// The older text format of Prometheus, 0.0.4.
+    case prometheus
+
+    /// As in the header `Content-Type`.
+    public var contentType: String {
+      switch self {
+      case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+      case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
+      }
+    }
+  }
+
+  /// What kind of numbers a family has.
+  enum Kind {
+    case gauge
+    case counter
+    case histogram
+    case info
+    case stateSet
+  }
+
+  /// A label and its value.
+  typealias Label = (name: String, value: String)
+
+  private let format: Format
+  /// The labels of every sample.
+  private let common: [Label]
+  private var family = ""
+  private(set) var text = ""
+
+  init(_ format: Format, common: [Label]) {
+    self.format = format
+    self.common = common
+  }
+
+  /// Begins a family. Its name ends with its unit, if it has one.
+  mutating func begin(_ name: String, _ kind: Kind, unit: String? = nil, _ help: String) {
+    family = name
+    switch format {
+    case .openMetrics:
+      text += "# TYPE \(name) \(Self.name(of: kind))\n"
+      if let unit { text += "# UNIT \(name) \(unit)\n" }
+      text += "# HELP \(name) \(help)\n"
+    case .prometheus:
+      // Here a family is called what its samples are, and the last two kinds don't exist.
+      let (suffix, type): (String, String) =
+        switch kind {
+        case .gauge, .stateSet: ("", "gauge")
+        case .counter: ("_total", "counter")
+        case .histogram: ("", "histogram")
+        case .info: ("_info", "gauge")
+        }
+      text += "# HELP \(name)\(suffix) \(help)\n# TYPE \(name)\(suffix) \(type)\n"
+    }
+  }
+
+  private static func name(of kind: Kind) -> String {
+    switch kind {
+    case .gauge: "gauge"
+    case .counter: "counter"
+    case .histogram: "histogram"
+    case .info: "info"
+    case .stateSet: "stateset"
+    }
+  }
+
+  /// Adds a number to the family. The suffix depends on its kind.
+  mutating func add(_ value: String, suffix: String = "", _ labels: [Label] = []) {
+    text += "\(family)\(suffix){"
+    for (index, label) in (common + labels).enumerated() {
+      if index > 0 { text += "," }
+      text += "\(label.name)=\"\(Self.escaped(label.value))\""
+    }
+    text += "} \(value)\n"
+  }
+
+  mutating func add(_ value: Int, suffix: String = "", _ labels: [Label] = []) {
+    add(String(value), suffix: suffix, labels)
+  }
+
+  /// Ends the text.
+  mutating func end() {
+    if format == .openMetrics { text += "# EOF\n" }
+  }
+
+  /// Seconds with their fraction, of a whole number of µs: `0.05`, `12.0`.
+  static func seconds(_ microseconds: Int) -> String {
+    let whole = microseconds / 1_000_000
+    var fraction = microseconds % 1_000_000
+    var digits = 6
+    while digits > 1, fraction % 10 == 0 {
+      fraction /= 10
+      digits -= 1
+    }
+    let text = String(fraction)
+    return "\(whole)." + String(repeating: "0", count: digits - text.utf8.count) + text
+  }
+
+  private static func escaped(_ value: String) -> String {
+    var text = ""
+    for scalar in value.unicodeScalars {
+      switch scalar {
+      case "\\": text += "\\\\"
+      case "\"": text += "\\\""
+      case "\n": text += "\\n"
+      default: text.unicodeScalars.append(scalar)
+      }
+    }
+    return text
+  }
+}

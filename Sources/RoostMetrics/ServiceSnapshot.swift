@@ -1,0 +1,127 @@
+/// What the service is doing as a whole, in the words of its interfaces.
+public enum ServicePhase: String, Hashable, Sendable, CaseIterable {
+  case starting
+  case serving
+  case reloading
+  case stopping
+}
+
+/// How a service is at one moment: all that its metrics tell.
+public struct ServiceSnapshot: Hashable, Sendable {
+  /// A listener.
+  public struct Listener: Hashable, Sendable {
+    /// Its name.
+    public var name: String
+    /// Its address.
+    public var address: String
+    /// How many connections wait; nil where the kernel doesn't say.
+    public var queued: Int?
+    /// How many can.
+    public var limit: Int?
+    /// The most that were seen waiting.
+    public var peak: Int
+    /// How many connection requests were dropped; nil where the kernel doesn't say.
+    public var dropped: Int?
+
+    /// A listener of these values.
+    public init(name: String, address: String, queued: Int?, limit: Int?, peak: Int, dropped: Int?) {
+      self.name = name
+      self.address = address
+      self.queued = queued
+      self.limit = limit
+      self.peak = peak
+      self.dropped = dropped
+    }
+  }
+
+  /// A current worker or a candidate. There is at most one of a slot and a generation.
+  public struct Worker: Hashable, Sendable {
+    /// Its slot.
+    public var slot: Int
+    /// Its generation.
+    public var generation: Int
+    /// Resident memory of it and its descendants.
+    public var memoryBytes: Int
+    /// Processor time of it and its descendants.
+    public var cpuMilliseconds: Int
+
+    /// A worker of these values.
+    public init(slot: Int, generation: Int, memoryBytes: Int, cpuMilliseconds: Int) {
+      self.slot = slot
+      self.generation = generation
+      self.memoryBytes = memoryBytes
+      self.cpuMilliseconds = cpuMilliseconds
+    }
+  }
+
+  /// How many workers there are of each kind.
+  public struct Census: Hashable, Sendable {
+    /// Current workers that are ready.
+    public var currentReady = 0
+    /// Current workers that aren't.
+    public var currentStarting = 0
+    /// Candidates that are ready.
+    public var candidatesReady = 0
+    /// Candidates that aren't.
+    public var candidatesStarting = 0
+    /// Retirees.
+    public var retirees = 0
+
+    /// None.
+    public init() {}
+  }
+
+  /// The service's name.
+  public var service: String
+  /// The master's version.
+  public var version: String
+  /// When the service was started, in seconds since 1970.
+  public var started: Int
+  /// What it does.
+  public var phase: ServicePhase
+  /// The generation that serves.
+  public var generation: Int
+  /// How many workers there are to be.
+  public var workersWanted: Int
+  /// How many there are.
+  public var census = Census()
+  /// What has happened.
+  public var counters = ServiceCounters()
+  /// How many workers of each slot were lost, from slot 0 up.
+  public var restarts: [Int] = []
+  /// The current workers and the candidates.
+  public var workers: [Worker] = []
+  /// Resident memory of all retirees.
+  public var retireesMemoryBytes = 0
+  /// The listeners. Those of one name and address are one.
+  public private(set) var listeners: [Listener] = []
+  /// What the last reload's verdict says of dropped connection requests, where it does.
+  public var lastReloadDropped: Int?
+  /// What the last reload's verdict says of the longest queue, where it does.
+  public var lastReloadPeak: Int?
+
+  /// A service without workers and listeners to which nothing has happened.
+  public init(
+    service: String, version: String, started: Int, phase: ServicePhase, generation: Int, workersWanted: Int
+  ) {
+    self.service = service
+    self.version = version
+    self.started = started
+    self.phase = phase
+    self.generation = generation
+    self.workersWanted = workersWanted
+  }
+
+  /// Adds a listener. Sockets of one name and address add up: a series that is there twice makes the whole text unreadable.
+  public mutating func add(_ listener: Listener) {
+    guard let index = listeners.firstIndex(where: { $0.name == listener.name && $0.address == listener.address }) else {
+      listeners.append(listener)
+      return
+    }
+    func sum(_ one: Int?, _ other: Int?) -> Int? { one == nil ? other : one! + (other ?? 0) }
+    listeners[index].queued = sum(listeners[index].queued, listener.queued)
+    listeners[index].limit = sum(listeners[index].limit, listener.limit)
+    listeners[index].peak += listener.peak
+    listeners[index].dropped = sum(listeners[index].dropped, listener.dropped)
+  }
+}
