@@ -15,7 +15,7 @@ struct AcceptQueue {
   /// When it was looked at last; nil where the kernel doesn't say.
   private(set) var now: Length?
   /// The longest that it was.
-  private(set) var peak = 0
+  private(set) var peak: Int
   /// How many connection requests the kernel has dropped; nil where it doesn't say.
   private(set) var dropped: Int?
   /// The longest that it was since `beginReload`.
@@ -24,6 +24,11 @@ struct AcceptQueue {
   private var droppedBeforeReload = 0
   /// What the kernel said last of each socket. Its counts are of 32 bits.
   private var counts: [(socket: Int32, count: UInt32)] = []
+
+  /// A queue that wasn't looked at yet, apart from what is remembered of it.
+  init(peak: Int = 0) {
+    self.peak = peak
+  }
 
   /// How many connection requests were dropped since `beginReload`; nil where the kernel doesn't say.
   var reloadDropped: Int? { dropped.map { $0 - droppedBeforeReload } }

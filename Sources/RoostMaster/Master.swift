@@ -21,7 +21,7 @@ public final class Master {
   let resolver: ReleaseResolver
   let control: ControlServer?
   let metricsServer: MetricsServer?
-  let queueWatch = QueueWatch()
+  let reloadWatch = ReloadWatch()
   /// What has happened since the service was started.
   var counters = ServiceCounters()
   /// When the service was started, in seconds since 1970.
@@ -157,7 +157,7 @@ public final class Master {
     }
     try control?.serve { [unowned self] in answer($0, $1) }
     try metricsServer?.serve { [unowned self] in metricsText($0) }
-    try queueWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
+    try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
   }
 
   private func watch(
@@ -185,7 +185,7 @@ public final class Master {
     if verdict != nil { control?.answerStops() }
     isHandling = false
     timer?.set(supervisor.nextDeadline?.microseconds)
-    queueWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
+    reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     upstream.tellStatus(supervisor)
   }
 }

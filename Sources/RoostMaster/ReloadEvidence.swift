@@ -2,11 +2,18 @@ import RoostCore
 
 /// What happened to connections that waited to be accepted while a reload ran, as far as the kernel tells.
 struct ReloadEvidence {
+  /// A queue at its longest.
+  struct Peak {
+    let listener: String
+    let queued: Int
+    let limit: Int
+  }
+
   let generation: Generation
   /// How many connection requests were dropped at all listeners; nil if none of them is counted.
   private(set) var dropped: Int?
   /// The most that were seen waiting, at the listener whose queue was fullest.
-  private(set) var peak: (listener: String, queued: Int, limit: Int)?
+  private(set) var peak: Peak?
   private let isOfSeveral: Bool
 
   /// What the listeners have seen since the reload began; nil where there is none.
@@ -19,7 +26,7 @@ struct ReloadEvidence {
       if let count = listener.queue.reloadDropped { dropped = (dropped ?? 0) + count }
       guard let length = listener.queue.reloadPeak, fullest.map(length.isFuller) ?? true else { continue }
       fullest = length
-      peak = (listener.name, length.queued, length.limit)
+      peak = Peak(listener: listener.name, queued: length.queued, limit: length.limit)
     }
   }
 
