@@ -15,7 +15,7 @@ struct AcceptQueue: Codable {
   /// When it was looked at last; nil where the kernel doesn't say.
   private(set) var now: Length?
   /// The longest that it was.
-  private(set) var peak = 0
+  private(set) var peak: Int
   /// How many connection requests the kernel has dropped; nil where it doesn't say.
   private(set) var dropped: Int?
   /// The longest that it was since `beginReload`.
@@ -28,6 +28,11 @@ struct AcceptQueue: Codable {
   private struct Count: Codable {
     let socket: Int32
     var count: UInt32
+  }
+
+  /// A queue that wasn't looked at yet, apart from what is remembered of it.
+  init(peak: Int = 0) {
+    self.peak = peak
   }
 
   /// How many connection requests were dropped since `beginReload`; nil where the kernel doesn't say.

@@ -152,11 +152,11 @@ extension Master {
     case .reloadSucceeded(let generation, _):
       lastReload = ReloadVerdict(
         generation: generation.number, succeeded: true, message: event.text, lastWords: [],
-        evidence: queueWatch.lastEvidence)
+        evidence: reloadWatch.lastEvidence)
     case .reloadFailed(let generation, let failure, _, _, _, _):
       lastReload = ReloadVerdict(
         generation: generation.number, succeeded: false, message: event.text, lastWords: lastWords(of: failure),
-        evidence: queueWatch.lastEvidence)
+        evidence: reloadWatch.lastEvidence)
     default: break
     }
   }

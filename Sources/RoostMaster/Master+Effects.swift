@@ -42,12 +42,12 @@ extension Master {
     count(notice)
     switch notice {
     case .reloadBegan:
-      queueWatch.begin(listeners)
+      reloadWatch.begin(listeners)
       upstream.lastFailure = nil
     case .tookOver(let generation, _): takeOptions(of: generation)
-    case .reloadSucceeded(let generation, _): queueWatch.end(generation, listeners)
+    case .reloadSucceeded(let generation, _): reloadWatch.end(generation, listeners)
     case .reloadFailed(let generation, _, _, _, _, _):
-      queueWatch.end(generation, listeners)
+      reloadWatch.end(generation, listeners)
       upstream.lastFailure = words.reloadFailure(notice)
     case .workerLost(let id, _, _): restarts[id.slot, default: 0] += 1
     default: break
@@ -67,6 +67,6 @@ extension Master {
     NoticeText(
       stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
-      pid: { [unowned self] in process($0)?.pid }, evidence: queueWatch.lastEvidence)
+      pid: { [unowned self] in process($0)?.pid }, evidence: reloadWatch.lastEvidence)
   }
 }

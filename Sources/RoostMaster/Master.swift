@@ -23,7 +23,7 @@ public final class Master {
   let resolver: ReleaseResolver
   let control: ControlServer?
   let metricsServer: MetricsServer?
-  let queueWatch = QueueWatch()
+  let reloadWatch = ReloadWatch()
   /// What has happened since the service was started.
   var counters = ServiceCounters()
   /// When the service was started, in seconds since 1970.
@@ -108,9 +108,9 @@ public final class Master {
     control = saved.control.flatMap { control in
       handover.configuration.control.map { ControlServer(restoring: control, $0, loop: loop, log) }
     }
-    metricsServer = try saved.metrics.map { MetricsServer(try Listener(restoring: $0), loop: loop, log) }
+    metricsServer = try saved.metrics.map { MetricsServer(adopting: try Listener(restoring: $0), loop: loop, log) }
     counters = try ServiceCounters(json: saved.counters)
-    queueWatch.lastEvidence = saved.lastEvidence
+    reloadWatch.lastEvidence = saved.lastEvidence
     fdStore = FdStore(log: log)
     adoption = Adoption(saved.inherited.map { ($0.socket.descriptor, $0.name) })
     listeners = try saved.listeners.map { try Listener(restoring: $0) }
@@ -195,6 +195,7 @@ public final class Master {
     finishUpgrade(from: version)
     reap()
     releaseDrains()
+    reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     timer?.set(supervisor.nextDeadline?.microseconds)
     upstream.tellStatus(supervisor)
   }
@@ -240,7 +241,7 @@ public final class Master {
     }
     try control?.serve { [unowned self] in answer($0, $1) }
     try metricsServer?.serve { [unowned self] in metricsText($0) }
-    try queueWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
+    try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
   }
 
   private func watch(
@@ -272,7 +273,7 @@ public final class Master {
     if verdict != nil { control?.answerStops() }
     isHandling = false
     timer?.set(supervisor.nextDeadline?.microseconds)
-    queueWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
+    reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     upstream.tellStatus(supervisor)
   }
 }

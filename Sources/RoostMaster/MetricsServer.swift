@@ -16,7 +16,8 @@ final class MetricsServer {
   /// How long a text is told again where nothing has happened: making it looks at every worker.
   private static let freshness: Duration = .seconds(1)
 
-  private let listener: Listener
+  /// Close-on-exec like every listener; it isn't among those that workers are given.
+  let listener: Listener
   private let loop: EventLoop
   private let log: Log
   private var source: Source?
@@ -28,24 +29,21 @@ final class MetricsServer {
   /// When connections are taken again, after the kernel couldn't give one.
   private var pause: Instant?
 
+  /// Serves on a socket that is open and doesn't block.
+  init(adopting listener: Listener, loop: EventLoop, _ log: Log) {
+    self.listener = listener
+    self.loop = loop
+    self.log = log
+  }
+
   /// Opens the socket.
   convenience init(_ address: Address, loop: EventLoop, _ log: Log) throws(MasterError) {
     var wanted = ListenerConfiguration(name: "metrics", address: address, backlog: 64)
     wanted.isNonblocking = true
-    // Close-on-exec like every listener; it isn't among those that workers are given.
-    let listener = try Listener.open(wanted, beside: [])
-    self.init(listener, loop: loop, log)
+    self.init(adopting: try Listener.open(wanted, beside: []), loop: loop, log)
     let place = listener.address
-    log.info(
-      "serving metrics on \(place)"
-        + (place.utf8.starts(with: "unix:".utf8) ? "" : ": http://\(place)\(ScrapeReply.path)"))
-  }
-
-  /// Goes on with a socket.
-  init(_ listener: Listener, loop: EventLoop, _ log: Log) {
-    self.listener = listener
-    self.loop = loop
-    self.log = log
+    let isFile = place.utf8.starts(with: "unix:".utf8)
+    log.info("serving metrics on \(place)" + (isFile ? "" : ": http://\(place)\(ScrapeReply.path)"))
   }
 
   /// What an upgrade hands over.

@@ -2,19 +2,19 @@ import RoostCore
 
 /// What happened to connections that waited to be accepted while a reload ran, as far as the kernel tells.
 struct ReloadEvidence: Codable {
+  /// A queue at its longest.
+  struct Peak: Codable {
+    let listener: String
+    let queued: Int
+    let limit: Int
+  }
+
   let generation: Generation
   /// How many connection requests were dropped at all listeners; nil if none of them is counted.
   private(set) var dropped: Int?
   /// The most that were seen waiting, at the listener whose queue was fullest.
   private(set) var peak: Peak?
   private let isOfSeveral: Bool
-
-  /// The fullest queue.
-  struct Peak: Codable {
-    let listener: String
-    let queued: Int
-    let limit: Int
-  }
 
   /// What the listeners have seen since the reload began; nil where there is none.
   init?(of generation: Generation, _ listeners: [Listener]) {

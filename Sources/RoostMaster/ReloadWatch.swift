@@ -3,7 +3,7 @@ import RoostSystemd
 
 /// Has the accept queues looked at again and again while a reload runs, and only then: an idle master has nothing to wake
 /// up for.
-final class QueueWatch {
+final class ReloadWatch {
   /// Short against the start of a worker, and a handful of system calls each time.
   private static let interval: Duration = .milliseconds(20)
 
