@@ -42,6 +42,9 @@ public final class Master {
   var verdict: Verdict?
   private var sources: [Source] = []
   private var timer: Timer?
+  /// Looks at the queues of slots that go, while any do.
+  var queueWatch: QueueWatch?
+  var queueTimer: Timer?
 
   /// Checks and opens everything that the configuration asks for. Nothing is started yet.
   private init(_ handover: Handover, log: Log) throws(MasterError) {
@@ -149,6 +152,7 @@ public final class Master {
       timer?.wentOff()
       handle(.timePassed)
     }
+    queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
     try control?.serve { [unowned self] in answer($0, $1) }
   }
 
@@ -168,10 +172,12 @@ public final class Master {
         let event = events.removeFirst()
         let effects = supervisor.handle(event, at: Clock.now())
         for effect in effects { perform(effect) }
+        steer()
         // Nothing waits for words to be found: a takeover's signals are out by now.
         for effect in effects { report(effect) }
         answerDrained()
         forgetGone()
+        closeUnusedSockets()
       }
     }
     if verdict != nil { control?.answerStops() }

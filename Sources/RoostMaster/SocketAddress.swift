@@ -82,6 +82,17 @@ struct SocketAddress {
     return result == 0 ? address : nil
   }
 
+  /// The port of a TCP or UDP socket.
+  var port: UInt16? {
+    withUnsafeBytes(of: storage) { bytes in
+      switch family {
+      case AF_INET: UInt16(bigEndian: bytes.loadUnaligned(as: sockaddr_in.self).sin_port)
+      case AF_INET6: UInt16(bigEndian: bytes.loadUnaligned(as: sockaddr_in6.self).sin6_port)
+      default: nil
+      }
+    }
+  }
+
   /// The address as the operator would write it.
   var text: String {
     withUnsafeBytes(of: storage) { bytes in

@@ -11,9 +11,11 @@ struct Spawner {
   /// Starts a worker. Returns when it runs its command.
   func spawn(_ id: WorkerID, release: Release, listeners: [Listener]) throws(MasterError) -> WorkerProcess {
     let configuration = release.configuration
+    // Before the worker: its socket is there when it looks.
+    for listener in listeners { try listener.openSockets(upTo: id.slot) }
     let notifySocket = try NotifySocket(service: service, worker: id.number)
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
-    var descriptors = listeners.map { $0.descriptor.number }
+    var descriptors = listeners.map { $0.number(slot: id.slot) }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
     if let number = pipe?.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)

@@ -138,7 +138,7 @@ struct Unit {
 extension ListenerConfiguration {
   fileprivate var isPrivileged: Bool {
     switch address {
-    case .tcp(_, let port): (1..<1024).contains(port)
+    case .tcp(_, let port), .udp(_, let port): (1..<1024).contains(port)
     case .unix, .systemd: false
     }
   }
