@@ -156,7 +156,7 @@ final class Listener {
       let descriptor = Descriptor(adopting: match.descriptor)
       guard descriptor.get(SOL_SOCKET, SO_ACCEPTCONN) == 1 || descriptor.isForDatagrams else {
         throw MasterError(
-          "cannot adopt \(wanted.name)=\(wanted.address): it is neither a listening stream socket nor one for UDP")
+          "cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket, and none for UDP")
       }
       listeners.append(Listener(wanted, adopting: descriptor))
     }
