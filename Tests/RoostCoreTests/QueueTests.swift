@@ -52,6 +52,7 @@ struct QueueTests {
     var service = Self.serving(workers: 3)
     service.suppose(.workersRequested(1), .workersRequested(2))
     #expect(service.after(.queuesEmpty(from: 1)) == Self.drains(2))
+    service.suppose(.exit(.first(2)))
     #expect(service.after(.queuesEmpty(from: 1)) == [])
     #expect(service.after(.seconds(60)) == [])
   }
@@ -102,7 +103,7 @@ struct QueueTests {
     #expect(service.supervisor.slots.count == 4)
     #expect(
       service.after(.exit(.id(4, slot: 0, 2), 1)).orders == [
-        .announce(.ready), .drain(.id(5, slot: 1, 2)), .drain(.id(6, slot: 2, 2)), .drain(.id(7, slot: 3, 2)),
+        .drain(.id(5, slot: 1, 2)), .drain(.id(6, slot: 2, 2)), .drain(.id(7, slot: 3, 2)), .announce(.ready),
         .spawn(.id(8, slot: 1, 1)),
       ], "somebody may wait for slot 1")
     #expect(service.after(.queuesEmpty(from: 1)).orders == [.drain(.id(8, slot: 1, 1))])
