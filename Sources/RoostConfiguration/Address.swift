@@ -4,12 +4,14 @@ import Glibc
 public enum Address: Hashable, Sendable {
   /// A TCP port of this host. 0 lets the kernel choose.
   case tcp(Host, port: UInt16)
+  /// A UDP port of this host. 0 lets the kernel choose.
+  case udp(Host, port: UInt16)
   /// A socket file, by absolute path.
   case unix(path: String)
-  /// A listening socket that systemd has passed under this name (`FileDescriptorName=` in systemd.socket(5)).
+  /// A listening socket, or one for datagrams, that systemd has passed under this name (`FileDescriptorName=` in systemd.socket(5)).
   case systemd(name: String)
 
-  /// The addresses of this machine that a TCP listener takes.
+  /// The addresses of this machine that a TCP or UDP listener takes.
   public enum Host: Hashable, Sendable {
     /// All, IPv6 and IPv4.
     case any
@@ -19,7 +21,7 @@ public enum Address: Hashable, Sendable {
     case ipv6(String)
   }
 
-  /// Reads an address such as `8080`, `127.0.0.1:8080`, `[::1]:8080`, `unix:/run/x.sock` or `systemd:NAME`.
+  /// Reads an address such as `8080`, `127.0.0.1:8080`, `[::1]:8080`, `udp:8443`, `unix:/run/x.sock` or `systemd:NAME`.
   /// A relative path is taken from `directory`.
   public init(parsing text: String, directory: String) throws(ConfigurationError) {
     if text.hasPrefix("unix:") {
@@ -27,21 +29,27 @@ public enum Address: Hashable, Sendable {
     } else if text.hasPrefix("systemd:") {
       self = .systemd(name: try ListenerName.validate(String(text.dropFirst(8))))
     } else {
-      let host: Substring
-      let port: Substring
-      if let colon = text.lastIndex(of: ":") {
-        host = text[..<colon]
-        port = text[text.index(after: colon)...]
-      } else {
-        host = "*"
-        port = Substring(text)
-      }
-      guard let number = UInt16(port), port.allSatisfy(\.isNumber), let host = Host(parsing: host) else {
+      let isDatagram = text.hasPrefix("udp:")
+      guard let (host, port) = Self.hostAndPort(text.dropFirst(isDatagram ? 4 : 0)) else {
         throw ConfigurationError(
-          "'\(text)' is no address: use 8080, 127.0.0.1:8080, [::1]:8080, unix:/run/x.sock or systemd:NAME")
+          "'\(text)' is no address: use 8080, 127.0.0.1:8080, [::1]:8080, udp:8443, unix:/run/x.sock or systemd:NAME")
       }
-      self = .tcp(host, port: number)
+      self = isDatagram ? .udp(host, port: port) : .tcp(host, port: port)
     }
+  }
+
+  private static func hostAndPort(_ text: Substring) -> (Host, UInt16)? {
+    let host: Substring
+    let port: Substring
+    if let colon = text.lastIndex(of: ":") {
+      host = text[..<colon]
+      port = text[text.index(after: colon)...]
+    } else {
+      host = "*"
+      port = text
+    }
+    guard let number = UInt16(port), port.allSatisfy(\.isNumber), let host = Host(parsing: host) else { return nil }
+    return (host, number)
   }
 
   private static func socketPath(_ path: String, in directory: String) throws(ConfigurationError) -> String {
@@ -77,11 +85,21 @@ extension Address: CustomStringConvertible {
   /// The address as its parser reads it.
   public var description: String {
     switch self {
-    case .tcp(.any, let port): "*:\(port)"
-    case .tcp(.ipv4(let host), let port): "\(host):\(port)"
-    case .tcp(.ipv6(let host), let port): "[\(host)]:\(port)"
+    case .tcp(let host, let port): "\(host):\(port)"
+    case .udp(let host, let port): "udp:\(host):\(port)"
     case .unix(let path): "unix:\(path)"
     case .systemd(let name): "systemd:\(name)"
+    }
+  }
+}
+
+extension Address.Host: CustomStringConvertible {
+  /// The host as the parser of addresses reads it.
+  public var description: String {
+    switch self {
+    case .any: "*"
+    case .ipv4(let host): host
+    case .ipv6(let host): "[\(host)]"
     }
   }
 }

@@ -43,6 +43,7 @@ extension ListenerConfiguration {
     [
       "name": .string(name), "address": address.json, "backlog": .integer(Int(backlog)),
       "nonblocking": .boolean(isNonblocking), "ipv6Only": isIPv6Only.map(JSON.boolean) ?? .null,
+      "reuseport": reuseport.map { .string($0.rawValue) } ?? .null,
       "mode": JSON(optional: mode), "user": JSON(optional: user), "group": JSON(optional: group),
     ]
   }
@@ -54,6 +55,10 @@ extension ListenerConfiguration {
       backlog: Int32(truncatingIfNeeded: try json.integer("backlog")))
     isNonblocking = try json.boolean("nonblocking")
     isIPv6Only = try json.optional("ipv6Only") == nil ? nil : try json.boolean("ipv6Only")
+    if let name = try json.optionalString("reuseport") {
+      guard let reuseport = Reuseport(rawValue: name) else { throw ConfigurationError("'reuseport' is unknown") }
+      self.reuseport = reuseport
+    }
     mode = try json.optionalUInt32("mode")
     user = try json.optionalUInt32("user")
     group = try json.optionalUInt32("group")
@@ -147,6 +152,7 @@ extension Address {
     case .tcp(.any, let port): ["port": .integer(Int(port))]
     case .tcp(.ipv4(let host), let port): ["ipv4": .string(host), "port": .integer(Int(port))]
     case .tcp(.ipv6(let host), let port): ["ipv6": .string(host), "port": .integer(Int(port))]
+    case .udp(let host, let port): ["udp": Address.tcp(host, port: port).json]
     case .unix(let path): ["unix": .string(path)]
     case .systemd(let name): ["systemd": .string(name)]
     }
@@ -157,6 +163,11 @@ extension Address {
       self = .unix(path: try json.string("unix"))
     } else if json["systemd"] != nil {
       self = .systemd(name: try json.string("systemd"))
+    } else if let datagrams = json["udp"] {
+      guard case .tcp(let host, let port) = try Address(json: datagrams) else {
+        throw ConfigurationError("'udp' has no port")
+      }
+      self = .udp(host, port: port)
     } else {
       let host: Host =
         if json["ipv4"] != nil {
@@ -192,6 +203,7 @@ extension Settings {
       "beforeReload": .boolean(hooks.contains(.beforeReload)),
       "afterTakeover": .boolean(hooks.contains(.afterTakeover)),
       "hookTimeout": .integer(hookTimeout.wholeMilliseconds),
+      "queuePerSlot": .boolean(queuePerSlot),
     ]
   }
 
@@ -207,6 +219,7 @@ extension Settings {
         first: try json.duration("backoffFirst"), longest: try json.duration("backoffLongest"),
         forgivenAfter: try json.duration("backoffForgivenAfter")),
       hookTimeout: try json.duration("hookTimeout"))
+    queuePerSlot = try json.boolean("queuePerSlot")
     if try json.boolean("beforeReload") { hooks.insert(.beforeReload) }
     if try json.boolean("afterTakeover") { hooks.insert(.afterTakeover) }
   }

@@ -10,6 +10,9 @@ public struct ListenerConfiguration: Hashable, Sendable {
   public var isNonblocking: Bool
   /// Whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY` in ipv6(7)); nil for what fits the address.
   public var isIPv6Only: Bool?
+  /// Whether each slot has a socket of its own (`SO_REUSEPORT` in socket(7)), and what chooses between them; nil for one
+  /// socket that all workers share.
+  public var reuseport: Reuseport?
   /// The permissions of a unix socket's file, or nil for what umask(2) leaves.
   public var mode: UInt32?
   /// The owner of a unix socket's file, or nil for the master's user.
@@ -42,6 +45,14 @@ public struct ListenerConfiguration: Hashable, Sendable {
   }
 }
 
+/// What chooses between the sockets that the slots have of a listener.
+public enum Reuseport: String, Hashable, Sendable {
+  /// Chance for connections, and the sender's address and port for datagrams.
+  case even
+  /// The processor that a packet arrives at: slot n has processor n (`SO_INCOMING_CPU` in socket(7)).
+  case cpu
+}
+
 /// What a listener may be called (sd_listen_fds_with_names(3)).
 public enum ListenerName {
   /// Checks a name that the operator chose.
@@ -57,6 +68,7 @@ public enum ListenerName {
   static func derived(from address: Address) -> String {
     switch address {
     case .tcp(_, let port): "tcp-\(port)"
+    case .udp(_, let port): "udp-\(port)"
     case .unix(let path): "unix-" + ServiceName.derived(from: path)
     case .systemd(let name): name
     }

@@ -48,7 +48,7 @@ public struct ListenerPlan: Hashable, Sendable {
   ) throws(ConfigurationError) {
     let fixed: [(String, Bool)] = [
       ("nonblocking", open.isNonblocking != wanted.isNonblocking),
-      ("ipv6-only", open.takesIPv6Only != wanted.takesIPv6Only),
+      ("ipv6-only", open.takesIPv6Only != wanted.takesIPv6Only), ("reuseport", open.reuseport != wanted.reuseport),
     ]
     guard let changed = fixed.first(where: \.1) else { return }
     throw ConfigurationError(
@@ -61,9 +61,9 @@ extension ListenerConfiguration {
   /// Whether an IPv6 socket takes no IPv4 connections, as chosen or by its address; nil where that has no meaning.
   public var takesIPv6Only: Bool? {
     switch address {
-    case .tcp(.any, _): isIPv6Only ?? false
-    case .tcp(.ipv6, _): isIPv6Only ?? true
-    case .tcp(.ipv4, _), .unix, .systemd: nil
+    case .tcp(.any, _), .udp(.any, _): isIPv6Only ?? false
+    case .tcp(.ipv6, _), .udp(.ipv6, _): isIPv6Only ?? true
+    case .tcp(.ipv4, _), .udp(.ipv4, _), .unix, .systemd: nil
     }
   }
 }
@@ -72,7 +72,7 @@ extension Address {
   /// Whether the kernel chooses the port.
   public var isChosenByKernel: Bool {
     switch self {
-    case .tcp(_, let port): port == 0
+    case .tcp(_, let port), .udp(_, let port): port == 0
     case .unix, .systemd: false
     }
   }

@@ -6,12 +6,21 @@ public enum StoredName {
   private static let maximumLength = 255
 
   /// The name of this listener: its own and its address, since both tell it from others that are open at the same time.
-  public static func of(_ listener: ListenerConfiguration) -> String {
+  /// With `reuseport` it has a socket for each slot, of which this is one: those after the first have their number in it.
+  public static func of(_ listener: ListenerConfiguration, socket: Int = 0) -> String {
     let full = "\(listener.name)=\(listener.address)"
-    let escaped = prefix + escape(full)
+    let escaped = prefix + (socket == 0 ? "" : "\(socket)/") + escape(full)
     guard escaped.utf8.count > maximumLength else { return escaped }
     let end = "~" + hexadecimal(hash(full))
     return String(decoding: escaped.utf8.prefix(maximumLength - end.utf8.count), as: UTF8.self) + end
+  }
+
+  /// Which of its listener's sockets has this name.
+  public static func socket(of name: String) -> Int {
+    let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { (0x30...0x39).contains($0) }
+    let end = name.utf8.index(name.utf8.startIndex, offsetBy: prefix.utf8.count + digits.count, limitedBy: name.utf8.endIndex)
+    guard let end, end < name.utf8.endIndex, name.utf8[end] == UInt8(ascii: "/") else { return 0 }
+    return Int(String(Substring(digits))) ?? 0
   }
 
   /// Whether a descriptor of this name was stored by a master.

@@ -72,7 +72,7 @@ public enum ControlInterface {
       slot: int,
       generation: int,
       role: (current, candidate, retiree),
-      state: (starting, ready, draining, remains, killed),
+      state: (starting, ready, emptying, draining, remains, killed),
       # seconds since 1970
       started: int,
       # how many workers of the slot were lost since the service was started
@@ -83,7 +83,7 @@ public enum ControlInterface {
       cpuMilliseconds: ?int,
       # what it said of itself by STATUS=
       status: ?string,
-      # until it is killed, of a retiree
+      # until it is killed, of a retiree; until it is told to drain, of a worker whose queue is emptied
       millisecondsLeft: ?int
     )
 

@@ -14,6 +14,9 @@ public enum Event: Hashable, Sendable {
   /// The operator asks for this many workers.
   case workersRequested(Int)
 
+  /// No connection waits for any of the slots from this one up, and none will: all of them go.
+  case queuesEmpty(from: Int)
+
   /// What `Effect.prepare` ordered is done. `settings` if they have been read anew: they hold from its takeover on.
   case generationPrepared(Generation, settings: Settings? = nil)
   /// What `Effect.prepare` ordered can't be done.

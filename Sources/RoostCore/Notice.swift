@@ -39,6 +39,8 @@ public enum Notice: Hashable, Sendable {
 
   /// The number of workers changes; `latched` if it has to wait.
   case scaled(from: Int, to: Int, latched: Latch?)
+  /// A slot goes although connections wait for it: its time is over.
+  case queueNotEmpty(slot: Int, timeout: Duration)
   /// The number of workers can't go below one, or above the most.
   case scaleRefused(at: Int)
 

@@ -58,6 +58,8 @@ public struct Reload: Hashable, Sendable, Codable {
   public internal(set) var settings: Settings
   /// How many workers were wanted before this reload's settings asked for another number.
   public internal(set) var workersBefore: Int?
+  /// How many slots there were then.
+  public internal(set) var slotsBefore: Int?
   /// How many slots, from slot 0 up, have been taken over.
   public internal(set) var moved = 0
   /// Whether another reload was asked for since.

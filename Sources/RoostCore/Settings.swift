@@ -29,12 +29,15 @@ public struct Settings: Hashable, Sendable, Codable {
   public var hooks: Set<Hook>
   /// How long such a command may take.
   public var hookTimeout: Duration
+  /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
+  public var queuePerSlot: Bool
 
   /// Settings with the given values.
   public init(
     workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
     startAttempts: Int = 3, settle: Duration = .seconds(1), drainTimeout: Duration = .seconds(60),
-    backoff: Backoff = Backoff(), hooks: Set<Hook> = [], hookTimeout: Duration = .seconds(60)
+    backoff: Backoff = Backoff(), hooks: Set<Hook> = [], hookTimeout: Duration = .seconds(60),
+    queuePerSlot: Bool = false
   ) {
     self.workers = workers
     self.surge = surge
@@ -45,6 +48,7 @@ public struct Settings: Hashable, Sendable, Codable {
     self.backoff = backoff
     self.hooks = hooks
     self.hookTimeout = hookTimeout
+    self.queuePerSlot = queuePerSlot
   }
 }
 

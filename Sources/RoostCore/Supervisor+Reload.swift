@@ -25,6 +25,7 @@ extension Supervisor {
     order(.announce(.reloading))
     askForTime(at: now)
     order(.report(.reloadBegan(newest)))
+    keepSlots()
     for index in slots.indices {
       switch slots[index].current {
       case .backingOff: slots[index].current = .vacant  // Its candidate is on its way.
@@ -41,6 +42,7 @@ extension Supervisor {
       if let settings { reload.settings = settings }
       if reload.settings.workers != self.settings.workers {
         reload.workersBefore = desiredWorkers
+        reload.slotsBefore = slots.count
         order(.report(.scaled(from: desiredWorkers, to: reload.settings.workers, latched: .reload)))
         desiredWorkers = reload.settings.workers
         // The slots that are added have only a candidate.
@@ -141,9 +143,9 @@ extension Supervisor {
   /// Takes back what the settings of a failed reload have changed in the number of workers; what operators have asked for
   /// meanwhile stays.
   private mutating func unscale(_ reload: Reload) {
-    guard let before = reload.workersBefore else { return }
+    guard let before = reload.workersBefore, let slotsBefore = reload.slotsBefore else { return }
     desiredWorkers = min(max(before + desiredWorkers - reload.settings.workers, 1), Settings.maximumWorkers)
-    while slots.count > before, let last = slots.last, last.current == .vacant { slots.removeLast() }
+    while slots.count > slotsBefore, let last = slots.last, last.current == .vacant { slots.removeLast() }
   }
 
   /// The reload is given up. Its candidates may be serving, so they drain like any retiree; slots that moved stay moved.

@@ -26,10 +26,13 @@ extension Supervisor {
       let worker = spawn(slot: slots.count, generation: serving, settings, at: now)
       slots.append(Slot(current: .worker(worker)))
     }
-    while slots.count > desiredWorkers {
-      guard let worker = slots.removeLast().worker else { continue }
-      retire(worker, at: now)
-      order(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+    guard settings.queuePerSlot else { return removeSlots(downTo: desiredWorkers, at: now) }
+    for index in slots.indices {
+      if index < desiredWorkers {
+        slots[index].emptyBy = nil
+      } else if slots[index].emptyBy == nil {
+        slots[index].emptyBy = now + settings.drainTimeout
+      }
     }
   }
 }

@@ -13,7 +13,8 @@ extension Supervisor {
       case .preparing(let until) where until <= now: preparationTimedOut(reload, at: now)
       case .settling, .preparing, .awaitingHook, .starting: break
       }
-    case .idle, .starting, .serving, .stopping, .stopped: break
+    case .serving: removeOverdueSlots(at: now)
+    case .idle, .starting, .stopping, .stopped: break
     }
     killOverdueHooks(at: now)
     killOverdue(at: now)

@@ -54,6 +54,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
     case .stopAtOnceRequested(let requester): stopAtOnceRequested(by: requester, at: now)
     case .scaleRequested(let change): scaleRequested(by: change, at: now)
     case .workersRequested(let wanted): workersRequested(wanted, at: now)
+    case .queuesEmpty(let first): queuesEmpty(from: first, at: now)
     case .generationPrepared(let generation, let settings): generationPrepared(generation, settings, at: now)
     case .generationNotPrepared(let generation, let reason): generationNotPrepared(generation, reason, at: now)
     case .hookEnded(let hook, let generation, let failure): hookEnded(hook, generation, failure, at: now)

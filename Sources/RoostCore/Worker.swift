@@ -96,6 +96,8 @@ public struct Slot: Hashable, Sendable, Codable {
   public internal(set) var candidate: Worker?
   /// How many workers in a row have failed here.
   public internal(set) var failures = 0
+  /// Of a slot that goes, the time at which it does even if connections wait for it; nil of one that stays.
+  public internal(set) var emptyBy: Instant?
 
   /// The current worker, if there is one.
   public var worker: Worker? {
@@ -112,7 +114,7 @@ public struct Slot: Hashable, Sendable, Codable {
       case .backingOff(let until): until
       case .worker(let worker): worker.deadline
       }
-    return earliest(own, candidate?.deadline)
+    return earliest(earliest(own, candidate?.deadline), emptyBy)
   }
 }
 

@@ -19,21 +19,29 @@ struct FdStore {
   /// Gives systemd a copy. What systemd has already it doesn't take twice.
   func keep(_ listener: Listener) {
     // What systemd has opened it keeps anyway.
-    guard isThere, !listener.isForeign, listener.storedName == nil else { return }
-    let name = StoredName.of(listener.configuration)
-    do {
-      try ServiceNotification.send("FDSTORE=1\nFDNAME=\(name)", with: listener.descriptor.number)
-      listener.storedName = name
-    } catch {
-      log.warning("cannot keep \(listener.title) with systemd: \(error)")
+    guard isThere, !listener.isForeign else { return }
+    let numbers = listener.numbers
+    while listener.storedNames.count < numbers.count {
+      let socket = listener.storedNames.count
+      let name = StoredName.of(listener.configuration, socket: socket)
+      do {
+        try ServiceNotification.send("FDSTORE=1\nFDNAME=\(name)", with: numbers[socket])
+      } catch {
+        return log.warning("cannot keep \(listener.title) with systemd: \(error)")
+      }
+      listener.storedNames.append(name)
     }
+  }
+
+  /// Takes back the sockets of slots that are gone.
+  func dropClosed(_ listener: Listener) {
+    while listener.storedNames.count > listener.numbers.count { drop(listener.storedNames.removeLast()) }
   }
 
   /// Takes it back, for good.
   func drop(_ listener: Listener) {
-    guard let name = listener.storedName else { return }
-    listener.storedName = nil
-    drop(name)
+    for name in listener.storedNames { drop(name) }
+    listener.storedNames = []
   }
 
   /// Drops what is kept under this name.

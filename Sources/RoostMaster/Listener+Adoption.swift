@@ -37,6 +37,9 @@ struct InheritedSocket {
     return copy.get(SOL_SOCKET, SO_ACCEPTCONN) == 1 && copy.get(SOL_SOCKET, SO_TYPE) == Int32(SOCK_STREAM.rawValue)
   }
 
+  /// Whether it is a UDP socket.
+  var isDatagram: Bool { copy.get(SOL_SOCKET, SO_PROTOCOL) == Int32(IPPROTO_UDP) }
+
   /// Another descriptor of the same socket.
   var copy: Descriptor { Descriptor(adopting: fcntl(descriptor, F_DUPFD_CLOEXEC, 3)) }
 }
@@ -70,7 +73,7 @@ struct Adoption {
   ) throws(MasterError) -> [Listener] {
     switch wanted.address {
     case .systemd(let name): return try takeAll(named: name, for: wanted)
-    case .tcp, .unix: break
+    case .tcp, .udp, .unix: break
     }
     guard let index = try match(wanted, reserved) else { return [] }
     let socket = sockets.remove(at: index)
@@ -78,18 +81,39 @@ struct Adoption {
     // As configured, whatever its former workers have made of it: there are none that it could surprise.
     let flags = fcntl(descriptor.number, F_GETFL)
     _ = fcntl(descriptor.number, F_SETFL, wanted.isNonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
-    listen(descriptor.number, wanted.backlog)
+    if !socket.isDatagram { listen(descriptor.number, wanted.backlog) }
     guard case .unix(let path) = wanted.address else { return [listener(wanted, socket, descriptor, nil)] }
     guard Listener.allow(wanted, path) else { throw Listener.error(wanted) }
     return [listener(wanted, socket, descriptor, socket.isStored ? SocketFile(path: path) : nil)]
   }
 
-  private func listener(
+  private mutating func listener(
     _ wanted: ListenerConfiguration, _ socket: InheritedSocket, _ descriptor: consuming Descriptor, _ file: SocketFile?
   ) -> Listener {
-    Listener(
+    let further = wanted.reuseport == nil ? [] : takeFurther(of: socket, SocketAddress.local(of: descriptor)?.text)
+    return Listener(
       wanted, adopting: descriptor, socketFile: file, passedName: socket.isStored ? nil : socket.name,
-      storedName: socket.isStored ? socket.name : nil)
+      storedNames: socket.isStored ? [socket.name] + further.map(\.name) : [],
+      further: further.map { SlotSocket(adopting: Descriptor(adopting: $0.descriptor)) })
+  }
+
+  /// The sockets of the slots after the first, in their order, which systemd doesn't keep.
+  private mutating func takeFurther(of first: InheritedSocket, _ address: String?) -> [InheritedSocket] {
+    guard first.isStored else { return [] }
+    var further: [InheritedSocket] = []
+    while let index = sockets.firstIndex(where: { socket in
+      socket.isStored && StoredName.socket(of: socket.name) == further.count + 1
+        && socket.isDatagram == first.isDatagram && SocketAddress.local(of: socket.copy)?.text == address
+    }) {
+      further.append(sockets.remove(at: index))
+    }
+    return further
+  }
+
+  /// Has what a former master has stored, and nobody has taken, make room at its addresses.
+  func hideStored() -> Bool {
+    for socket in sockets where socket.isStored { Listener.hide(socket.descriptor) }
+    return sockets.contains(where: \.isStored)
   }
 
   /// By its name in the fd store, then by its name in a .socket unit, which has to fit; then by its address.
@@ -121,8 +145,9 @@ struct Adoption {
           + (others.isEmpty ? "none" : others.joined(separator: ", "))
           + " (it is set by FileDescriptorName= in the .socket unit)")
     }
-    guard matches.allSatisfy(\.isListening) else {
-      throw MasterError("cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket")
+    guard matches.allSatisfy({ $0.isListening || $0.isDatagram }) else {
+      throw MasterError(
+        "cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket, and none for UDP")
     }
     sockets.removeAll { $0.name == name }
     return matches.map { Listener(wanted, adopting: Descriptor(adopting: $0.descriptor), passedName: name) }
@@ -133,13 +158,13 @@ extension ListenerConfiguration {
   /// Whether a socket is what this would open: its type, its address, and that it listens.
   fileprivate func fits(_ socket: InheritedSocket) -> Bool {
     let descriptor = socket.copy
-    guard socket.isListening,
+    guard isForDatagrams ? socket.isDatagram : socket.isListening, sharesItsAddress(socket, descriptor),
       // One that a former master had begun to close lets nobody in.
       descriptor.get(SOL_SOCKET, SO_BINDTOIFINDEX) ?? 0 == 0,
       let local = SocketAddress.local(of: descriptor)
     else { return false }
     switch address {
-    case .tcp(let host, let port):
+    case .tcp(let host, let port), .udp(let host, let port):
       guard let actual = local.port, SocketAddress(host, port: port == 0 ? actual : port).text == local.text else {
         return false
       }
@@ -157,5 +182,19 @@ extension ListenerConfiguration {
     case .systemd:
       return false
     }
+  }
+
+  private var isForDatagrams: Bool {
+    switch address {
+    case .udp: true
+    case .tcp, .unix, .systemd: false
+    }
+  }
+
+  /// A group can only be gone on with as a group, from its first socket on.
+  private func sharesItsAddress(_ socket: InheritedSocket, _ descriptor: borrowing Descriptor) -> Bool {
+    let isShared = descriptor.get(SOL_SOCKET, SO_REUSEPORT) == 1
+    guard socket.isStored else { return reuseport == nil || isShared }
+    return isShared == (reuseport != nil) && StoredName.socket(of: socket.name) == 0
   }
 }

@@ -2,19 +2,26 @@ import Glibc
 import RoostConfiguration
 import RoostJSON
 
-/// A listening socket that the master owns and its workers inherit.
+/// A listening socket, or one for datagrams, that the master owns and its workers inherit. With `reuseport` it is a group
+/// of sockets (Listener+Reuseport.swift).
 final class Listener {
   /// What the operator wants of it. A takeover changes what can be changed in place.
   private(set) var configuration: ListenerConfiguration
   /// The address that it really has, as the operator would write it.
   let address: String
   let descriptor: Descriptor
+  /// Whether it is a socket for datagrams: it has no accept queue.
+  let isDatagram: Bool
+  /// With `reuseport`: the sockets of the slots from 1 up, in the order in which they joined the group.
+  var furtherSockets: [SlotSocket] = []
+  /// With `reuseport`: the slots whose sockets the kernel chooses from.
+  var steered: [Range<Int>] = []
   /// The file that goes with it; nil if there is none, or it isn't this listener's to remove.
   private var socketFile: SocketFile?
   /// The name under which a .socket unit has passed it: systemd opened it, and goes on listening when nobody else does.
   let passedName: String?
-  /// The name under which systemd keeps a copy for the next master.
-  var storedName: String?
+  /// The names under which systemd keeps its sockets for the next master, from the first on.
+  var storedNames: [String]
   /// Whether it lets nobody in any more, and closes with the last worker that has it.
   private(set) var isRetired = false
   /// What is known of the connections that wait to be accepted.
@@ -23,14 +30,17 @@ final class Listener {
   /// A listener of an open socket, with the file that is to be removed with it.
   init(
     _ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil,
-    passedName: String? = nil, storedName: String? = nil
+    passedName: String? = nil, storedNames: [String] = [], further: [SlotSocket] = []
   ) {
     configuration = wanted
-    address = SocketAddress.local(of: descriptor)?.text ?? "?"
+    isDatagram = descriptor.get(SOL_SOCKET, SO_TYPE) == Int32(SOCK_DGRAM.rawValue)
+    let text = SocketAddress.local(of: descriptor)?.text ?? "?"
+    address = isDatagram ? "udp:\(text)" : text
     self.descriptor = descriptor
     self.socketFile = socketFile
     self.passedName = passedName
-    self.storedName = storedName
+    self.storedNames = storedNames
+    furtherSockets = further
     // An adopted socket may have dropped something before, which is no reload's.
     sampleQueue()
     queue.beginReload()
@@ -42,21 +52,25 @@ final class Listener {
     let socket: SavedDescriptor
     let socketFile: SocketFile?
     let passedName: String?
-    let storedName: String?
+    let storedNames: [String]
     let isRetired: Bool
     let queue: AcceptQueue
+    /// The further sockets of a group.
+    let further: [SavedDescriptor]
   }
 
   var saved: Saved {
     Saved(
       configuration: configuration.json, socket: SavedDescriptor(descriptor), socketFile: socketFile,
-      passedName: passedName, storedName: storedName, isRetired: isRetired, queue: queue)
+      passedName: passedName, storedNames: storedNames, isRetired: isRetired, queue: queue,
+      further: furtherSockets.map { SavedDescriptor($0.descriptor) })
   }
 
   convenience init(restoring saved: Saved) throws(ConfigurationError) {
     self.init(
       try ListenerConfiguration(json: saved.configuration), adopting: saved.socket.adopt(),
-      socketFile: saved.socketFile, passedName: saved.passedName, storedName: saved.storedName)
+      socketFile: saved.socketFile, passedName: saved.passedName, storedNames: saved.storedNames,
+      further: saved.further.map { SlotSocket(adopting: $0.adopt()) })
     isRetired = saved.isRetired
     queue = saved.queue
   }
@@ -78,7 +92,8 @@ final class Listener {
 
   /// Sets the length of the accept queue; safe at any time, also with connections in it (listen(2)).
   func restoreBacklog() {
-    listen(descriptor.number, configuration.backlog)
+    if isDatagram { return }
+    for number in numbers { listen(number, configuration.backlog) }
   }
 
   /// Takes on what the operator wants of it now, as far as an open socket can. Whether the file got its permissions.
@@ -100,54 +115,83 @@ final class Listener {
     }
     // A listener of a network interface that doesn't exist is found by no SYN, so the kernel refuses new connections.
     // Handshakes that have begun are completed. A shutdown(2) or connect(2) would reset what is queued.
-    guard descriptor.set(SOL_SOCKET, SO_BINDTOIFINDEX, .max) else { return }
-    // The address may be wanted anew before the last worker has let go of this: see `bind`.
-    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
+    for number in numbers { Self.hide(number) }
+  }
+
+  /// Makes room at an address: see `bind`.
+  static func hide(_ number: Int32) {
+    guard setOption(number, SOL_SOCKET, SO_BINDTOIFINDEX, .max) else { return }
+    // The address may be wanted anew before the last worker has let go of this.
+    setOption(number, SOL_SOCKET, SO_REUSEPORT, 1)
   }
 
   /// Looks at the accept queue.
-  func sampleQueue() { queue.sample([descriptor.number]) }
+  func sampleQueue() { if !isDatagram { queue.sample(numbers) } }
 
-  /// Opens what the operator asked for, beside the listeners that are open already.
-  static func open(_ wanted: ListenerConfiguration, beside others: [Listener]) throws(MasterError) -> Listener {
+  /// Opens what the operator asked for, beside the listeners that are open already; `isCrowded` if sockets that nobody
+  /// has taken may have the address, which were told to make room.
+  static func open(
+    _ wanted: ListenerConfiguration, beside open: [Listener], isCrowded: Bool = false
+  ) throws(MasterError) -> Listener {
+    let others = Neighbours(listeners: open, makeRoom: isCrowded || open.contains(where: \.isRetired))
+    return try Self.open(wanted, beside: others)
+  }
+
+  private static func open(_ wanted: ListenerConfiguration, beside others: Neighbours) throws(MasterError) -> Listener {
     switch wanted.address {
+    case .tcp(let host, let port) where wanted.reuseport != nil:
+      try openGroup(SOCK_STREAM, host, port: port, for: wanted, beside: others)
+    case .udp(let host, let port) where wanted.reuseport != nil:
+      try openGroup(SOCK_DGRAM, host, port: port, for: wanted, beside: others)
     case .tcp(let host, let port): try openTCP(host, port: port, for: wanted, beside: others)
+    case .udp(let host, let port):
+      Listener(wanted, adopting: try bound(SOCK_DGRAM, host, port: port, for: wanted, beside: others))
     case .unix(let path): try openUnix(path, for: wanted)
     case .systemd: preconditionFailure("a socket that systemd passes isn't opened")
     }
   }
 
   private static func openTCP(
-    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration, beside others: [Listener]
+    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration, beside others: Neighbours
   ) throws(MasterError) -> Listener {
+    let descriptor = try bound(SOCK_STREAM, host, port: port, for: wanted, beside: others)
+    guard listen(descriptor.number, wanted.backlog) == 0 else { throw error(wanted, beside: others) }
+    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
+    return Listener(wanted, adopting: descriptor)
+  }
+
+  /// A socket that has its address and doesn't listen yet; `isShared` if others may have the same.
+  static func bound(
+    _ type: __socket_type, _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration,
+    beside others: Neighbours, isShared: Bool = false
+  ) throws(MasterError) -> Descriptor {
     var address = SocketAddress(host, port: port)
-    var number = socket(address.family, streamSocket(wanted), 0)
+    var number = socket(address.family, flags(type, wanted.isNonblocking), 0)
     if number < 0, errno == EAFNOSUPPORT, host == .any {
       // A kernel without IPv6: "all addresses" are those of IPv4.
       address = SocketAddress(.ipv4("0.0.0.0"), port: port)
-      number = socket(address.family, streamSocket(wanted), 0)
+      number = socket(address.family, flags(type, wanted.isNonblocking), 0)
     }
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
-    // Connections of a former run that are in TIME_WAIT don't stand in the way (socket(7)).
-    descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1)
+    // Connections of a former run that are in TIME_WAIT don't stand in the way (socket(7)). Datagram sockets have no such
+    // state, and with this option two of them could share an address without knowing.
+    if type == SOCK_STREAM { descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
+    if isShared { descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1) }
     if address.family == AF_INET6 {
       descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0)
     }
-    guard bind(address, descriptor, beside: others), listen(descriptor.number, wanted.backlog) == 0 else {
-      throw error(wanted, beside: others)
-    }
-    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
-    return Listener(wanted, adopting: descriptor)
+    guard bind(address, descriptor, beside: others) else { throw error(wanted, beside: others) }
+    return descriptor
   }
 
   /// Binds, also where a retired listener still has the address: both say for this moment that they share it. Nobody
   /// connects to the retired one, so the new one gets all.
   private static func bind(
-    _ address: SocketAddress, _ descriptor: borrowing Descriptor, beside others: [Listener]
+    _ address: SocketAddress, _ descriptor: borrowing Descriptor, beside others: Neighbours
   ) -> Bool {
     if address.bind(descriptor) { return true }
-    guard errno == EADDRINUSE, others.contains(where: \.isRetired) else { return false }
+    guard errno == EADDRINUSE, others.makeRoom else { return false }
     descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
     return address.bind(descriptor)
   }
@@ -156,7 +200,7 @@ final class Listener {
     _ path: String, for wanted: ListenerConfiguration
   ) throws(MasterError) -> Listener {
     let address = SocketAddress(unix: path)
-    let number = socket(AF_UNIX, streamSocket(wanted), 0)
+    let number = socket(AF_UNIX, flags(SOCK_STREAM, wanted.isNonblocking), 0)
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
     var isBound = address.bind(descriptor)
@@ -188,7 +232,7 @@ final class Listener {
   }
 
   static func error(
-    _ wanted: ListenerConfiguration, _ number: Int32 = errno, beside others: [Listener] = []
+    _ wanted: ListenerConfiguration, _ number: Int32 = errno, beside others: Neighbours = Neighbours()
   ) -> MasterError {
     let hint: String? =
       switch number {
@@ -202,24 +246,34 @@ final class Listener {
     return MasterError(cannot: "listen on \(wanted.name)=\(wanted.address)", number, hint: hint)
   }
 
-  private static func hasPort(of wanted: ListenerConfiguration, _ others: [Listener]) -> Listener? {
-    guard case .tcp(_, let port) = wanted.address, port != 0 else { return nil }
-    return others.first { SocketAddress.local(of: $0.descriptor)?.port == port }
+  private static func hasPort(of wanted: ListenerConfiguration, _ others: Neighbours) -> Listener? {
+    switch wanted.address {
+    case .tcp(_, let port) where port != 0:
+      return others.listeners.first { !$0.isDatagram && SocketAddress.local(of: $0.descriptor)?.port == port }
+    case .udp(_, let port) where port != 0:
+      return others.listeners.first { $0.isDatagram && SocketAddress.local(of: $0.descriptor)?.port == port }
+    case .tcp, .udp, .unix, .systemd: return nil
+    }
   }
 
   /// Blocking unless asked for, as systemd passes sockets too: the flag is shared with every process that holds the
   /// socket, so the master never changes it later.
-  private static func streamSocket(_ wanted: ListenerConfiguration) -> Int32 {
-    Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
-      | (wanted.isNonblocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
+  static func flags(_ type: __socket_type, _ isNonblocking: Bool) -> Int32 {
+    Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | (isNonblocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
   }
+}
+
+/// What is open where a listener is to be opened.
+struct Neighbours {
+  var listeners: [Listener] = []
+  /// Whether one of them, or a socket that nobody has taken, may have the address and makes room for another.
+  var makeRoom = false
 }
 
 extension Descriptor {
   @discardableResult
   borrowing func set(_ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
-    var value = value
-    return setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
+    setOption(number, level, option, value)
   }
 
   borrowing func get(_ level: Int32, _ option: Int32) -> Int32? {
@@ -227,4 +281,10 @@ extension Descriptor {
     var length = socklen_t(MemoryLayout<Int32>.size)
     return getsockopt(number, level, option, &value, &length) == 0 ? value : nil
   }
+}
+
+@discardableResult
+private func setOption(_ number: Int32, _ level: Int32, _ option: Int32, _ value: Int32) -> Bool {
+  var value = value
+  return setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) == 0
 }

@@ -29,6 +29,8 @@ extension Master {
     guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
     do {
       let process = try spawner.spawn(id, release: release)
+      // Its slot may have got sockets of its own.
+      for passed in release.listeners { fdStore.keep(passed.listener) }
       processes.append(process)
       watch(process)
       handle(.workerStarted(id))

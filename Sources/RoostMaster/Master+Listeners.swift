@@ -25,25 +25,29 @@ extension Master {
       throw MasterError(error.description)
     }
     let reserved = wanted.compactMap(\.address.nameInSystemd)
-    var passed: [PassedListener] = []
+    var passed: [[Listener]] = []
     var added: [Listener] = []
     do {
       for (step, wanted) in zip(plan.steps, wanted) {
         switch step {
-        case .keep(let indices):
-          passed += indices.map { PassedListener(configuration: wanted, listener: staying[$0]) }
+        case .keep(let indices): passed.append(indices.map { staying[$0] })
         case .open:
-          var listeners = try adoption.take(for: wanted, reserved: reserved)
-          if listeners.isEmpty { listeners = [try Listener.open(wanted, beside: open + added)] }
-          added += listeners
-          passed += listeners.map { PassedListener(configuration: wanted, listener: $0) }
+          passed.append(try adoption.take(for: wanted, reserved: reserved))
+          added += passed[passed.count - 1]
         }
+      }
+      let isCrowded = adoption.hideStored()
+      for (index, wanted) in wanted.enumerated() where passed[index].isEmpty {
+        passed[index] = [try Listener.open(wanted, beside: open + added, isCrowded: isCrowded)]
+        added += passed[index]
       }
     } catch {
       for listener in added { adoption.giveBack(listener) }
       throw error
     }
-    return passed
+    return zip(wanted, passed).flatMap { wanted, listeners in
+      listeners.map { PassedListener(configuration: wanted, listener: $0) }
+    }
   }
 
   /// Gives a release what a configuration wants, and opens what isn't open.
@@ -144,7 +148,7 @@ extension Address {
   fileprivate var nameInSystemd: String? {
     switch self {
     case .systemd(let name): name
-    case .tcp, .unix: nil
+    case .tcp, .udp, .unix: nil
     }
   }
 }

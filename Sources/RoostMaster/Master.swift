@@ -56,6 +56,9 @@ public final class Master {
   var verdict: Verdict?
   private var sources: [Source] = []
   private var timer: Timer?
+  /// Looks at the queues of slots that go, while any do.
+  var queueWatch: QueueWatch?
+  var queueTimer: Timer?
 
   /// Checks and opens everything that the configuration asks for. Nothing is started yet.
   private init(_ handover: Handover, log: Log) throws(MasterError) {
@@ -195,6 +198,7 @@ public final class Master {
     finishUpgrade(from: version)
     reap()
     releaseDrains()
+    steer()
     reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     timer?.set(supervisor.nextDeadline?.microseconds)
     upstream.tellStatus(supervisor)
@@ -239,6 +243,7 @@ public final class Master {
       heldDrainTimer?.wentOff()
       releaseDrains()
     }
+    queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
     try control?.serve { [unowned self] in answer($0, $1) }
     try metricsServer?.serve { [unowned self] in metricsText($0) }
     try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
@@ -261,12 +266,14 @@ public final class Master {
         let effects = supervisor.handle(event, at: Clock.now())
         let retired = retireListeners()
         for effect in effects { perform(effect) }
+        steer()
         // Nothing waits for words to be found: a takeover's signals are out by now.
         for effect in effects { report(effect) }
         for listener in retired { log.info("\(listener.title) is closed to new connections") }
         answerDrained()
         forgetGone()
         closeUnusedListeners()
+        closeUnusedSockets()
         if isStopping { releaseDrains() }
       }
     }

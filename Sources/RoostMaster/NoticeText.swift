@@ -33,7 +33,8 @@ struct NoticeText {
         .remainsStopped, id, .warning,
         "\(name(id)) left processes behind, which were sent \(signal(id)) and have \(timeout.text)")
     case .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
-      .hookBegan, .hookSucceeded, .hookFailed, .scaled, .scaleRefused, .stopRequested, .stopAtOnceRequested:
+      .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stopRequested,
+      .stopAtOnceRequested:
       eventOfService(notice)
     }
   }
@@ -69,6 +70,10 @@ struct NoticeText {
         "\(hook.rawValue) failed: \(reason); generation \(generation.number) goes on serving")
     case .scaled(let from, let to, let latched):
       told(.scaled, nil, "scaling from \(count(from)) to \(to)\(waiting(latched))")
+    case .queueNotEmpty(let slot, let timeout):
+      told(
+        .queueNotEmpty, nil, .warning,
+        "slot \(slot) goes although connections may wait for it: its worker did not accept them within \(timeout.text)")
     case .scaleRefused(let at):
       told(
         .scaleRefused, nil, .warning,

@@ -82,7 +82,7 @@ struct SocketAddress {
     return result == 0 ? address : nil
   }
 
-  /// The TCP port; nil if it has none.
+  /// The port of a TCP or UDP socket.
   var port: UInt16? {
     withUnsafeBytes(of: storage) { bytes in
       switch family {

@@ -12,9 +12,11 @@ struct Spawner {
   func spawn(_ id: WorkerID, release: Release) throws(MasterError) -> WorkerProcess {
     let configuration = release.configuration
     let listeners = release.listeners
+    // Before the worker: its socket is there when it looks.
+    for passed in listeners { try passed.listener.openSockets(upTo: id.slot) }
     let notifySocket = try NotifySocket(service: service, worker: id.number)
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
-    var descriptors = listeners.map { $0.listener.descriptor.number }
+    var descriptors = listeners.map { $0.listener.number(slot: id.slot) }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
     if let number = pipe?.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)

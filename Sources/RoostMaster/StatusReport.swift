@@ -37,11 +37,13 @@ extension Master {
 
   private var workerReports: [JSON] {
     var reports: [JSON?] = []
-    for slot in supervisor.slots {
-      if let worker = slot.worker { reports.append(report(worker.id, "current", state(worker))) }
-      if let worker = slot.candidate { reports.append(report(worker.id, "candidate", state(worker))) }
-    }
     let now = Clock.now()
+    for slot in supervisor.slots {
+      if let worker = slot.worker {
+        reports.append(report(worker.id, "current", state(worker, of: slot), left: slot.emptyBy.map { $0 - now }))
+      }
+      if let worker = slot.candidate { reports.append(report(worker.id, "candidate", state(worker, of: slot))) }
+    }
     for retiree in supervisor.retirees {
       switch retiree.stage {
       case .draining(let until): reports.append(report(retiree.id, "retiree", "draining", left: until - now))
@@ -52,7 +54,10 @@ extension Master {
     return reports.compactMap(\.self)
   }
 
-  private func state(_ worker: Worker) -> String { worker.isReady ? "ready" : "starting" }
+  private func state(_ worker: Worker, of slot: Slot) -> String {
+    guard worker.isReady else { return "starting" }
+    return slot.emptyBy == nil ? "ready" : "emptying"
+  }
 
   private func report(_ id: WorkerID, _ role: String, _ state: String, left: Duration? = nil) -> JSON? {
     // Between its order and its start there is none.

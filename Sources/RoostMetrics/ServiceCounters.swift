@@ -76,7 +76,8 @@ public struct ServiceCounters: Hashable, Sendable {
       reloadsFailed[Cause(failure), default: 0] += 1
       lastReload = Reload(succeeded: false, ended: now, microseconds: after.microseconds)
     case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .hookBegan,
-      .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .stopRequested, .stopAtOnceRequested:
+      .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stopRequested,
+      .stopAtOnceRequested:
       break
     }
   }

@@ -2,7 +2,7 @@ import RoostConfiguration
 
 extension Options {
   private static let listenerOptions = [
-    "name", "address", "backlog", "nonblocking", "ipv6-only", "mode", "user", "group",
+    "name", "address", "backlog", "nonblocking", "ipv6-only", "reuseport", "mode", "user", "group",
   ]
 
   func listeners(_ reader: OptionReader) -> [ListenerConfiguration] {
@@ -39,6 +39,7 @@ extension Options {
     listener.backlog = own.integer("backlog", 1...65535).map { Int32($0) } ?? backlog
     listener.isNonblocking = own.boolean("nonblocking") ?? false
     listener.isIPv6Only = own.boolean("ipv6-only")
+    listener.reuseport = reuseport(own)
     listener.mode = own.parsed("mode", "octal digits such as \"0660\"", Self.mode)
     listener.user = own.located("user").flatMap { Users.user($0, "user", own) }
     listener.group = own.located("group").flatMap { Users.group($0, "group", own) }
@@ -94,10 +95,17 @@ extension Options {
       reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
       reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
     case .tcp: reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
-    case .unix: reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
+    case .udp(let host, _):
+      reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is UDP")
+      reject(["backlog"], "is the length of an accept queue, and this listener is UDP, which has none")
+      if case .ipv4 = host { reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port") }
+    case .unix:
+      reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
+      reject(["reuseport"], "belongs to TCP and UDP, and this listener is a unix socket")
     case .systemd:
       reject(
-        ["mode", "user", "group", "nonblocking", "ipv6-only"], "is up to the .socket unit that opens this listener")
+        ["mode", "user", "group", "nonblocking", "ipv6-only", "reuseport"],
+        "is up to the .socket unit that opens this listener")
     }
   }
 }

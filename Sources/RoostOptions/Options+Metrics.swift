@@ -17,6 +17,9 @@ extension Options {
     case .systemd:
       reader.report(value, "metrics", "the master opens this address itself, expected one without \"systemd:\"")
       return nil
+    case .udp:
+      reader.report(value, "metrics", "metrics are read over HTTP, expected an address without \"udp:\"")
+      return nil
     case .tcp, .unix, nil: return address
     }
   }

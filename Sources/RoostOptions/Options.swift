@@ -58,10 +58,13 @@ public struct Options {
       reader.add([Problem(place, nil, text)])
     }
     let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(command)
-    let settings = settings(reader)
+    var settings = settings(reader)
     let worker = worker(reader, command: command ?? [""])
+    let listeners = listeners(reader)
+    settings.queuePerSlot = listeners.contains { $0.reuseport != nil }
+    checkProcessors(listeners, workers: settings.workers, reader)
     let configuration = Configuration(
-      name: name, listeners: listeners(reader), pidFile: reader.path("pid-file", in: directory),
+      name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
       control: control(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)
     guard reader.problems.isEmpty else { throw Problems(reader.problems) }
     return configuration

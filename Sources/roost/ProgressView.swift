@@ -57,7 +57,7 @@ final class LiveProgress: ProgressView {
       began = time
       rows = [:]
       order = []
-    case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled:
+    case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty:
       headline = event.string("message") ?? headline
     case .tookOver:
       headline = event.string("message") ?? headline

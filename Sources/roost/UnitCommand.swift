@@ -143,7 +143,7 @@ struct Unit {
 extension Address {
   fileprivate var isPrivileged: Bool {
     switch self {
-    case .tcp(_, let port): (1..<1024).contains(port)
+    case .tcp(_, let port), .udp(_, let port): (1..<1024).contains(port)
     case .unix, .systemd: false
     }
   }

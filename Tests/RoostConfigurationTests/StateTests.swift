@@ -26,12 +26,16 @@ struct StateTests {
     var both = ListenerConfiguration(name: "b", address: .tcp(.ipv6("::1"), port: 65535))
     both.isIPv6Only = true
     both.isNonblocking = true
+    var quic = ListenerConfiguration(name: "q", address: .udp(.ipv4("127.0.0.1"), port: 443))
+    quic.reuseport = .cpu
+    var each = ListenerConfiguration(name: "e", address: .udp(.any, port: 0))
+    each.reuseport = .even
     return Configuration(
       name: "web",
       listeners: [
         ListenerConfiguration(name: "http", address: .tcp(.any, port: 80)),
         ListenerConfiguration(name: "a", address: .tcp(.ipv4("127.0.0.1"), port: 0)), both, admin,
-        ListenerConfiguration(name: "s", address: .systemd(name: "http")),
+        ListenerConfiguration(name: "s", address: .systemd(name: "http")), quic, each,
       ],
       pidFile: pidFile, control: ControlConfiguration(directory: "/run/roost/web", group: 33),
       metrics: pidFile == nil ? nil : .tcp(.ipv4("127.0.0.1"), port: 9100), worker: worker,
@@ -39,7 +43,7 @@ struct StateTests {
         workers: 4, surge: .max, readiness: readiness, startAttempts: 2, settle: .milliseconds(1500),
         drainTimeout: .seconds(7),
         backoff: Backoff(first: .milliseconds(1), longest: .seconds(2), forgivenAfter: .seconds(3)),
-        hooks: [.beforeReload], hookTimeout: .seconds(5)))
+        hooks: [.beforeReload], hookTimeout: .seconds(5), queuePerSlot: true))
   }
 
   @Test("A configuration comes out as it went in")

@@ -32,6 +32,9 @@ struct TextTests {
       ("unix:/run/x.sock", .unix(path: "/run/x.sock"), "unix:/run/x.sock"),
       ("unix:x.sock", .unix(path: "/srv/x.sock"), "unix:/srv/x.sock"),
       ("systemd:http", .systemd(name: "http"), "systemd:http"),
+      ("udp:443", .udp(.any, port: 443), "udp:*:443"),
+      ("udp:127.0.0.1:443", .udp(.ipv4("127.0.0.1"), port: 443), "udp:127.0.0.1:443"),
+      ("udp:[::1]:443", .udp(.ipv6("::1"), port: 443), "udp:[::1]:443"),
     ] {
       #expect(try Address(parsing: text, directory: "/srv") == address)
       #expect(address.description == written)
@@ -44,7 +47,7 @@ struct TextTests {
     arguments: [
       "", ":", "80x", "65536", "-1", "+80", ":80", "localhost:80", "::1:80", "[::1]", "[127.0.0.1]:80", "1.2.3:80",
       "127.0.0.1:", "127.0.0.1:80:80", "unix:", "unix:/run/", "unix:/" + String(repeating: "x", count: 107),
-      "systemd:", "systemd:a:b", "tcp:80", "٨٠",
+      "systemd:", "systemd:a:b", "tcp:80", "٨٠", "udp:", "udp:localhost:80", "udp:unix:/x", "UDP:80", "udp:udp:80",
     ])
   func noAddresses(_ text: String) {
     #expect(throws: ConfigurationError.self) { try Address(parsing: text, directory: "/") }
@@ -55,6 +58,7 @@ struct TextTests {
     for (text, name) in [
       ("http=8080", "http"), ("8080", "tcp-8080"), ("unix:/run/a=b.sock", "unix-ab.sock"), ("systemd:web", "web"),
       ("admin=unix:/run/a=b.sock", "admin"), ("api=systemd:web", "api"),
+      ("udp:443", "udp-443"), ("quic=udp:443", "quic"),
     ] {
       #expect(try ListenerConfiguration(parsing: text, directory: "/").name == name)
     }

@@ -10,6 +10,7 @@ struct EnumerationTests {
     Settings(workers: 1, readiness: .alive(after: .seconds(1)), startAttempts: 1, settle: .zero),
     Settings(workers: 2, surge: 1, settle: .zero),
     Settings(workers: 2, settle: .seconds(1)),
+    Settings(workers: 2, settle: .zero, queuePerSlot: true),
   ]
 
   /// Three beginnings, so that the depth isn't used up by getting there.

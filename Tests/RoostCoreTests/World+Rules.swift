@@ -10,9 +10,12 @@ extension World {
       require(saidReady && !saidReloading, "RELOADING=1 is answered when the reload has ended")
       require(supervisor.slots.allSatisfy { $0.candidate == nil }, "candidates belong to a reload")
       require(supervisor.slots.allSatisfy { $0.current != .vacant }, "no slot is forgotten")
-      require(supervisor.slots.count == supervisor.desiredWorkers, "there are as many slots as wanted")
+      let going = supervisor.slots.drop { $0.emptyBy == nil }
+      require(going.allSatisfy { $0.emptyBy != nil }, "the last slots go")
+      require(going.startIndex == supervisor.desiredWorkers, "there are as many slots that stay as wanted")
     case .reloading(let reload):
       require(saidReloading, "a reload is announced")
+      require(supervisor.slots.allSatisfy { $0.emptyBy == nil }, "no slot goes during a reload")
       require(reload.isPreparing == (preparing == reload.generation), "preparation is awaited")
     case .stopping, .stopped:
       require(!saidReloading, "RELOADING=1 is answered by STOPPING=1")
@@ -54,7 +57,8 @@ extension World {
         case .worker(let worker): !worker.isReady || slot.candidate.map { !$0.isReady } ?? false
         case .vacant: slot.candidate.map { !$0.isReady } ?? false
         }
-      } || supervisor.retirees.contains { $0.stage != .killed } || preparing != nil || !hooks.isEmpty
+      } || supervisor.retirees.contains { $0.stage != .killed }
+      || supervisor.slots.contains { $0.emptyBy != nil } || preparing != nil || !hooks.isEmpty
     require(!isAwaited || supervisor.nextDeadline != nil, "a deadline is armed whenever something is awaited")
   }
 
@@ -84,6 +88,7 @@ extension World {
       if process.drainedAt != nil { return .workerExited(id, .exited(status: 0), remains: false) }
       if !process.isReady { return .workerReady(id) }
     }
+    if let going = supervisor.slots.firstIndex(where: { $0.emptyBy != nil }) { return .queuesEmpty(from: going) }
     return supervisor.nextDeadline == nil ? nil : .timePassed
   }
 

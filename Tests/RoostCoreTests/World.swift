@@ -69,6 +69,10 @@ struct World: Hashable {
         .hookEnded(running.hook, running.generation, failure: "no"),
       ]
     }
+    // Also where some of these slots stay, or none goes: the news may be late.
+    if supervisor.settings.queuePerSlot, supervisor.slots.count > 1 {
+      choices += [.queuesEmpty(from: 1), .queuesEmpty(from: supervisor.slots.count - 1)]
+    }
     if supervisor.nextDeadline != nil { choices.append(.timePassed) }
     return choices
   }
@@ -117,7 +121,8 @@ struct World: Hashable {
       processes[id] = nil
     case .hookEnded(let hook, let generation, _):
       hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
-    case .workersRequested, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested, .scaleRequested,
+    case .workersRequested, .queuesEmpty, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested,
+      .scaleRequested,
       .workerAskedForTime,
       .timePassed:
       break
@@ -145,7 +150,7 @@ struct World: Hashable {
       require(!listenersAreClosed, "no worker is started after the listeners were closed")
       lastWorker = id.number
       spawning.append(id)
-    case .drain(let id): drain(id, before)
+    case .drain(let id): drain(id, event, before)
     case .kill(let id): kill(id, event)
     case .closeListeners: listenersAreClosed = true
     case .announce(let announcement): announce(announcement)
@@ -158,7 +163,7 @@ struct World: Hashable {
     }
   }
 
-  private mutating func drain(_ id: WorkerID, _ before: Supervisor) {
+  private mutating func drain(_ id: WorkerID, _ event: Event, _ before: Supervisor) {
     require(processes[id] != nil || spawning.contains(id), "no signal to a reaped worker")
     require(processes[id]?.drainedAt == nil, "the drain signal comes once")
     if processes[id] == nil { drainedAtBirth[id] = now }
@@ -168,6 +173,9 @@ struct World: Hashable {
       require(
         !isRunning || supervisor.slots.count <= id.slot || isReplaced(id),
         "no drain without a takeover by a settled successor")
+      require(
+        !isRunning || supervisor.slots.count > id.slot || mayGo(id.slot, event, before),
+        "a slot goes only when its queue is empty, or its time is over")
     }
   }
 
@@ -176,6 +184,16 @@ struct World: Hashable {
     guard let successor = supervisor.slots[id.slot].worker else { return false }
     let isSettled = processes[successor.id]?.readyAt.map { $0 + supervisor.settings.settle <= now } ?? false
     return successor.id.generation > id.generation && (isAged || isSettled)
+  }
+
+  /// Whether a slot that is gone by now was allowed to.
+  private func mayGo(_ slot: Int, _ event: Event, _ before: Supervisor) -> Bool {
+    guard supervisor.settings.queuePerSlot else { return true }
+    guard slot >= supervisor.desiredWorkers, let emptyBy = before.slots[slot].emptyBy else { return false }
+    switch event {
+    case .queuesEmpty(let first): return first <= slot
+    default: return emptyBy <= now
+    }
   }
 
   private mutating func kill(_ id: WorkerID, _ event: Event) {

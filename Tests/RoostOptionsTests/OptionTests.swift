@@ -141,6 +141,31 @@ struct OptionTests {
     }
   }
 
+  @Test("Listeners may have a socket for each slot, in a file and on the command line")
+  func reuseport() throws {
+    let written = try Self.read(
+      """
+      command = ["a"]
+      [[listen]]
+      address = "8080"
+      reuseport = true
+      [[listen]]
+      address = "udp:8443"
+      reuseport = "cpu"
+      [[listen]]
+      address = "8081"
+      reuseport = false
+      """)
+    #expect(written.listeners.map(\.reuseport) == [.even, .cpu, nil])
+    #expect(written.listeners[1].address == .udp(.any, port: 8443))
+    #expect(written.settings == Settings(queuePerSlot: true))
+    let typed = try Self.read(
+      "command = [\"a\"]\n",
+      [Self.option("listen", "1,reuseport=true", "udp:2,reuseport=cpu,nonblocking=true", "3,reuseport=false")])
+    #expect(typed.listeners.map(\.reuseport) == [.even, .cpu, nil])
+    #expect(try !Self.read("command = [\"a\"]\nlisten = \"8080\"\n").settings.queuePerSlot)
+  }
+
   @Test("A comma in a socket's path is no option")
   func commas() throws {
     let configuration = try Self.read(

@@ -1,4 +1,5 @@
-// What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import.
+// What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import. What belongs to
+// SO_REUSEPORT is in roost_reuseport.h.
 #ifndef ROOST_LINUX_H
 #define ROOST_LINUX_H
 

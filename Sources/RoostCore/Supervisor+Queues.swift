@@ -1,0 +1,36 @@
+/// Where each slot has a queue of its own, a slot that isn't wanted any more stays until nobody waits in it. Its worker
+/// goes on accepting, and is replaced if it dies. The last slots go first: the later one was given up, the sooner its
+/// time is over.
+extension Supervisor {
+  mutating func queuesEmpty(from first: Int, at now: Instant) {
+    switch phase {
+    case .serving:
+      // What was given up may be wanted again by now, and stays.
+      let staying = slots.firstIndex { $0.emptyBy != nil } ?? slots.count
+      removeSlots(downTo: max(first, staying), at: now)
+    case .idle, .starting, .reloading, .stopping, .stopped:
+      break  // A reload takes all slots along, and looks at the queues when it has ended.
+    }
+  }
+
+  /// The time of these is over.
+  mutating func removeOverdueSlots(at now: Instant) {
+    while let last = slots.indices.last, let deadline = slots[last].emptyBy, deadline <= now {
+      order(.report(.queueNotEmpty(slot: last, timeout: settings.drainTimeout)))
+      removeSlots(downTo: last, at: now)
+    }
+  }
+
+  /// All slots take part in a reload alike.
+  mutating func keepSlots() {
+    for index in slots.indices { slots[index].emptyBy = nil }
+  }
+
+  mutating func removeSlots(downTo count: Int, at now: Instant) {
+    while slots.count > count {
+      guard let worker = slots.removeLast().worker else { continue }
+      retire(worker, at: now)
+      order(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+    }
+  }
+}

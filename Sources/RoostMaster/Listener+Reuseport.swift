@@ -1,0 +1,120 @@
+import CRoostLinux
+import Glibc
+import RoostConfiguration
+
+/// The socket that a slot has of a listener with `reuseport`. The first slot's is the listener's own.
+final class SlotSocket {
+  let descriptor: Descriptor
+
+  init(adopting descriptor: consuming Descriptor) {
+    self.descriptor = descriptor
+  }
+}
+
+/// With `reuseport` a listener is a group of sockets with SO_REUSEPORT, one for each slot. The master owns them: what
+/// waits in a slot's queue waits for whoever is or becomes the slot's worker.
+///
+/// The kernel keeps a group as an array, in the order of listen(2), or of bind(2) for datagrams. The socket of slot n has
+/// index n there, because sockets are added at the end and taken away from it only. Which of them get something is decided
+/// by a program that is attached to the group (docs/decisions/0010-steering-program.md).
+extension Listener {
+  /// Opens the first socket of a group.
+  static func openGroup(
+    _ type: __socket_type, _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration,
+    beside others: Neighbours
+  ) throws(MasterError) -> Listener {
+    // With SO_REUSEPORT it would join a group of another process of the same user instead of failing.
+    let probe = try bound(type, host, port: port, for: wanted, beside: others)
+    let free = SocketAddress.local(of: probe)?.port ?? port
+    discard(probe)
+    let listener = Listener(
+      wanted, adopting: try bound(type, host, port: free, for: wanted, beside: others, isShared: true))
+    try listener.begin(listener.descriptor.number, slot: 0)
+    guard listener.steer(to: [0..<1]) else { throw MasterError(cannot: "steer \(wanted.name)=\(wanted.address)") }
+    return listener
+  }
+
+  /// What chooses between the sockets of the slots, if they have their own.
+  var reuseport: Reuseport? { configuration.reuseport }
+
+  private static func discard(_ descriptor: consuming Descriptor) {}
+
+  /// The descriptors of all its sockets, that of slot 0 first.
+  var numbers: [Int32] { [descriptor.number] + furtherSockets.map { $0.descriptor.number } }
+
+  /// The socket that the worker of a slot gets.
+  func number(slot: Int) -> Int32 {
+    reuseport == nil || slot == 0 ? descriptor.number : furtherSockets[slot - 1].descriptor.number
+  }
+
+  /// Opens the sockets that are missing for the slots up to this one. Nothing is steered to them yet.
+  func openSockets(upTo slot: Int) throws(MasterError) {
+    guard reuseport != nil else { return }
+    while furtherSockets.count < slot { furtherSockets.append(try another()) }
+  }
+
+  private func another() throws(MasterError) -> SlotSocket {
+    guard let address = SocketAddress.local(of: descriptor) else { throw failure() }
+    let type = isDatagram ? SOCK_DGRAM : SOCK_STREAM
+    let number = socket(address.family, Self.flags(type, configuration.isNonblocking), 0)
+    guard number >= 0 else { throw failure() }
+    let socket = SlotSocket(adopting: Descriptor(adopting: number))
+    if !isDatagram { socket.descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
+    socket.descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
+    let isIPv6Only = address.family == AF_INET6 ? descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) : nil
+    if let isIPv6Only { socket.descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only) }
+    guard address.bind(socket.descriptor) else { throw failure() }
+    try begin(number, slot: furtherSockets.count + 1)
+    return socket
+  }
+
+  /// Lets a bound socket listen as that of a slot.
+  private func begin(_ number: Int32, slot: Int) throws(MasterError) {
+    if reuseport == .cpu {
+      // The program decides; this lets the worker ask for its processor, to stay on it.
+      var processor = Int32(slot)
+      setsockopt(number, SOL_SOCKET, SO_INCOMING_CPU, &processor, socklen_t(MemoryLayout<Int32>.size))
+    }
+    guard isDatagram || listen(number, configuration.backlog) == 0 else { throw failure() }
+  }
+
+  private func failure() -> MasterError {
+    MasterError(cannot: "open another socket of \(name)=\(address)")
+  }
+
+  /// Has the kernel choose among the sockets of these slots only. Returns whether it does, with errno.
+  func steer(to slots: [Range<Int>]) -> Bool {
+    if slots == steered { return true }
+    let runs = slots.map { roost_run(first: UInt32($0.lowerBound), count: UInt32($0.count)) }
+    let spread =
+      switch reuseport {
+      case .cpu: ROOST_SPREAD_CPU
+      case .even, nil: isDatagram ? ROOST_SPREAD_FLOW : ROOST_SPREAD_RANDOM
+      }
+    guard roost_steer(descriptor.number, spread, runs, runs.count) == 0 else { return false }
+    steered = slots
+    return true
+  }
+
+  /// Closes the sockets behind those of the first so many slots. Nobody must have them any more who was given them.
+  func closeSockets(after count: Int) {
+    // A datagram socket can't be taken out of its group as long as anybody has a copy, such as a process that a worker
+    // has left behind, and the indexes would be wrong. It waits for its slot to come back.
+    if isDatagram { return }
+    while furtherSockets.count + 1 > max(count, 1) {
+      // Whoever has a copy: it leaves the group now, and those that are before it keep their index.
+      shutdown(furtherSockets.removeLast().descriptor.number, Int32(SHUT_RD))
+    }
+  }
+
+  /// Whether nothing waits in a slot's socket.
+  func isEmpty(slot: Int) -> Bool {
+    guard slot <= furtherSockets.count else { return true }
+    var waiting: UInt32 = 0
+    var limit: UInt32 = 0
+    let result =
+      isDatagram
+      ? roost_waiting_memory(number(slot: slot), &waiting) : roost_accept_queue(number(slot: slot), &waiting, &limit)
+    return result == 0 && waiting == 0
+  }
+}

@@ -1,0 +1,63 @@
+import CRoostLinux
+import RoostCore
+
+/// Looks whether anybody waits for slots that go. Nothing new is steered to them, but three things may be on the way: a
+/// packet that another processor was steering, a handshake that began before, and a connection that isn't accepted.
+final class QueueWatch {
+  /// Where the kernel doesn't tell of handshakes, they are given this long. A lost packet is repeated after a second.
+  private static let blindWait: Duration = .seconds(3)
+  /// More handshakes than this are looked at again later.
+  private static let mostHandshakes = 1 << 16
+
+  /// The first slot that goes.
+  var first: Int
+  private let listeners: [Listener]
+  private let began = Clock.now()
+  /// The handshakes that may end in a queue of these slots, for each listener; nil where the kernel doesn't tell.
+  private var handshakes: [Set<UInt64>?] = []
+  /// How long to wait before the next look.
+  private(set) var pause: Duration = .milliseconds(5)
+
+  /// To be called when the slots from the first one on aren't steered to any more.
+  init(first: Int, listeners: [Listener]) {
+    self.first = first
+    self.listeners = listeners.filter { $0.reuseport != nil }
+    roost_network_barrier()
+    handshakes = self.listeners.map(Self.handshakes)
+  }
+
+  /// The first of the last slots for which nobody waits, and nobody will; nil if there is none.
+  func look(slotCount: Int) -> Int? {
+    pause = min(pause * 2, .milliseconds(200))
+    guard handshakesAreOver(), let empty = firstEmpty(slotCount) else { return nil }
+    // A handshake that has just ended may not have reached the queue yet.
+    roost_network_barrier()
+    return firstEmpty(slotCount).map { max($0, empty) }
+  }
+
+  private func handshakesAreOver() -> Bool {
+    for (index, listener) in listeners.enumerated() {
+      if let former = handshakes[index], former.isEmpty { continue }
+      handshakes[index] = Self.handshakes(of: listener).map { handshakes[index]?.intersection($0) ?? $0 }
+    }
+    return handshakes.allSatisfy { $0?.isEmpty ?? (Clock.now() - began >= Self.blindWait) }
+  }
+
+  private func firstEmpty(_ slotCount: Int) -> Int? {
+    let empty = (first..<slotCount).reversed().prefix { slot in listeners.allSatisfy { $0.isEmpty(slot: slot) } }
+    return empty.last
+  }
+
+  private static func handshakes(of listener: Listener) -> Set<UInt64>? {
+    if listener.isDatagram { return [] }
+    var numbers = [UInt64](repeating: 0, count: 256)
+    while true {
+      var count = 0
+      guard roost_handshakes(listener.descriptor.number, &numbers, numbers.count, &count) == 0,
+        count <= mostHandshakes
+      else { return nil }
+      if count <= numbers.count { return Set(numbers[..<count]) }
+      numbers = [UInt64](repeating: 0, count: count * 2)
+    }
+  }
+}
