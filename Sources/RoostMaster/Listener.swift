@@ -10,20 +10,20 @@ final class Listener {
   let address: String
   let descriptor: Descriptor
   /// The file that goes with it; nil if there is none, or it isn't this listener's to remove.
-  private var socketFile: SocketFile?
+  private(set) var socketFile: SocketFile?
   /// The name under which a .socket unit has passed it: systemd opened it, and goes on listening when nobody else does.
   let passedName: String?
   /// The name under which systemd keeps a copy for the next master.
   var storedName: String?
   /// Whether it lets nobody in any more, and closes with the last worker that has it.
-  private(set) var isRetired = false
+  private(set) var isRetired: Bool
   /// The longest that its accept queue was whenever it was looked at.
   private(set) var peakQueue = 0
 
   /// A listener of an open socket, with the file that is to be removed with it.
   init(
     _ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil,
-    passedName: String? = nil, storedName: String? = nil
+    passedName: String? = nil, storedName: String? = nil, isRetired: Bool = false
   ) {
     configuration = wanted
     address = SocketAddress.local(of: descriptor)?.text ?? "?"
@@ -31,6 +31,7 @@ final class Listener {
     self.socketFile = socketFile
     self.passedName = passedName
     self.storedName = storedName
+    self.isRetired = isRetired
   }
 
   deinit {
@@ -57,8 +58,8 @@ final class Listener {
   func take(_ wanted: ListenerConfiguration) -> Bool {
     let isSame = configuration == wanted
     configuration = wanted
-    if isSame { return true }
     restoreBacklog()
+    if isSame { return true }
     guard case .unix(let path) = wanted.address else { return true }
     return Self.allow(wanted, path)
   }
