@@ -17,7 +17,7 @@ final class Listener {
   /// With `reuseport`: the slots whose sockets the kernel chooses from.
   var steered: [Range<Int>] = []
   /// The file that goes with it; nil if there is none, or it isn't this listener's to remove.
-  private var socketFile: SocketFile?
+  private(set) var socketFile: SocketFile?
   /// The name under which a .socket unit has passed it: systemd opened it, and goes on listening when nobody else does.
   let passedName: String?
   /// The names under which systemd keeps its sockets for the next master, from the first on.
@@ -100,8 +100,8 @@ final class Listener {
   func take(_ wanted: ListenerConfiguration) -> Bool {
     let isSame = configuration == wanted
     configuration = wanted
-    if isSame { return true }
     restoreBacklog()
+    if isSame { return true }
     guard case .unix(let path) = wanted.address else { return true }
     return Self.allow(wanted, path)
   }

@@ -16,6 +16,13 @@ struct SocketFile: Codable {
     inode = status.st_ino
   }
 
+  /// The file that was found with this identity before.
+  init(path: String, device: dev_t, inode: ino_t) {
+    self.path = path
+    self.device = device
+    self.inode = inode
+  }
+
   /// Removes the file, unless somebody has put another in its place.
   func remove() {
     var status = stat()

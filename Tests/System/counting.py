@@ -6,6 +6,7 @@ import pathlib
 import select
 import socket
 import threading
+import time
 
 # Answers lines. "slow" takes a moment, so that some requests are in flight whenever the worker is killed. Told to drain,
 # it accepts no more, answers what it has, and lets connections that are idle ask once more for a while.
@@ -87,6 +88,12 @@ class Counts:
         # Connections that were closed while no request was on its way.
         self.idle_closed = 0
         self.other = collections.Counter()
+        # The longest that anybody waited for an answer, in seconds.
+        self.slowest = 0.0
+
+    def answer(self, seconds):
+        self.answered += 1
+        self.slowest = max(self.slowest, seconds)
 
     def settle(self, folder):
         """Divides the first requests that were cut off: workers had accepted them, or might have, or nobody had."""
@@ -108,7 +115,8 @@ class Counts:
     def __str__(self):
         return (
             f"{self.answered} answered, {self.refused} refused, {self.lost_in_queue} lost in the queue, "
-            f"{self.in_flight} lost in flight, {self.idle_closed} closed while idle, {dict(self.other)} else")
+            f"{self.in_flight} lost in flight, {self.idle_closed} closed while idle, {dict(self.other)} else, "
+            f"slowest answer after {self.slowest * 1000:.0f} ms")
 
 
 class Clients:
@@ -143,7 +151,7 @@ class Clients:
 
     def ask(self, client, line, used):
         """One request. Returns the connection if another may follow."""
-        port = None
+        port, began = None, time.monotonic()
         try:
             if not client:
                 client = socket.create_connection(("127.0.0.1", self.port), timeout=self.patience)
@@ -152,7 +160,7 @@ class Clients:
             answer = client.recv(100)
             if not answer:
                 raise ConnectionResetError
-            self.count(lambda counts: setattr(counts, "answered", counts.answered + 1))
+            self.count(lambda counts: counts.answer(time.monotonic() - began))
             if answer == b"more\n":
                 return client
         except ConnectionRefusedError:

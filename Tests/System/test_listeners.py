@@ -247,7 +247,7 @@ class Changes(ListenersTestCase):
             more='drain-timeout = "2s"\n')
         with connect(other) as client:
             self.reload_with(service, f"a={staying}", more='drain-timeout = "2s"\n')
-            service.expect("gets its stop signal when it has accepted what is queued")
+            service.log.expect_count("gets its stop signal when it has accepted what is queued", 1)
             # A quarter of the drain timeout: the worker keeps the rest of it.
             after = int(service.expect(r"generation 1. drained and was killed by SIGTERM after (\d+) ms")[1])
             self.assertGreaterEqual(after, 500)

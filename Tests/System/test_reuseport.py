@@ -157,7 +157,7 @@ class Sockets(ReuseportTestCase):
 
     def test_queues_and_limits_add_up_and_a_backlog_that_workers_have_shrunk_is_restored_in_all(self):
         service, address = self.served(3, options=",backlog=100", server=["shrink"])
-        self.assertEqual(self.listener(service), {"name": "web", "address": address, "queued": 0, "limit": 300, "peak": 0})
+        self.assertEqual(self.listener(service), {"name": "web", "address": address, "queued": 0, "limit": 300, "peak": 0, "dropped": 0})
         for slot in range(3):
             os.kill(service.worker(slot), signal.SIGSTOP)
             self.eventually(lambda: self.assertEqual(state(service.worker(slot)), "T"))
