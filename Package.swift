@@ -33,7 +33,7 @@ let package = Package(
       name: "RoostMaster",
       dependencies: [
         "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", "RoostJSON",
-        "RoostLog", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
+        "RoostLog", "RoostProcess", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(name: "RoostConfiguration", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
@@ -54,6 +54,9 @@ let package = Package(
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
     .systemLibrary(
       name: "CRoostSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"]), .yum(["systemd-devel"])]),
+    // What the kernel tells about other processes: small total parsers over the files in /proc.
+    .target(name: "RoostProcess", dependencies: ["CRoostProcess"], swiftSettings: strict),
+    .target(name: "CRoostProcess", cSettings: strictC),
     .target(name: "CRoostSpawn", cSettings: strictC),
     .target(name: "CRoostLinux", cSettings: strictC),
     .target(name: "RoostHandoff", swiftSettings: strict),
@@ -74,6 +77,7 @@ let package = Package(
     .testTarget(
       name: "RoostOptionsTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostOptions"],
       swiftSettings: strict),
+    .testTarget(name: "RoostProcessTests", dependencies: ["RoostProcess"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

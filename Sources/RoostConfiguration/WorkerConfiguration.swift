@@ -2,12 +2,24 @@
 public struct WorkerConfiguration: Hashable, Sendable {
   /// How a worker says that it is ready.
   public enum ReadinessChannel: String, Hashable, Sendable, CaseIterable {
+    /// By `READY=1` if it sends messages at all, and by being seen to accept if it doesn't.
+    case automatic
     /// `READY=1` to `NOTIFY_SOCKET` (sd_notify(3)).
     case notify
     /// A line to the descriptor in `READY_FD`.
     case pipe
+    /// Not by itself: the master sees in the kernel that it accepts on every listener.
+    case accepting
     /// It doesn't: being alive for a while is enough.
     case none
+
+    /// Whether `READY=1` counts.
+    public var isByMessage: Bool {
+      switch self {
+      case .automatic, .notify: true
+      case .pipe, .accepting, .none: false
+      }
+    }
   }
 
   /// What becomes of what workers write.
@@ -53,7 +65,7 @@ public struct WorkerConfiguration: Hashable, Sendable {
     self.command = command
     environment = []
     limits = []
-    readinessChannel = .notify
+    readinessChannel = .automatic
     stopSignal = .term
     allowsWorkerReload = false
     output = .passed

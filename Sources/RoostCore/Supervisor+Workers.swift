@@ -27,6 +27,14 @@ extension Supervisor {
     }
   }
 
+  /// Whether a worker has still to say that it is ready.
+  public func isAwaitingReadiness(of id: WorkerID) -> Bool {
+    switch unretired(id)?.stage {
+    case .starting: true
+    case .aging, .ready, nil: false
+    }
+  }
+
   /// The current worker or candidate of this identity.
   private func unretired(_ id: WorkerID) -> Worker? {
     guard slots.indices.contains(id.slot) else { return nil }

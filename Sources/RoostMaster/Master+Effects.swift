@@ -33,6 +33,7 @@ extension Master {
       let process = try spawner.spawn(id, release: release, listeners: listeners)
       processes.append(process)
       watch(process)
+      acceptance.await(process, listeners)
       handle(.workerStarted(id))
     } catch {
       handle(.workerNotStarted(id, reason: "\(error)"))
@@ -62,6 +63,7 @@ extension Master {
     NoticeText(
       stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
-      pid: { [unowned self] in process($0)?.pid })
+      pid: { [unowned self] in process($0)?.pid },
+      lacks: { [unowned self] in acceptance.lacks($0) })
   }
 }

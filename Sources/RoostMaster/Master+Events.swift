@@ -35,6 +35,7 @@ extension Master {
       process.state == .remains && !supervisor.retirees.contains { $0.id == process.id }
     }
     relay.forgetEnded()
+    acceptance.forget { id in !supervisor.isAwaitingReadiness(of: id) }
   }
 
   func watch(_ process: WorkerProcess) {
@@ -56,12 +57,13 @@ extension Master {
   }
 
   private func apply(_ message: NotifyMessage, from process: WorkerProcess) {
+    acceptance.spoke(process.id)
     if let time = message.extendTimeoutMicroseconds {
       // More than a week is no time that anybody waits; the sum with now must not overflow.
       handle(.workerAskedForTime(process.id, .microseconds(min(time, 604_800_000_000))))
     }
     if let status = message.status { process.statusText = status }
-    if message.isReady, process.release.configuration.readinessChannel == .notify { handle(.workerReady(process.id)) }
+    if message.isReady, process.release.configuration.readinessChannel.isByMessage { handle(.workerReady(process.id)) }
     if message.requestsReload {
       if process.release.configuration.allowsWorkerReload {
         handle(.reloadRequested(by: .worker(process.id)))

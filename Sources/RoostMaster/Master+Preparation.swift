@@ -32,6 +32,7 @@ extension Master {
 
   private func resolve(_ generation: Generation, _ new: Configuration) {
     do {
+      try Acceptance.check(new.worker)
       releases[generation] = try resolver.resolve(new.worker)
       handle(.generationPrepared(generation, settings: new.settings))
     } catch {

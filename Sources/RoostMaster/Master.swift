@@ -19,6 +19,7 @@ public final class Master {
   let relay: OutputRelay
   let resolver: ReleaseResolver
   let control: ControlServer?
+  let acceptance: Acceptance
   /// When the service was started, in seconds since 1970.
   let started = time(nil)
   var supervisor: Supervisor
@@ -48,7 +49,9 @@ public final class Master {
     let configuration = handover.configuration
     self.configuration = configuration
     self.log = log
+    acceptance = Acceptance(log: log)
     reader = handover.reader
+    try Acceptance.check(configuration.worker)
     startDirectory = try WorkingDirectory.logical()
     let resolver = try ReleaseResolver()
     self.resolver = resolver
@@ -64,6 +67,11 @@ public final class Master {
       throw error
     } catch {
       throw MasterError("\(error)")
+    }
+    if configuration.worker.readinessChannel == .automatic, !listeners.isEmpty,
+      let obstacle = Acceptance.obstacle(configuration.worker)
+    {
+      log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
     }
     upstream = Upstream(log: log)
     supervisor = Supervisor(settings: configuration.settings)
@@ -149,6 +157,7 @@ public final class Master {
       timer?.wentOff()
       handle(.timePassed)
     }
+    try acceptance.watch(in: loop) { [unowned self] in handle(.workerReady($0)) }
     try control?.serve { [unowned self] in answer($0, $1) }
   }
 

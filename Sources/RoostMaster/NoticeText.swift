@@ -10,6 +10,8 @@ struct NoticeText {
   let stopSignal: (WorkerID) -> StopSignal
   /// The pid of a worker that has one.
   let pid: (WorkerID) -> pid_t?
+  /// What a worker that didn't get ready lacks, where that is known.
+  let lacks: (WorkerID) -> String?
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -131,7 +133,7 @@ struct NoticeText {
     case .exited(let id, let cause, .starting): "\(shortName(id)) \(text(cause)) before it was ready"
     case .exited(let id, let cause, .settling): "\(shortName(id)) \(text(cause)) while it settled"
     case .exited(let id, let cause, .serving(let time)): "\(shortName(id)) \(text(cause)) after serving \(time.text)"
-    case .notReady(let id, let timeout): "\(shortName(id)) was not ready within \(timeout.text)"
+    case .notReady(let id, let timeout): "\(shortName(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
   }
 
@@ -142,9 +144,11 @@ struct NoticeText {
     case .exited(_, let cause, .starting): "\(name(id)) \(text(cause)) before it was ready"
     case .exited(_, let cause, .settling): "\(name(id)) \(text(cause)) while it settled"
     case .exited(_, let cause, .serving(let time)): "\(name(id)) \(text(cause)) after serving \(time.text)"
-    case .notReady(_, let timeout): "\(name(id)) was not ready within \(timeout.text)"
+    case .notReady(_, let timeout): "\(name(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
   }
+
+  private func lacking(_ id: WorkerID) -> String { lacks(id).map { ": \($0)" } ?? "" }
 
   func text(_ cause: ExitCause) -> String {
     switch cause {

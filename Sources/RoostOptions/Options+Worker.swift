@@ -9,7 +9,7 @@ extension Options {
     worker.umask = reader.parsed("umask", "octal digits such as \"0027\"", Self.mode)
     worker.nice = reader.integer("nice", -20...19).map { Int32($0) }
     worker.limits = reader.table("limit").compactMap { limit($0, reader) }
-    worker.readinessChannel = reader.choice("ready") ?? .notify
+    worker.readinessChannel = reader.choice("ready") ?? .automatic
     worker.stopSignal =
       reader.parsed("stop-signal", "the name of a signal such as \"TERM\"") { text throws(ConfigurationError) in
         try StopSignal(parsing: text)

@@ -49,8 +49,8 @@ struct ServiceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How a worker says that it is ready: READY=1 to NOTIFY_SOCKET, a line to READY_FD, or not at all. (default: notify)",
-      valueName: "notify|pipe|none"))
+      "How a worker's readiness is known: by READY=1 to NOTIFY_SOCKET, by a line to READY_FD, by being seen to accept, by being alive; or automatically, by READY=1 of one that sends messages, else by being seen. (default: automatic)",
+      valueName: "automatic|notify|pipe|accepting|none"))
   var ready: String?
 
   @Option(help: ArgumentHelp("With --ready none: how long it has to be alive. (default: 1s)", valueName: "duration"))

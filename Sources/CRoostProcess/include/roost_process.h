@@ -1,0 +1,38 @@
+// What the kernel tells about another process beyond the text in /proc.
+#ifndef ROOST_PROCESS_H
+#define ROOST_PROCESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+// System calls in which a thread waits for connections or datagrams.
+enum roost_call {
+  ROOST_CALL_OTHER,
+  ROOST_CALL_ACCEPT,  // on the descriptor of the first argument: accept, accept4; of datagram sockets recvfrom and its like
+  ROOST_CALL_POLL,    // an array of struct pollfd and its length
+  ROOST_CALL_SELECT,  // a number of descriptors and the set of those to be read
+};
+
+// What the system call of this number is. Numbers are those of the machine's own programs, not of 32-bit ones.
+enum roost_call roost_classify_call(long number);
+
+// Reads memory of another process (process_vm_readv(2)). Returns how much was read, or -1 with errno.
+ssize_t roost_read_memory(pid_t pid, unsigned long address, void *buffer, size_t size);
+
+// Whether a descriptor of another process is a listening socket (pidfd_getfd(2), SO_ACCEPTCONN). Returns 1, 0, or -1 with
+// errno.
+int roost_is_listening(pid_t pid, int fd);
+
+// Whether this process may look into processes of other users (CAP_SYS_PTRACE in its effective set).
+bool roost_may_trace(void);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif
