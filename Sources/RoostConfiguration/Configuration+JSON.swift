@@ -58,6 +58,11 @@ extension WorkerConfiguration {
   fileprivate var json: JSON {
     [
       "command": .array(command.map(JSON.string)),
+      "argumentTemplates": .array(
+        argumentTemplates.map { ["index": .integer($0.index), "template": $0.template.json] }),
+      "variableTemplates": .array(
+        variableTemplates.map { ["name": .string($0.name), "template": $0.template.json] }),
+      "compatibility": .array(compatibility.map { .string($0.rawValue) }),
       "directory": directory.map(JSON.string) ?? .null,
       "environment": .array(environment.map(JSON.string)),
       "identity": identity?.json ?? .null,
@@ -81,6 +86,23 @@ extension WorkerConfiguration {
       throw ConfigurationError("'output' is unknown")
     }
     self.init(command: try json.strings("command"))
+    for argument in try json.array("argumentTemplates") {
+      guard command.indices.contains(try argument.integer("index")) else {
+        throw ConfigurationError("'argumentTemplates' has an argument that isn't there")
+      }
+      argumentTemplates.append(
+        ArgumentTemplate(
+          index: try argument.integer("index"), template: try Template(json: argument.member("template"))))
+    }
+    for variable in try json.array("variableTemplates") {
+      variableTemplates.append(
+        VariableTemplate(
+          name: try variable.string("name"), template: try Template(json: variable.member("template"))))
+    }
+    for name in try json.strings("compatibility") {
+      guard let known = Compatibility(rawValue: name) else { throw ConfigurationError("'compatibility' is unknown") }
+      compatibility.append(known)
+    }
     directory = try json.optionalString("directory")
     environment = try json.strings("environment")
     if let identity = try json.optional("identity") { self.identity = try Identity(json: identity) }

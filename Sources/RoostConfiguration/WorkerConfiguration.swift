@@ -10,6 +10,8 @@ public struct WorkerConfiguration: Hashable, Sendable {
     case pipe
     /// Not by itself: the master sees in the kernel that it accepts on every listener.
     case accepting
+    /// By the acknowledgement of einhorn's clients.
+    case einhorn
     /// It doesn't: being alive for a while is enough.
     case none
 
@@ -17,7 +19,15 @@ public struct WorkerConfiguration: Hashable, Sendable {
     public var isByMessage: Bool {
       switch self {
       case .automatic, .notify: true
-      case .pipe, .accepting, .none: false
+      case .pipe, .accepting, .einhorn, .none: false
+      }
+    }
+
+    /// Whether the acknowledgement of einhorn's clients counts.
+    public var isByAcknowledgement: Bool {
+      switch self {
+      case .automatic, .einhorn: true
+      case .notify, .pipe, .accepting, .none: false
       }
     }
   }
@@ -34,11 +44,17 @@ public struct WorkerConfiguration: Hashable, Sendable {
 
   /// The program and its arguments. Not empty.
   public var command: [String]
+  /// The arguments that are filled in for each worker.
+  public var argumentTemplates: [ArgumentTemplate]
   /// The directory that workers start in, by an absolute path that may lead over symbolic links; nil for that in which
   /// the master was started.
   public var directory: String?
   /// Assignments `NAME=value` that are added to the master's environment.
   public var environment: [String]
+  /// Variables that are added to it, with values that are filled in for each worker.
+  public var variableTemplates: [VariableTemplate]
+  /// The other supervisors for which the workers may have been written, in the order of their declaration.
+  public var compatibility: [Compatibility]
   /// Whom the workers run as, or nil for the master's own user.
   public var identity: Identity?
   /// The mode bits that their new files don't get, or nil for the master's own (umask(2)).
@@ -64,6 +80,9 @@ public struct WorkerConfiguration: Hashable, Sendable {
   public init(command: [String]) {
     self.command = command
     environment = []
+    argumentTemplates = []
+    variableTemplates = []
+    compatibility = []
     limits = []
     readinessChannel = .automatic
     stopSignal = .term

@@ -58,7 +58,7 @@ final class Acceptance {
     case .automatic where !listeners.isEmpty && Self.obstacle(process.release.configuration) == nil:
       grace = Self.grace
     case .accepting: grace = .zero
-    case .automatic, .notify, .pipe, .none: return
+    case .automatic, .notify, .pipe, .einhorn, .none: return
     }
     var missing: [SocketIdentity: String] = [:]
     for listener in listeners {

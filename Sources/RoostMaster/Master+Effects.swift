@@ -30,7 +30,8 @@ extension Master {
     releases = releases.filter { $0.key >= supervisor.serving }
     guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
     do {
-      let process = try spawner.spawn(id, release: release, listeners: listeners)
+      let einhornPath = try einhornPath(for: release.configuration)
+      let process = try spawner.spawn(id, release: release, listeners: listeners, einhornPath: einhornPath)
       processes.append(process)
       watch(process)
       acceptance.await(process, listeners)

@@ -45,6 +45,9 @@ extension Master {
       try process.readinessPipe?.watch(in: loop) { [unowned self, unowned process] in
         if process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
       }
+      try process.einhornChannel?.stream.watch(in: loop) { [unowned self, unowned process] in
+        if process.einhornChannel?.receive() == true { acknowledged(process) }
+      }
     } catch {
       // Unheard, it misses its ready timeout, and that has its policy.
       log.error("\(error)")
@@ -53,6 +56,7 @@ extension Master {
 
   private func receive(from process: WorkerProcess, last: Bool) {
     process.notifySocket.receive(last: last, isAcceptable: process.isAcceptableSender) { apply($0, from: process) }
+    if last, process.einhornChannel?.receive() == true { acknowledged(process) }
     if last, process.readinessPipe?.receive() == true { handle(.workerReady(process.id)) }
   }
 

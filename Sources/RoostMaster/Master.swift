@@ -20,6 +20,8 @@ public final class Master {
   let resolver: ReleaseResolver
   let control: ControlServer?
   let acceptance: Acceptance
+  /// Where einhorn's clients acknowledge, once workers ask for it.
+  var einhorn: EinhornSocket?
   /// When the service was started, in seconds since 1970.
   let started = time(nil)
   var supervisor: Supervisor

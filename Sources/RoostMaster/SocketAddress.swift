@@ -82,6 +82,29 @@ struct SocketAddress {
     return result == 0 ? address : nil
   }
 
+  /// The port of a TCP socket.
+  var port: UInt16? {
+    withUnsafeBytes(of: storage) { bytes in
+      switch family {
+      case AF_INET: UInt16(bigEndian: bytes.loadUnaligned(as: sockaddr_in.self).sin_port)
+      case AF_INET6: UInt16(bigEndian: bytes.loadUnaligned(as: sockaddr_in6.self).sin6_port)
+      default: nil
+      }
+    }
+  }
+
+  /// Whether a TCP socket takes all addresses, those of IPv4 mostly too.
+  var isAnyIPv6: Bool {
+    guard family == AF_INET6 else { return false }
+    return withUnsafeBytes(of: storage) { bytes in
+      let address = bytes.loadUnaligned(as: sockaddr_in6.self).sin6_addr
+      return withUnsafeBytes(of: address) { $0.allSatisfy { $0 == 0 } }
+    }
+  }
+
+  /// Host and port, or the path of a unix socket alone.
+  var bareText: String { family == AF_UNIX ? String(Substring(text.utf8.dropFirst(5))) : text }
+
   /// The address as the operator would write it.
   var text: String {
     withUnsafeBytes(of: storage) { bytes in

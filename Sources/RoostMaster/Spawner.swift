@@ -9,20 +9,38 @@ struct Spawner {
   let relay: OutputRelay
 
   /// Starts a worker. Returns when it runs its command.
-  func spawn(_ id: WorkerID, release: Release, listeners: [Listener]) throws(MasterError) -> WorkerProcess {
+  func spawn(
+    _ id: WorkerID, release: Release, listeners: [Listener], einhornPath: String?
+  ) throws(MasterError) -> WorkerProcess {
     let configuration = release.configuration
     let notifySocket = try NotifySocket(service: service, worker: id.number)
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
     var descriptors = listeners.map { $0.descriptor.number }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
+    var substitution = Substitution(id: id, listeners: listeners)
     if let number = pipe?.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
+      substitution.readyNumber = readyNumber
       environment.append("\(WorkerEnvironment.readyDescriptor)=\(readyNumber)")
       descriptors.append(number)
     }
+    var einhornChannel: EinhornChannel?
+    for compatibility in configuration.compatibility {
+      switch compatibility {
+      case .serverStarter: environment += substitution.serverStarterVariables
+      case .einhorn:
+        let channel = try EinhornChannel()
+        einhornChannel = channel
+        let socket = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
+        environment += substitution.einhornVariables(master: getpid(), socket: socket, path: einhornPath)
+        if let number = channel.workerNumber { descriptors.append(number) }
+      }
+    }
+    environment = try substitution.fillIn(configuration.variableTemplates, environment)
     let output = try relay.channels(for: id, configuration)
     let assignments = CStrings(environment)
-    var request = ProcessRequest(release, release.executable, release.arguments, assignments, output)
+    var request = ProcessRequest(
+      release, release.executable, try substitution.arguments(of: release), assignments, output)
     request.descriptors = descriptors
     request.ownPid = assignments.value(of: WorkerEnvironment.listenerProcess)
     request.umask = configuration.umask
@@ -30,8 +48,10 @@ struct Spawner {
     request.limits = configuration.limits
     let pid = try request.start()
     pipe?.closeWriteEnd()
+    einhornChannel?.closeWorkerEnd()
     return WorkerProcess(
       id: id, pid: pid, release: release, notifySocket: notifySocket, readinessPipe: pipe,
+      einhornChannel: einhornChannel,
       output: try relay.follow(output, release.configuration.output == .prefixed ? id : nil))
   }
 

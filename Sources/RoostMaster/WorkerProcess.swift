@@ -17,6 +17,7 @@ final class WorkerProcess {
   let release: Release
   let notifySocket: NotifySocket
   let readinessPipe: ReadinessPipe?
+  let einhornChannel: EinhornChannel?
   let output: WorkerOutput
   /// When it was started, in seconds since 1970.
   let started = time(nil)
@@ -26,7 +27,7 @@ final class WorkerProcess {
 
   init(
     id: WorkerID, pid: pid_t, release: Release, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?,
-    output: WorkerOutput
+    einhornChannel: EinhornChannel? = nil, output: WorkerOutput
   ) {
     self.id = id
     self.pid = pid
@@ -34,6 +35,7 @@ final class WorkerProcess {
     self.output = output
     self.notifySocket = notifySocket
     self.readinessPipe = readinessPipe
+    self.einhornChannel = einhornChannel
   }
 
   /// Asks the worker to drain, or if it has exited, what remains of its group.

@@ -36,7 +36,7 @@ extension Options {
     let timeout = reader.duration("ready-timeout")
     let age = reader.duration("ready-after")
     switch channel {
-    case .automatic, .notify, .pipe, .accepting:
+    case .automatic, .notify, .pipe, .accepting, .einhorn:
       if channel == .accepting, !reader.has("listen") {
         reader.report("ready", "\"accepting\" has a meaning only with 'listen': there is nothing to accept on")
       }

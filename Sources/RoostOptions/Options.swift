@@ -7,7 +7,8 @@ public struct Options {
   /// Every option there is.
   public static let names = [
     "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
-    "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "ready-timeout", "ready-after", "start-attempts",
+    "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "compatibility", "ready-timeout", "ready-after",
+    "start-attempts",
     "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
     "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
     "control-directory", "control-group",
@@ -59,9 +60,10 @@ public struct Options {
     }
     let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(command)
     let settings = settings(reader)
-    let worker = worker(reader, command: command ?? [""])
+    let listeners = listeners(reader)
+    let worker = worker(reader, command: command ?? [""], listeners)
     let configuration = Configuration(
-      name: name, listeners: listeners(reader), pidFile: reader.path("pid-file", in: directory),
+      name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
       control: control(reader, name: name), worker: worker, settings: settings)
     guard reader.problems.isEmpty else { throw Problems(reader.problems) }
     return configuration

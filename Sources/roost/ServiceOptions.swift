@@ -49,9 +49,15 @@ struct ServiceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How a worker's readiness is known: by READY=1 to NOTIFY_SOCKET, by a line to READY_FD, by being seen to accept, by being alive; or automatically, by READY=1 of one that sends messages, else by being seen. (default: automatic)",
-      valueName: "automatic|notify|pipe|accepting|none"))
+      "How a worker's readiness is known: by READY=1 to NOTIFY_SOCKET, by a line to READY_FD, by being seen to accept, by the acknowledgement of einhorn's clients, by being alive; or automatically, by READY=1 of one that sends messages, else by being seen. (default: automatic)",
+      valueName: "automatic|notify|pipe|accepting|einhorn|none"))
   var ready: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Give the workers what they would get from another supervisor: server-starter or einhorn. Repeatable.",
+      valueName: "supervisor"))
+  var compatibility: [String] = []
 
   @Option(help: ArgumentHelp("With --ready none: how long it has to be alive. (default: 1s)", valueName: "duration"))
   var readyAfter: String?
@@ -164,6 +170,7 @@ struct ServiceOptions: ParsableArguments {
       ("environment-file", environmentFile),
       ("supplementary-group", supplementaryGroup),
       ("limit", limit),
+      ("compatibility", compatibility),
     ]
   }
 

@@ -9,6 +9,12 @@ struct StateTests {
     var worker = WorkerConfiguration(command: ["./server", "--a", "é\n\"", ""])
     worker.directory = "/srv/web/current"
     worker.environment = ["A=b=c", "B="]
+    worker.argumentTemplates = [
+      ArgumentTemplate(index: 1, template: Template([.text("--{"), .descriptor(listener: "http"), .readyDescriptor])),
+      ArgumentTemplate(index: 2, template: Template([.port(listener: "a"), .address(listener: "admin")])),
+    ]
+    worker.variableTemplates = [VariableTemplate(name: "C", template: Template([.slot, .text("\u{e9}"), .generation]))]
+    worker.compatibility = [.serverStarter, .einhorn]
     worker.identity = Identity(user: 33, group: .max - 1, supplementaryGroups: [4, 27])
     worker.umask = 0o027
     worker.limits = [ResourceLimit(resource: 7, soft: 1024, hard: nil), ResourceLimit(resource: 4, soft: 0, hard: 0)]
