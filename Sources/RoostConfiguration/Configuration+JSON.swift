@@ -75,6 +75,7 @@ extension WorkerConfiguration {
       "output": .string(output.rawValue),
       "beforeReload": beforeReload.map { .array($0.map(JSON.string)) } ?? .null,
       "afterTakeover": afterTakeover.map { .array($0.map(JSON.string)) } ?? .null,
+      "probe": probe?.json ?? .null,
     ]
   }
 
@@ -114,7 +115,24 @@ extension WorkerConfiguration {
     allowsWorkerReload = try json.boolean("allowWorkerReload")
     self.output = output
     beforeReload = try json.optional("beforeReload") == nil ? nil : try json.strings("beforeReload")
+    probe = try json.optional("probe").map { json throws(ConfigurationError) in try Probe(json: json) }
     afterTakeover = try json.optional("afterTakeover") == nil ? nil : try json.strings("afterTakeover")
+  }
+}
+
+extension Probe {
+  fileprivate var json: JSON {
+    switch self {
+    case .http(let path, let status): ["path": .string(path), "status": .integer(status)]
+    case .command(let command): ["command": .array(command.map(JSON.string))]
+    }
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
+    self =
+      json["path"] == nil
+      ? .command(try json.strings("command"))
+      : .http(path: try json.string("path"), status: try json.integer("status"))
   }
 }
 
@@ -197,6 +215,7 @@ extension Settings {
       "workers": .integer(workers),
       "surge": .integer(surge),
       "readiness": readiness,
+      "probeTimeout": probeTimeout.map { .integer($0.wholeMilliseconds) } ?? .null,
       "startAttempts": .integer(startAttempts),
       "settle": .integer(settle.wholeMilliseconds),
       "drainTimeout": .integer(drainTimeout.wholeMilliseconds),
@@ -221,6 +240,7 @@ extension Settings {
         first: try json.duration("backoffFirst"), longest: try json.duration("backoffLongest"),
         forgivenAfter: try json.duration("backoffForgivenAfter")),
       hookTimeout: try json.duration("hookTimeout"))
+    if try json.optional("probeTimeout") != nil { probeTimeout = try json.duration("probeTimeout") }
     if try json.boolean("beforeReload") { hooks.insert(.beforeReload) }
     if try json.boolean("afterTakeover") { hooks.insert(.afterTakeover) }
   }

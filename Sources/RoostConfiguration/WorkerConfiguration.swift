@@ -65,6 +65,8 @@ public struct WorkerConfiguration: Hashable, Sendable {
   public var nice: Int32?
   /// How a worker says that it is ready.
   public var readinessChannel: ReadinessChannel
+  /// How a worker of a new generation is asked whether it serves well, before it takes over.
+  public var probe: Probe?
   /// What asks a worker to drain.
   public var stopSignal: StopSignal
   /// Whether a worker may ask for a reload.

@@ -37,6 +37,8 @@ public enum WorkerEnvironment {
   public static let slot = "ROOST_SLOT"
   /// Which of the operator's commands this is, in the environment of such a command.
   public static let hook = "ROOST_HOOK"
+  /// Where the worker can be asked, in the environment of the command of a probe.
+  public static let probeAddress = "ROOST_PROBE_ADDRESS"
   /// The name of the service.
   public static let service = "ROOST_SERVICE"
 

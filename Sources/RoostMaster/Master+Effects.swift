@@ -8,6 +8,7 @@ extension Master {
     case .runHook(let hook, let generation): run(hook, generation)
     case .killHook(let hook, let generation): kill(hook, generation)
     case .spawn(let id): spawn(id)
+    case .probe(let id): prober.begin(id)
     case .drain(let id): process(id)?.drain()
     case .kill(let id): process(id)?.kill()
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
@@ -31,7 +32,10 @@ extension Master {
     guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
     do {
       let einhornPath = try einhornPath(for: release.configuration)
-      let process = try spawner.spawn(id, release: release, listeners: listeners, einhornPath: einhornPath)
+      let probe = try Prober.listener(release, like: configuration.listeners)
+      let process = try spawner.spawn(
+        id, release: release, listeners: listeners + [probe].compactMap(\.self), einhornPath: einhornPath)
+      if let probe { prober.add(id, release, probe) }
       processes.append(process)
       watch(process)
       acceptance.await(process, listeners)
@@ -65,6 +69,7 @@ extension Master {
       stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
       pid: { [unowned self] in process($0)?.pid },
-      lacks: { [unowned self] in acceptance.lacks($0) })
+      lacks: { [unowned self] in acceptance.lacks($0) },
+      probeReason: { [unowned self] in prober.reason($0) })
   }
 }

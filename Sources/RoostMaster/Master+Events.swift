@@ -8,10 +8,14 @@ extension Master {
   func reap() {
     var exits: [(WorkerProcess, ExitCause)] = []
     var ended: [(HookProcess, ExitCause)] = []
+    var others: [(pid_t, ExitCause)] = []
     var exit = roost_exit()
     while roost_reap(&exit) == 1 {
       if let hook = hooks.first(where: { $0.pid == exit.pid }) { ended.append((hook, ExitCause(exit))) }
-      guard let process = processes.first(where: { $0.pid == exit.pid && $0.state == .running }) else { continue }
+      guard let process = processes.first(where: { $0.pid == exit.pid && $0.state == .running }) else {
+        others.append((exit.pid, ExitCause(exit)))
+        continue
+      }
       process.state = .reaped
       exits.append((process, ExitCause(exit)))
     }
@@ -23,6 +27,7 @@ extension Master {
       handle(.workerExited(process.id, cause, remains: process.groupIsAlive))
     }
     for (hook, cause) in ended { hookExited(hook, cause) }
+    for (pid, cause) in others { prober.exited(pid, cause, words.text(cause)) }
     // Remains are the master's children by now, or children of such: their group can only vanish with an exit.
     for process in processes where process.state == .remains && !process.groupIsAlive {
       handle(.workerRemainsGone(process.id))
@@ -35,6 +40,7 @@ extension Master {
       process.state == .remains && !supervisor.retirees.contains { $0.id == process.id }
     }
     relay.forgetEnded()
+    prober.forget { id in !supervisor.awaitsProbe(id) }
     acceptance.forget { id in !supervisor.isAwaitingReadiness(of: id) }
   }
 

@@ -68,6 +68,14 @@ extension Master {
     }
   }
 
+  /// Starts the command of a probe for a worker.
+  func runProbe(
+    _ id: WorkerID, _ release: Release, _ command: [String], _ address: String
+  ) throws(MasterError) -> ProbeCommand {
+    let executable = try resolver.executable(command[0], in: release.directory, release.environment)
+    return try spawner.run(probe: command, of: id, at: address, release: release, executable: executable)
+  }
+
   func kill(_ hook: Hook, _ generation: Generation) {
     for running in hooks where running.hook == hook && running.generation == generation { running.kill() }
   }

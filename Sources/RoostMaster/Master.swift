@@ -20,6 +20,7 @@ public final class Master {
   let resolver: ReleaseResolver
   let control: ControlServer?
   let acceptance: Acceptance
+  let prober: Prober
   /// Where einhorn's clients acknowledge, once workers ask for it.
   var einhorn: EinhornSocket?
   /// When the service was started, in seconds since 1970.
@@ -61,6 +62,7 @@ public final class Master {
     do {
       let loop = try EventLoop()
       self.loop = loop
+      prober = Prober(loop: loop)
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
       let inherited = try InheritedDescriptors.all()
@@ -160,6 +162,10 @@ public final class Master {
       handle(.timePassed)
     }
     try acceptance.watch(in: loop) { [unowned self] in handle(.workerReady($0)) }
+    try prober.watch(
+      start: { [unowned self] id, release, command, address throws(MasterError) in
+        try runProbe(id, release, command, address)
+      }, passed: { [unowned self] in handle(.probeSucceeded($0)) })
     try control?.serve { [unowned self] in answer($0, $1) }
   }
 

@@ -12,6 +12,8 @@ struct NoticeText {
   let pid: (WorkerID) -> pid_t?
   /// What a worker that didn't get ready lacks, where that is known.
   let lacks: (WorkerID) -> String?
+  /// Why a worker hasn't passed its probe.
+  let probeReason: (WorkerID) -> String?
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -133,6 +135,7 @@ struct NoticeText {
     case .exited(let id, let cause, .starting): "\(shortName(id)) \(text(cause)) before it was ready"
     case .exited(let id, let cause, .settling): "\(shortName(id)) \(text(cause)) while it settled"
     case .exited(let id, let cause, .serving(let time)): "\(shortName(id)) \(text(cause)) after serving \(time.text)"
+    case .probeFailed(let id, let timeout): "\(shortName(id)) \(unprobed(id, timeout))"
     case .notReady(let id, let timeout): "\(shortName(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
   }
@@ -144,8 +147,13 @@ struct NoticeText {
     case .exited(_, let cause, .starting): "\(name(id)) \(text(cause)) before it was ready"
     case .exited(_, let cause, .settling): "\(name(id)) \(text(cause)) while it settled"
     case .exited(_, let cause, .serving(let time)): "\(name(id)) \(text(cause)) after serving \(time.text)"
+    case .probeFailed(_, let timeout): "\(name(id)) \(unprobed(id, timeout))"
     case .notReady(_, let timeout): "\(name(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
+  }
+
+  private func unprobed(_ id: WorkerID, _ timeout: Duration) -> String {
+    "did not pass its probe within \(timeout.text)" + (probeReason(id).map { ": \($0)" } ?? "")
   }
 
   private func lacking(_ id: WorkerID) -> String { lacks(id).map { ": \($0)" } ?? "" }

@@ -69,6 +69,21 @@ struct Spawner {
     return HookProcess(hook: hook, generation: generation, pid: pid, output: try relay.follow(output, nil))
   }
 
+  /// Starts a command that asks a worker, as the user of the workers and in their directory.
+  func run(
+    probe command: [String], of id: WorkerID, at address: String, release: Release, executable: String
+  ) throws(MasterError) -> ProbeCommand {
+    let output = try relay.capture(release.configuration)
+    let environment = CStrings(
+      release.environment + [
+        "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
+        "\(WorkerEnvironment.slot)=\(id.slot)", "\(WorkerEnvironment.generation)=\(id.generation.number)",
+        "\(WorkerEnvironment.probeAddress)=\(address)",
+      ])
+    let pid = try ProcessRequest(release, executable, CStrings(command), environment, output).start()
+    return ProbeCommand(pid: pid, output: try relay.follow(output, nil))
+  }
+
   private func assignments(
     for id: WorkerID, _ release: Release, _ listeners: [Listener], _ notifySocket: NotifySocket
   ) -> [String] {

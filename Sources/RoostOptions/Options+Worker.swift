@@ -4,7 +4,7 @@ import RoostHandoff
 
 extension Options {
   func worker(
-    _ reader: OptionReader, command: [String], _ listeners: [ListenerConfiguration]
+    _ reader: OptionReader, command: [String], _ listeners: [ListenerConfiguration], _ probe: Probe?
   ) -> WorkerConfiguration {
     var worker = WorkerConfiguration(command: command)
     worker.directory = reader.path("directory", in: directory)
@@ -13,7 +13,12 @@ extension Options {
     worker.limits = reader.table("limit").compactMap { limit($0, reader) }
     worker.readinessChannel = reader.choice("ready") ?? .automatic
     worker.compatibility = compatibility(reader, worker.readinessChannel)
-    let placeholders = Placeholders(listeners: listeners, hasReadinessPipe: worker.readinessChannel == .pipe)
+    worker.probe = probe
+    let own = probe.map { _ in
+      ListenerConfiguration(name: Probe.listenerName, address: .tcp(.ipv4("127.0.0.1"), port: 0))
+    }
+    let placeholders = Placeholders(
+      listeners: listeners + [own].compactMap(\.self), hasReadinessPipe: worker.readinessChannel == .pipe)
     worker.argumentTemplates = fillIn(&worker.command, placeholders, reader)
     worker.stopSignal =
       reader.parsed("stop-signal", "the name of a signal such as \"TERM\"") { text throws(ConfigurationError) in

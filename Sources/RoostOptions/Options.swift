@@ -8,6 +8,7 @@ public struct Options {
   public static let names = [
     "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
     "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "compatibility", "ready-timeout", "ready-after",
+    "probe",
     "start-attempts",
     "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
     "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
@@ -32,7 +33,7 @@ public struct Options {
 
   private static func merge(_ written: [OptionEntry], _ commandLine: [OptionEntry]) -> [OptionEntry] {
     commandLine.map { entry in
-      guard ["environment", "limit"].contains(entry.name),
+      guard ["environment", "limit", "probe"].contains(entry.name),
         case .table(let below) = written.first(where: { $0.name == entry.name })?.value.value,
         case .array(let texts) = entry.value.value
       else { return entry }
@@ -59,9 +60,11 @@ public struct Options {
       reader.add([Problem(place, nil, text)])
     }
     let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(command)
-    let settings = settings(reader)
+    var settings = settings(reader)
     let listeners = listeners(reader)
-    let worker = worker(reader, command: command ?? [""], listeners)
+    let probe = probe(reader, listeners)
+    settings.probeTimeout = probe?.timeout
+    let worker = worker(reader, command: command ?? [""], listeners, probe?.probe)
     let configuration = Configuration(
       name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
       control: control(reader, name: name), worker: worker, settings: settings)

@@ -65,6 +65,12 @@ struct ServiceOptions: ParsableArguments {
   @Option(help: ArgumentHelp("How long a worker may take to get ready. (default: 60s)", valueName: "duration"))
   var readyTimeout: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Ask each worker of a new generation before it takes over, by HTTP as in path=/health, or by a line for the shell as in command=LINE; also status=204 and timeout=2s. Repeatable.",
+      valueName: "name=value"))
+  var probe: [String] = []
+
   @Option(help: ArgumentHelp("How often each of the first workers is tried. (default: 3)", valueName: "number"))
   var startAttempts: String?
 
@@ -171,6 +177,7 @@ struct ServiceOptions: ParsableArguments {
       ("supplementary-group", supplementaryGroup),
       ("limit", limit),
       ("compatibility", compatibility),
+      ("probe", probe),
     ]
   }
 
