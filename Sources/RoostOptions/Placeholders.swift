@@ -42,7 +42,8 @@ struct Placeholders {
   /// `{word}` or `{word:listener}` at the beginning of a text.
   private static func placeholder(_ text: Substring) -> Substring? {
     let word = text.dropFirst().prefix { ("a"..."z").contains($0) || $0 == "-" }
-    guard text.first == "{", let first = word.first, first != "-" else { return nil }
+    // No placeholder has one letter, and code in an argument often has such variables.
+    guard text.first == "{", word.utf8.count > 1, word.first != "-" else { return nil }
     var rest = text[word.endIndex...]
     if rest.first == ":" {
       let name = rest.dropFirst().prefix { $0.isASCII && $0 != "{" && $0 != "}" && $0 > " " && $0 != "\"" }

@@ -31,7 +31,7 @@ struct PlaceholderTests {
     arguments: [
       "", "plain", #"{"a": 1}"#, #"{"a":{"b":[{}]}}"#, "{}", "{ fd }", "{0}", "{FD}", "{fd", "fd}", "{{.Name}}",
       "{{ slot }}",
-      "a{b,c}", "${name}", "x${slot}y", "{a.b}", "{-}", "{fd:}", "{fd:a b}", "{fd\n}", "{é}",
+      "a{b,c}", "${name}", "x${slot}y", "{a.b}", "{-}", "{--}", "f'{i}'", "{fd:}", "{fd:a b}", "{fd\n}", "{é}",
     ])
   func literal(_ text: String) throws {
     #expect(try segments(text) == [.text(text)])

@@ -2,20 +2,19 @@
 
 import json
 import os
-import pathlib
 import shutil
 import socket
-import subprocess
 import sys
 import unittest
 
 from harness import RoostTestCase
 
-# Tells its arguments and its environment, and is ready then.
+# Writes its arguments and its environment into a file beside it, for each generation, and is ready then.
 WITNESS = """
 import json, os, signal, sys
-print(json.dumps({"arguments": sys.argv[1:], "environment": dict(os.environ), "parent": os.getppid(), "pid": os.getpid()}), file=sys.stderr, flush=True)
-if "READY_FD" in os.environ: os.write(int(os.environ["READY_FD"]), b"\\n")
+with open(os.path.dirname(sys.argv[0]) + "/seen-" + os.environ["ROOST_GENERATION"], "w") as file:
+    json.dump({"arguments": sys.argv[1:], "environment": dict(os.environ)}, file)
+os.write(int(os.environ["READY_FD"]), b"\\n")
 signal.pause()
 """
 
@@ -45,9 +44,11 @@ class Placeholders(RoostTestCase):
     def witness(self, *options, arguments=(), **start):
         service = self.start(*options, command=[sys.executable, str(self.script(WITNESS)), *arguments], **start)
         addresses = [service.address() for _ in range(sum(option == "-l" for option in options))]
-        seen = json.loads(service.expect(r"^\{.*\}$")[0])
         service.serving()
-        return service, addresses, seen
+        return service, addresses, self.seen(1)
+
+    def seen(self, generation):
+        return json.loads((self.folder / f"seen-{generation}").read_text())
 
     def test_every_placeholder_is_filled_in_for_each_worker(self):
         path = f"{self.folder}/admin.sock"
@@ -59,14 +60,12 @@ class Placeholders(RoostTestCase):
         self.assertEqual(seen["environment"]["URL"], f"http://{addresses[0]}/0")
         self.assertEqual(seen["environment"]["READY_FD"], "5")
         self.assertRegex(service.reload(), "succeeded")
-        # The line was written before the verdict: it is in the log.
-        again = [json.loads(line) for line in service.log.lines if line.startswith("{")]
-        self.assertEqual(again[-1]["arguments"][6], "0/2")
+        self.assertEqual(self.seen(2)["arguments"][6], "0/2")
 
     def test_what_only_looks_alike_stays_as_it_is(self):
-        arguments = ['{"a": {"b": [1]}}', "${HOME}", "{{slot}}", "{}", "{{.Name}}", "a{1,2}b"]
+        arguments = ['{"a": {"b": [1]}}', "${HOME}", "f'{i}'", "{{slot}}", "{}", "{{.Name}}", "a{1,2}b"]
         _, _, seen = self.witness(arguments=arguments)
-        self.assertEqual(seen["arguments"], ['{"a": {"b": [1]}}', "${HOME}", "{slot}", "{}", "{{.Name}}", "a{1,2}b"])
+        self.assertEqual(seen["arguments"], ['{"a": {"b": [1]}}', "${HOME}", "f'{i}'", "{slot}", "{}", "{{.Name}}", "a{1,2}b"])
 
     def test_a_variable_that_is_filled_in_replaces_the_inherited_one(self):
         _, _, seen = self.witness("--environment", "PLACE={slot}", env={**os.environ, "PLACE": "inherited"})
@@ -106,18 +105,18 @@ class Compatibility(RoostTestCase):
             "-l", "127.0.0.1:0", "-l", f"unix:{path}", "-l", "all=0", "--compatibility", "server-starter",
             command=[sys.executable, str(self.script(WITNESS))])
         addresses = [service.address() for _ in range(3)]
-        seen = json.loads(service.expect(r"^\{.*\}$")[0])["environment"]
+        service.serving()
+        seen = json.loads((self.folder / "seen-1").read_text())["environment"]
         port = addresses[2].rsplit(":", 1)[1]
         self.assertEqual(seen["SERVER_STARTER_PORT"], f"{addresses[0]}=3;{path}=4;{port}=5")
         self.assertEqual(seen["SERVER_STARTER_GENERATION"], "1")
-        service.serving()
 
     def test_workers_do_not_get_what_is_not_asked_for(self):
         foreign = {**os.environ, "SERVER_STARTER_PORT": "1=1", "EINHORN_FD_COUNT": "7", "EINHORN_MASTER_PID": "1"}
         service = self.start("-l", "127.0.0.1:0", command=[sys.executable, str(self.script(WITNESS))], env=foreign)
-        seen = json.loads(service.expect(r"^\{.*\}$")[0])["environment"]
-        self.assertEqual([name for name in seen if name.startswith(("EINHORN_", "SERVER_STARTER_"))], [])
         service.serving()
+        seen = json.loads((self.folder / "seen-1").read_text())["environment"]
+        self.assertEqual([name for name in seen if name.startswith(("EINHORN_", "SERVER_STARTER_"))], [])
 
     @unittest.skipUnless(shutil.which("plackup") and shutil.which("start_server"), "LOUD: Server::Starter and Starlet aren't installed")
     def test_a_perl_server_for_server_starter_runs_unchanged(self):
