@@ -21,10 +21,10 @@ struct Placeholders {
     var rest = text[...]
     var isShellVariable = false
     while let first = rest.first {
-      if first == "{", let escaped = Self.doubled(rest) {
+      if first == "{", let escaped = doubled(rest) {
         literal += escaped.dropFirst().dropLast()
         rest = rest[escaped.endIndex...]
-      } else if first == "{", !isShellVariable, let found = Self.placeholder(rest) {
+      } else if first == "{", !isShellVariable, let found = placeholder(rest) {
         if !literal.isEmpty { segments.append(.text(literal)) }
         literal = ""
         segments.append(try segment(found.dropFirst().dropLast()))
@@ -39,22 +39,25 @@ struct Placeholders {
     return Template(segments)
   }
 
-  /// `{word}` or `{word:listener}` at the beginning of a text.
-  private static func placeholder(_ text: Substring) -> Substring? {
+  /// `{word}` or `{word:listener}` at the beginning of a text. With a number after the colon it is code, such as the
+  /// `{port:8080}` of JavaScript, unless a listener has that name.
+  private func placeholder(_ text: Substring) -> Substring? {
     let word = text.dropFirst().prefix { ("a"..."z").contains($0) || $0 == "-" }
     // No placeholder has one letter, and code in an argument often has such variables.
     guard text.first == "{", word.utf8.count > 1, word.first != "-" else { return nil }
     var rest = text[word.endIndex...]
     if rest.first == ":" {
       let name = rest.dropFirst().prefix { $0.isASCII && $0 != "{" && $0 != "}" && $0 > " " && $0 != "\"" }
-      guard !name.isEmpty else { return nil }
+      guard let first = name.first, !first.isNumber || listeners.contains(where: { $0.name == name }) else {
+        return nil
+      }
       rest = text[name.endIndex...]
     }
     return rest.first == "}" ? text[...rest.startIndex] : nil
   }
 
   /// `{{word}}`
-  private static func doubled(_ text: Substring) -> Substring? {
+  private func doubled(_ text: Substring) -> Substring? {
     guard let inner = placeholder(text.dropFirst()), text[inner.endIndex...].first == "}" else { return nil }
     return text[...inner.endIndex]
   }

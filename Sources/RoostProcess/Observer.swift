@@ -114,18 +114,12 @@ public struct Observer {
   /// that listens.
   private mutating func look(at rings: [Ring], of pid: pid_t, _ sockets: [Int32: UInt64]) {
     guard rings.contains(where: \.accepts) else { return }
-    let registered = rings.reduce(into: Set<UInt64>()) { $0.formUnion($1.registered) }
-    let unknown = registered.subtracting(sockets.values).subtracting(inodes.keys)
-    guard unknown.isEmpty else { return }
-    var listening = registered.intersection(inodes.keys)
-    for (number, inode) in sockets where !listening.contains(inode) {
-      switch roost_is_listening(pid, number) {
-      case 1: listening.insert(inode)
-      case 0: break
-      default: return refused(errno)
-      }
-    }
-    if listening.count == 1, let inode = listening.first, let socket = inodes[inode] {
+    var candidates = rings.reduce(into: Set<UInt64>()) { $0.formUnion($1.registered) }
+    candidates.formUnion(sockets.values)
+    var listening = [UInt64](repeating: 0, count: Self.maximumCount)
+    let count = roost_listening_sockets(&listening, listening.count)
+    let own = candidates.intersection(listening.prefix(max(0, count)))
+    if count >= 0, own.count == 1, let inode = own.first, let socket = inodes[inode] {
       sighting.accepted.insert(socket)
     }
   }

@@ -31,10 +31,19 @@ struct PlaceholderTests {
     arguments: [
       "", "plain", #"{"a": 1}"#, #"{"a":{"b":[{}]}}"#, "{}", "{ fd }", "{0}", "{FD}", "{fd", "fd}", "{{.Name}}",
       "{{ slot }}",
-      "a{b,c}", "${name}", "x${slot}y", "{a.b}", "{-}", "{--}", "f'{i}'", "{fd:}", "{fd:a b}", "{fd\n}", "{é}",
+      "a{b,c}", "${name}", "x${slot}y", "{a.b}", "{fd:3}", "listen({port:8080})", "{-}", "{--}", "f'{i}'", "{fd:}",
+      "{fd:a b}", "{fd\n}", "{é}",
     ])
   func literal(_ text: String) throws {
     #expect(try segments(text) == [.text(text)])
+  }
+
+  @Test("A listener may have a number as its name")
+  func number() throws {
+    let numbered = Placeholders(
+      listeners: [ListenerConfiguration(name: "80", address: .tcp(.any, port: 80))], hasReadinessPipe: false)
+    #expect(try numbered.template("{port:80}").segments == [.port(listener: "80")])
+    #expect(try numbered.template("{port:81}").segments == [.text("{port:81}")])
   }
 
   @Test("Doubled braces stand for single ones, where these would be a placeholder")

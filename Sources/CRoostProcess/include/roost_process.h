@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #if defined(__clang__)
@@ -24,9 +25,10 @@ enum roost_call roost_classify_call(long number);
 // Reads memory of another process (process_vm_readv(2)). Returns how much was read, or -1 with errno.
 ssize_t roost_read_memory(pid_t pid, unsigned long address, void *buffer, size_t size);
 
-// Whether a descriptor of another process is a listening socket (pidfd_getfd(2), SO_ACCEPTCONN). Returns 1, 0, or -1 with
-// errno.
-int roost_is_listening(pid_t pid, int fd);
+// The inodes of all listening TCP and unix sockets of this network namespace (sock_diag(7)). Not by pidfd_getfd(2), which
+// would tell of one: it is in no set of system calls that a service usually has, and using it may kill. Returns how many
+// there are, or -1 with errno, E2BIG where they don't fit.
+ssize_t roost_listening_sockets(uint64_t *inodes, size_t capacity);
 
 // Whether this process may look into processes of other users (CAP_SYS_PTRACE in its effective set).
 bool roost_may_trace(void);
