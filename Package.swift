@@ -33,7 +33,7 @@ let package = Package(
       name: "RoostMaster",
       dependencies: [
         "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", "RoostJSON",
-        "RoostLog", "RoostMetrics", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
+        "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(name: "RoostConfiguration", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
@@ -55,6 +55,9 @@ let package = Package(
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
     .systemLibrary(
       name: "CRoostSystemd", pkgConfig: "libsystemd", providers: [.apt(["libsystemd-dev"]), .yum(["systemd-devel"])]),
+    // What the kernel tells about other processes: small total parsers over the files in /proc.
+    .target(name: "RoostProcess", dependencies: ["CRoostProcess"], swiftSettings: strict),
+    .target(name: "CRoostProcess", cSettings: strictC),
     .target(name: "CRoostSpawn", cSettings: strictC),
     .target(name: "CRoostLinux", cSettings: strictC),
     .target(name: "RoostHandoff", swiftSettings: strict),
@@ -80,6 +83,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "RoostMetricsTests", dependencies: ["RoostCore", "RoostJSON", "RoostMetrics"], swiftSettings: strict),
+    .testTarget(name: "RoostProcessTests", dependencies: ["RoostProcess"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -70,6 +70,11 @@ extension WorkerConfiguration {
   public var json: JSON {
     [
       "command": .array(command.map(JSON.string)),
+      "argumentTemplates": .array(
+        argumentTemplates.map { ["index": .integer($0.index), "template": $0.template.json] }),
+      "variableTemplates": .array(
+        variableTemplates.map { ["name": .string($0.name), "template": $0.template.json] }),
+      "compatibility": .array(compatibility.map { .string($0.rawValue) }),
       "directory": directory.map(JSON.string) ?? .null,
       "environment": .array(environment.map(JSON.string)),
       "identity": identity?.json ?? .null,
@@ -82,6 +87,7 @@ extension WorkerConfiguration {
       "output": .string(output.rawValue),
       "beforeReload": beforeReload.map { .array($0.map(JSON.string)) } ?? .null,
       "afterTakeover": afterTakeover.map { .array($0.map(JSON.string)) } ?? .null,
+      "probe": probe?.json ?? .null,
     ]
   }
 
@@ -94,6 +100,23 @@ extension WorkerConfiguration {
       throw ConfigurationError("'output' is unknown")
     }
     self.init(command: try json.strings("command"))
+    for argument in try json.array("argumentTemplates") {
+      guard command.indices.contains(try argument.integer("index")) else {
+        throw ConfigurationError("'argumentTemplates' has an argument that isn't there")
+      }
+      argumentTemplates.append(
+        ArgumentTemplate(
+          index: try argument.integer("index"), template: try Template(json: argument.member("template"))))
+    }
+    for variable in try json.array("variableTemplates") {
+      variableTemplates.append(
+        VariableTemplate(
+          name: try variable.string("name"), template: try Template(json: variable.member("template"))))
+    }
+    for name in try json.strings("compatibility") {
+      guard let known = Compatibility(rawValue: name) else { throw ConfigurationError("'compatibility' is unknown") }
+      compatibility.append(known)
+    }
     directory = try json.optionalString("directory")
     environment = try json.strings("environment")
     if let identity = try json.optional("identity") { self.identity = try Identity(json: identity) }
@@ -105,7 +128,24 @@ extension WorkerConfiguration {
     allowsWorkerReload = try json.boolean("allowWorkerReload")
     self.output = output
     beforeReload = try json.optional("beforeReload") == nil ? nil : try json.strings("beforeReload")
+    probe = try json.optional("probe").map { json throws(ConfigurationError) in try Probe(json: json) }
     afterTakeover = try json.optional("afterTakeover") == nil ? nil : try json.strings("afterTakeover")
+  }
+}
+
+extension Probe {
+  fileprivate var json: JSON {
+    switch self {
+    case .http(let path, let status): ["path": .string(path), "status": .integer(status)]
+    case .command(let command): ["command": .array(command.map(JSON.string))]
+    }
+  }
+
+  fileprivate init(json: JSON) throws(ConfigurationError) {
+    self =
+      json["path"] == nil
+      ? .command(try json.strings("command"))
+      : .http(path: try json.string("path"), status: try json.integer("status"))
   }
 }
 
@@ -194,6 +234,7 @@ extension Settings {
       "workers": .integer(workers),
       "surge": .integer(surge),
       "readiness": readiness,
+      "probeTimeout": probeTimeout.map { .integer($0.wholeMilliseconds) } ?? .null,
       "startAttempts": .integer(startAttempts),
       "settle": .integer(settle.wholeMilliseconds),
       "drainTimeout": .integer(drainTimeout.wholeMilliseconds),
@@ -220,6 +261,7 @@ extension Settings {
         forgivenAfter: try json.duration("backoffForgivenAfter")),
       hookTimeout: try json.duration("hookTimeout"))
     queuePerSlot = try json.boolean("queuePerSlot")
+    if try json.optional("probeTimeout") != nil { probeTimeout = try json.duration("probeTimeout") }
     if try json.boolean("beforeReload") { hooks.insert(.beforeReload) }
     if try json.boolean("afterTakeover") { hooks.insert(.afterTakeover) }
   }

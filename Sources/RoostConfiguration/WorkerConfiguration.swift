@@ -2,12 +2,34 @@
 public struct WorkerConfiguration: Hashable, Sendable {
   /// How a worker says that it is ready.
   public enum ReadinessChannel: String, Hashable, Sendable, CaseIterable {
+    /// By `READY=1` if it sends messages at all, and by being seen to accept if it doesn't.
+    case automatic
     /// `READY=1` to `NOTIFY_SOCKET` (sd_notify(3)).
     case notify
     /// A line to the descriptor in `READY_FD`.
     case pipe
+    /// Not by itself: the master sees in the kernel that it accepts on every listener.
+    case accepting
+    /// By the acknowledgement of einhorn's clients.
+    case einhorn
     /// It doesn't: being alive for a while is enough.
     case none
+
+    /// Whether `READY=1` counts.
+    public var isByMessage: Bool {
+      switch self {
+      case .automatic, .notify: true
+      case .pipe, .accepting, .einhorn, .none: false
+      }
+    }
+
+    /// Whether the acknowledgement of einhorn's clients counts.
+    public var isByAcknowledgement: Bool {
+      switch self {
+      case .automatic, .einhorn: true
+      case .notify, .pipe, .accepting, .none: false
+      }
+    }
   }
 
   /// What becomes of what workers write.
@@ -22,11 +44,17 @@ public struct WorkerConfiguration: Hashable, Sendable {
 
   /// The program and its arguments. Not empty.
   public var command: [String]
+  /// The arguments that are filled in for each worker.
+  public var argumentTemplates: [ArgumentTemplate]
   /// The directory that workers start in, by an absolute path that may lead over symbolic links; nil for that in which
   /// the master was started.
   public var directory: String?
   /// Assignments `NAME=value` that are added to the master's environment.
   public var environment: [String]
+  /// Variables that are added to it, with values that are filled in for each worker.
+  public var variableTemplates: [VariableTemplate]
+  /// The other supervisors for which the workers may have been written, in the order of their declaration.
+  public var compatibility: [Compatibility]
   /// Whom the workers run as, or nil for the master's own user.
   public var identity: Identity?
   /// The mode bits that their new files don't get, or nil for the master's own (umask(2)).
@@ -37,6 +65,8 @@ public struct WorkerConfiguration: Hashable, Sendable {
   public var nice: Int32?
   /// How a worker says that it is ready.
   public var readinessChannel: ReadinessChannel
+  /// How a worker of a new generation is asked whether it serves well, before it takes over.
+  public var probe: Probe?
   /// What asks a worker to drain.
   public var stopSignal: StopSignal
   /// Whether a worker may ask for a reload.
@@ -52,8 +82,11 @@ public struct WorkerConfiguration: Hashable, Sendable {
   public init(command: [String]) {
     self.command = command
     environment = []
+    argumentTemplates = []
+    variableTemplates = []
+    compatibility = []
     limits = []
-    readinessChannel = .notify
+    readinessChannel = .automatic
     stopSignal = .term
     allowsWorkerReload = false
     output = .passed

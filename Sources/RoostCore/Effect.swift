@@ -11,6 +11,9 @@ public enum Effect: Hashable, Sendable {
   case killHook(Hook, Generation)
   /// Start the worker. Answered by `Event.workerStarted` or `Event.workerNotStarted`.
   case spawn(WorkerID)
+  /// Ask the worker whether it serves well, until it does. Answered by `Event.probeSucceeded`; not awaited any more once
+  /// the worker has another stage.
+  case probe(WorkerID)
   /// Send the stop signal to the worker, or to what remains of its group if it has exited.
   case drain(WorkerID)
   /// Send SIGKILL to the worker's whole process group.

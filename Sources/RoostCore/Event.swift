@@ -30,6 +30,8 @@ public enum Event: Hashable, Sendable {
   case workerNotStarted(WorkerID, reason: String)
   /// The worker has said that it accepts.
   case workerReady(WorkerID)
+  /// The worker was asked by its probe, and serves well.
+  case probeSucceeded(WorkerID)
   /// The worker asks for at least so much time from now, to get ready or to drain.
   case workerAskedForTime(WorkerID, Duration)
   /// The worker was reaped. `remains` when processes of its group are still alive.

@@ -80,6 +80,8 @@ public enum Failure: Hashable, Sendable {
   case exited(WorkerID, ExitCause, Moment)
   /// The worker wasn't ready in time.
   case notReady(WorkerID, timeout: Duration)
+  /// The worker didn't pass its probe in time.
+  case probeFailed(WorkerID, timeout: Duration)
 
   /// When a worker exited.
   public enum Moment: Hashable, Sendable {

@@ -17,6 +17,8 @@ public struct Settings: Hashable, Sendable, Codable {
   public var surge: Int
   /// How the master learns that a worker accepts.
   public var readiness: Readiness
+  /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil where there is none.
+  public var probeTimeout: Duration?
   /// How often a slot's worker of the first generation is tried, at least 1.
   public var startAttempts: Int
   /// How long ready candidates are observed before they take over.
@@ -35,13 +37,14 @@ public struct Settings: Hashable, Sendable, Codable {
   /// Settings with the given values.
   public init(
     workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
-    startAttempts: Int = 3, settle: Duration = .seconds(1), drainTimeout: Duration = .seconds(60),
-    backoff: Backoff = Backoff(), hooks: Set<Hook> = [], hookTimeout: Duration = .seconds(60),
-    queuePerSlot: Bool = false
+    probeTimeout: Duration? = nil, startAttempts: Int = 3, settle: Duration = .seconds(1),
+    drainTimeout: Duration = .seconds(60), backoff: Backoff = Backoff(), hooks: Set<Hook> = [],
+    hookTimeout: Duration = .seconds(60), queuePerSlot: Bool = false
   ) {
     self.workers = workers
     self.surge = surge
     self.readiness = readiness
+    self.probeTimeout = probeTimeout
     self.startAttempts = startAttempts
     self.settle = settle
     self.drainTimeout = drainTimeout

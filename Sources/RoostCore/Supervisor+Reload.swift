@@ -89,7 +89,8 @@ extension Supervisor {
     reload.stage = .starting(batch: batch)
     phase = .reloading(reload)
     for index in batch {
-      slots[index].candidate = spawn(slot: index, generation: reload.generation, reload.settings, at: now)
+      slots[index].candidate = spawn(
+        slot: index, generation: reload.generation, reload.settings, probed: true, at: now)
     }
   }
 

@@ -5,7 +5,7 @@ extension Supervisor {
       phase = .starting(Start(began: now))
       askForTime(at: now)
       for index in 0..<settings.workers {
-        let worker = spawn(slot: index, generation: serving, settings, at: now)
+        let worker = spawn(slot: index, generation: serving, settings, probed: true, at: now)
         slots.append(Slot(current: .worker(worker)))
       }
     case .starting, .serving, .reloading, .stopping, .stopped:

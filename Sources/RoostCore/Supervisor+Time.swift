@@ -21,11 +21,21 @@ extension Supervisor {
     if let renewal = extensionRenewal, renewal <= now { askForTime(at: now) }
   }
 
+  private var isStarting: Bool {
+    switch phase {
+    case .starting: true
+    case .idle, .serving, .reloading, .stopping, .stopped: false
+    }
+  }
+
   private mutating func workerDeadlines(slot index: Int, at now: Instant) {
     switch slots[index].current {
     case .vacant: break
     case .backingOff(let until):
-      if until <= now { slots[index].current = .worker(spawn(slot: index, generation: serving, settings, at: now)) }
+      if until <= now {
+        slots[index].current = .worker(
+          spawn(slot: index, generation: serving, settings, probed: isStarting, at: now))
+      }
     case .worker(let worker):
       currentDeadline(worker, at: now)
     }
@@ -40,6 +50,10 @@ extension Supervisor {
       slots[worker.id.slot].current = .vacant
       retire(worker, at: now)
       currentLost(worker, .notReady(worker.id, timeout: deadline - worker.started), at: now)
+    case .probing:
+      slots[worker.id.slot].current = .vacant
+      retire(worker, at: now)
+      currentLost(worker, .probeFailed(worker.id, timeout: worker.probeTimeout ?? .zero), at: now)
     case .aging:
       accepts(worker, at: now)
     case .ready:
@@ -53,6 +67,8 @@ extension Supervisor {
     case .starting:
       // It is still a candidate, so it retires with the others.
       candidateLost(.notReady(candidate.id, timeout: deadline - candidate.started), at: now)
+    case .probing:
+      candidateLost(.probeFailed(candidate.id, timeout: candidate.probeTimeout ?? .zero), at: now)
     case .aging:
       accepts(candidate, at: now)
     case .ready:

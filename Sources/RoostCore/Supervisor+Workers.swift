@@ -4,22 +4,27 @@ extension Supervisor {
     guard let worker = unretired(id) else { return }
     switch worker.stage {
     case .starting: accepts(worker, at: now)
-    case .aging, .ready: break  // Who is to prove itself by age can't get ready by word, and nobody twice.
+    case .aging, .probing, .ready: break  // Who is to prove itself by age can't get ready by word, and nobody twice.
     }
   }
 
   /// A current worker or a candidate got ready, by word or by age.
   mutating func accepts(_ worker: Worker, at now: Instant) {
+    order(.restoreBacklog)
+    if let timeout = worker.probeTimeout {
+      beginProbe(worker, within: timeout, at: now)
+    } else {
+      becomesReady(worker, at: now)
+    }
+  }
+
+  /// A worker accepts, and has passed its probe if it has one.
+  mutating func becomesReady(_ worker: Worker, at now: Instant) {
     var ready = worker
     ready.stage = .ready(since: now)
-    order(.restoreBacklog)
+    store(ready)
     order(.report(.workerReady(worker.id, after: now - worker.started)))
-    if slots[worker.id.slot].candidate?.id == worker.id {
-      slots[worker.id.slot].candidate = ready
-      candidateReady(at: now)
-      return
-    }
-    slots[worker.id.slot].current = .worker(ready)
+    if slots[worker.id.slot].candidate?.id == worker.id { return candidateReady(at: now) }
     switch phase {
     case .starting(let start): completeStart(start, at: now)
     case .serving, .reloading: break  // It replaces a lost one.
@@ -27,8 +32,25 @@ extension Supervisor {
     }
   }
 
+  /// Puts a changed worker into its place.
+  mutating func store(_ worker: Worker) {
+    if slots[worker.id.slot].candidate?.id == worker.id {
+      slots[worker.id.slot].candidate = worker
+    } else {
+      slots[worker.id.slot].current = .worker(worker)
+    }
+  }
+
+  /// Whether a worker has still to say that it is ready.
+  public func isAwaitingReadiness(of id: WorkerID) -> Bool {
+    switch unretired(id)?.stage {
+    case .starting: true
+    case .aging, .probing, .ready, nil: false
+    }
+  }
+
   /// The current worker or candidate of this identity.
-  private func unretired(_ id: WorkerID) -> Worker? {
+  func unretired(_ id: WorkerID) -> Worker? {
     guard slots.indices.contains(id.slot) else { return nil }
     return [slots[id.slot].worker, slots[id.slot].candidate].compactMap(\.self).first { $0.id == id }
   }
@@ -145,20 +167,20 @@ extension Worker {
   mutating func extend(until wanted: Instant) {
     switch stage {
     case .starting(let until): stage = .starting(until: max(until, wanted))
-    case .aging, .ready: break
+    case .aging, .probing, .ready: break
     }
   }
 
   func moment(at now: Instant) -> Failure.Moment {
     switch stage {
-    case .starting, .aging: .starting
+    case .starting, .aging, .probing: .starting
     case .ready(let since): .serving(now - since)
     }
   }
 
   func servedLongEnough(_ backoff: Backoff, at now: Instant) -> Bool {
     switch stage {
-    case .starting, .aging: false
+    case .starting, .aging, .probing: false
     case .ready(let since): now - since >= backoff.forgivenAfter
     }
   }

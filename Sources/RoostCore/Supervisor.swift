@@ -61,6 +61,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
     case .workerStarted(let id): order(.report(.workerStarted(id)))
     case .workerNotStarted(let id, let reason): workerNotStarted(id, reason, at: now)
     case .workerReady(let id): workerReady(id, at: now)
+    case .probeSucceeded(let id): probeSucceeded(id, at: now)
     case .workerAskedForTime(let id, let duration): workerAskedForTime(id, duration, at: now)
     case .workerExited(let id, let cause, let remains): workerExited(id, cause, remains: remains, at: now)
     case .workerRemainsGone(let id): workerRemainsGone(id)
@@ -100,12 +101,17 @@ extension Supervisor {
     extensionRenewal = nil
   }
 
-  /// Starts another worker.
-  mutating func spawn(slot: Int, generation: Generation, _ settings: Settings, at now: Instant) -> Worker {
+  /// Starts another worker. It is probed if it is one of the first of its generation: what replaces a lost one runs
+  /// what has passed before, and giving it up because, say, a database is away would take capacity from a service in
+  /// trouble.
+  mutating func spawn(
+    slot: Int, generation: Generation, _ settings: Settings, probed: Bool = false, at now: Instant
+  ) -> Worker {
     workersStarted += 1
     let id = WorkerID(number: workersStarted, slot: slot, generation: generation)
     order(.spawn(id))
-    return Worker(id: id, started: now, readiness: settings.readiness)
+    return Worker(
+      id: id, started: now, readiness: settings.readiness, probeTimeout: probed ? settings.probeTimeout : nil)
   }
 
   /// Tells a worker to drain.

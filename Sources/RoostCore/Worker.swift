@@ -6,6 +6,8 @@ public struct Worker: Hashable, Sendable, Codable {
     case starting(until: Instant)
     /// It is ready if it is still alive then.
     case aging(until: Instant)
+    /// It accepts, and has until then to pass its probe.
+    case probing(until: Instant)
     /// It accepts.
     case ready(since: Instant)
   }
@@ -14,10 +16,13 @@ public struct Worker: Hashable, Sendable, Codable {
   public let id: WorkerID
   /// When it was ordered.
   public let started: Instant
+  /// How long it may take to pass its probe; nil where it isn't probed.
+  public let probeTimeout: Duration?
   /// How far it has come.
   public internal(set) var stage: Stage
 
-  init(id: WorkerID, started: Instant, readiness: Settings.Readiness) {
+  init(id: WorkerID, started: Instant, readiness: Settings.Readiness, probeTimeout: Duration?) {
+    self.probeTimeout = probeTimeout
     self.id = id
     self.started = started
     switch readiness {
@@ -30,13 +35,13 @@ public struct Worker: Hashable, Sendable, Codable {
   public var isReady: Bool {
     switch stage {
     case .ready: true
-    case .starting, .aging: false
+    case .starting, .aging, .probing: false
     }
   }
 
   var deadline: Instant? {
     switch stage {
-    case .starting(let until), .aging(let until): until
+    case .starting(let until), .aging(let until), .probing(let until): until
     case .ready: nil
     }
   }

@@ -14,12 +14,31 @@ public enum WorkerEnvironment {
   /// The number of the descriptor to which a line is written when the worker is ready (as in s6).
   public static let readyDescriptor = "READY_FD"
 
+  /// The listeners and their descriptors, as in `8080=3;/run/web.sock=4` (Server::Starter).
+  public static let serverStarterPort = "SERVER_STARTER_PORT"
+  /// The worker's generation, in decimal (Server::Starter).
+  public static let serverStarterGeneration = "SERVER_STARTER_GENERATION"
+  /// The number of listeners (einhorn).
+  public static let einhornCount = "EINHORN_FD_COUNT"
+  /// Begins the names of the variables with the listeners' descriptors, which go on with 0, 1, … (einhorn).
+  public static let einhornDescriptorPrefix = "EINHORN_FD_"
+  /// The worker's parent (einhorn).
+  public static let einhornMaster = "EINHORN_MASTER_PID"
+  /// The descriptor of a stream socket that takes the acknowledgement (einhorn -g).
+  public static let einhornSocketDescriptor = "EINHORN_SOCK_FD"
+  /// The path of a stream socket that takes the acknowledgement (einhorn).
+  public static let einhornSocketPath = "EINHORN_SOCK_PATH"
+  /// The worker's slot, in decimal, from 0 (einhorn).
+  public static let einhornIndex = "EINHORN_CHILD_INDEX"
+
   /// The worker's generation, in decimal.
   public static let generation = "ROOST_GENERATION"
   /// The worker's slot, in decimal, from 0.
   public static let slot = "ROOST_SLOT"
   /// Which of the operator's commands this is, in the environment of such a command.
   public static let hook = "ROOST_HOOK"
+  /// Where the worker can be asked, in the environment of the command of a probe.
+  public static let probeAddress = "ROOST_PROBE_ADDRESS"
   /// The name of the service.
   public static let service = "ROOST_SERVICE"
 
@@ -31,6 +50,7 @@ public enum WorkerEnvironment {
     case notifySocket, readyDescriptor, "FDSTORE", "SYSTEMD_EXEC_PID": true
     default:
       name.hasPrefix("LISTEN_") || name.hasPrefix("WATCHDOG_") || name.hasPrefix("MAINPID") || name.hasPrefix("ROOST_")
+        || name.hasPrefix("SERVER_STARTER_") || name.hasPrefix("EINHORN_")
     }
   }
 }

@@ -165,7 +165,7 @@ extension Master {
     switch failure {
     case .notPrepared, .notStarted: []
     case .hookFailed: lastWords
-    case .exited(let id, _, _), .notReady(let id, _): process(id)?.output.lastLines ?? []
+    case .exited(let id, _, _), .notReady(let id, _), .probeFailed(let id, _): process(id)?.output.lastLines ?? []
     }
   }
 

@@ -8,6 +8,7 @@ extension Master {
     case .runHook(let hook, let generation): run(hook, generation)
     case .killHook(let hook, let generation): kill(hook, generation)
     case .spawn(let id): spawn(id)
+    case .probe(let id): prober.begin(id)
     case .drain(let id): drain(id)
     case .kill(let id): process(id)?.kill()
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
@@ -28,11 +29,17 @@ extension Master {
   private func spawn(_ id: WorkerID) {
     guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
     do {
-      let process = try spawner.spawn(id, release: release)
+      let einhornPath = try einhornPath(for: release.configuration)
+      let probe = try Prober.listener(release, like: release.listeners.map(\.configuration))
+      let process = try spawner.spawn(
+        id, release: release,
+        listeners: release.listeners + [probe].compactMap(\.self).map(PassedListener.init), einhornPath: einhornPath)
       // Its slot may have got sockets of its own.
       for passed in release.listeners { fdStore.keep(passed.listener) }
+      if let probe { prober.add(id, release, probe) }
       processes.append(process)
       watch(process)
+      acceptance.await(process, release.listeners)
       handle(.workerStarted(id))
     } catch {
       handle(.workerNotStarted(id, reason: "\(error)"))
@@ -69,6 +76,8 @@ extension Master {
     NoticeText(
       stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
-      pid: { [unowned self] in process($0)?.pid }, evidence: reloadWatch.lastEvidence)
+      pid: { [unowned self] in process($0)?.pid }, evidence: reloadWatch.lastEvidence,
+      lacks: { [unowned self] in acceptance.lacks($0) },
+      probeReason: { [unowned self] in prober.reason($0) })
   }
 }

@@ -8,6 +8,16 @@ struct PassedListener {
   let listener: Listener
 
   var name: String { configuration.name }
+
+  init(configuration: ListenerConfiguration, listener: Listener) {
+    self.configuration = configuration
+    self.listener = listener
+  }
+
+  /// A listener as it is.
+  init(_ listener: Listener) {
+    self.init(configuration: listener.configuration, listener: listener)
+  }
 }
 
 /// Each generation has its own listeners, which stand in its release. The master's are all of these together.

@@ -36,6 +36,7 @@ extension Master {
 
   private func resolve(_ generation: Generation, _ new: Configuration) {
     do {
+      try Acceptance.check(new.worker)
       let release = try resolver.resolve(new.worker)
       try openListeners(for: new.listeners, of: release)
       releases[generation] = release
@@ -71,6 +72,14 @@ extension Master {
     } catch {
       handle(.hookEnded(hook, generation, failure: "\(error)"))
     }
+  }
+
+  /// Starts the command of a probe for a worker.
+  func runProbe(
+    _ id: WorkerID, _ release: Release, _ command: [String], _ address: String
+  ) throws(MasterError) -> ProbeCommand {
+    let executable = try resolver.executable(command[0], in: release.directory, release.environment)
+    return try spawner.run(probe: command, of: id, at: address, release: release, executable: executable)
   }
 
   func kill(_ hook: Hook, _ generation: Generation) {

@@ -26,6 +26,12 @@ public final class Master {
   let reloadWatch = ReloadWatch()
   /// What has happened since the service was started.
   var counters = ServiceCounters()
+  let acceptance: Acceptance
+  /// Workers that have said something to a former binary, and so are awaited to say that they are ready.
+  private var spoken: Set<WorkerID> = []
+  let prober: Prober
+  /// Where einhorn's clients acknowledge, once workers ask for it.
+  var einhorn: EinhornSocket?
   /// When the service was started, in seconds since 1970.
   let started: Int
   var supervisor: Supervisor
@@ -65,9 +71,11 @@ public final class Master {
     let configuration = handover.configuration
     self.configuration = configuration
     self.log = log
+    acceptance = Acceptance(log: log)
     reader = handover.reader
     program = handover.program
     started = time(nil)
+    try Acceptance.check(configuration.worker)
     startDirectory = try WorkingDirectory.logical()
     let resolver = try ReleaseResolver()
     self.resolver = resolver
@@ -77,6 +85,7 @@ public final class Master {
     do {
       let loop = try EventLoop()
       self.loop = loop
+      prober = Prober(loop: loop)
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
       metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
@@ -87,6 +96,11 @@ public final class Master {
       throw error
     } catch {
       throw MasterError("\(error)")
+    }
+    if configuration.worker.readinessChannel == .automatic, !listeners.isEmpty,
+      let obstacle = Acceptance.obstacle(configuration.worker)
+    {
+      log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
     }
     upstream = Upstream(log: log)
     supervisor = Supervisor(settings: configuration.settings)
@@ -108,6 +122,8 @@ public final class Master {
     resolver = try ReleaseResolver()
     let loop = try EventLoop()
     self.loop = loop
+    acceptance = Acceptance(log: log)
+    prober = Prober(loop: loop)
     control = saved.control.flatMap { control in
       handover.configuration.control.map { ControlServer(restoring: control, $0, loop: loop, log) }
     }
@@ -129,9 +145,24 @@ public final class Master {
     for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
     lastReload = saved.lastReload
     try restoreProcesses(saved)
+    try restoreWaits(saved)
     heldDrains = saved.heldDrains.compactMap { held in
       process(held.worker).map { HeldDrain(process: $0, from: held.from, until: held.until) }
     }
+  }
+
+  /// What is awaited of workers that aren't ready.
+  private func restoreWaits(_ saved: SavedState) throws {
+    for subject in saved.probes {
+      guard let release = releases[subject.id.generation] else { preconditionFailure("the state was checked") }
+      prober.add(subject.id, release, try Listener(restoring: subject.listener))
+    }
+    if let einhorn = saved.einhorn {
+      self.einhorn = try EinhornSocket(restoring: einhorn, loop: loop) { [unowned self] in
+        acknowledged(pid: $0, uid: $1)
+      }
+    }
+    spoken = Set(saved.spoken)
   }
 
   private func restoreProcesses(_ saved: SavedState) throws {
@@ -198,6 +229,10 @@ public final class Master {
     finishUpgrade(from: version)
     reap()
     releaseDrains()
+    for process in processes where supervisor.isAwaitingReadiness(of: process.id) && !spoken.contains(process.id) {
+      acceptance.await(process, process.release.listeners)
+    }
+    for process in processes where supervisor.isProbing(process.id) { prober.begin(process.id) }
     steer()
     reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     timer?.set(supervisor.nextDeadline?.microseconds)
@@ -244,6 +279,11 @@ public final class Master {
       releaseDrains()
     }
     queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
+    try acceptance.watch(in: loop) { [unowned self] in handle(.workerReady($0)) }
+    try prober.watch(
+      start: { [unowned self] id, release, command, address throws(MasterError) in
+        try runProbe(id, release, command, address)
+      }, passed: { [unowned self] in handle(.probeSucceeded($0)) })
     try control?.serve { [unowned self] in answer($0, $1) }
     try metricsServer?.serve { [unowned self] in metricsText($0) }
     try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }

@@ -12,6 +12,10 @@ struct NoticeText {
   let pid: (WorkerID) -> pid_t?
   /// What is known of the accept queues during the reload that has ended last.
   let evidence: ReloadEvidence?
+  /// What a worker that didn't get ready lacks, where that is known.
+  let lacks: (WorkerID) -> String?
+  /// Why a worker hasn't passed its probe.
+  let probeReason: (WorkerID) -> String?
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -142,7 +146,8 @@ struct NoticeText {
     case .exited(let id, let cause, .starting): "\(shortName(id)) \(text(cause)) before it was ready"
     case .exited(let id, let cause, .settling): "\(shortName(id)) \(text(cause)) while it settled"
     case .exited(let id, let cause, .serving(let time)): "\(shortName(id)) \(text(cause)) after serving \(time.text)"
-    case .notReady(let id, let timeout): "\(shortName(id)) was not ready within \(timeout.text)"
+    case .probeFailed(let id, let timeout): "\(shortName(id)) \(unprobed(id, timeout))"
+    case .notReady(let id, let timeout): "\(shortName(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
   }
 
@@ -153,9 +158,16 @@ struct NoticeText {
     case .exited(_, let cause, .starting): "\(name(id)) \(text(cause)) before it was ready"
     case .exited(_, let cause, .settling): "\(name(id)) \(text(cause)) while it settled"
     case .exited(_, let cause, .serving(let time)): "\(name(id)) \(text(cause)) after serving \(time.text)"
-    case .notReady(_, let timeout): "\(name(id)) was not ready within \(timeout.text)"
+    case .probeFailed(_, let timeout): "\(name(id)) \(unprobed(id, timeout))"
+    case .notReady(_, let timeout): "\(name(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
   }
+
+  private func unprobed(_ id: WorkerID, _ timeout: Duration) -> String {
+    "did not pass its probe within \(timeout.text)" + (probeReason(id).map { ": \($0)" } ?? "")
+  }
+
+  private func lacking(_ id: WorkerID) -> String { lacks(id).map { ": \($0)" } ?? "" }
 
   func text(_ cause: ExitCause) -> String {
     switch cause {

@@ -88,7 +88,9 @@ public struct ReleaseResolver {
     guard let directory = resolvedPath(logical) else { throw MasterError(cannot: "enter the directory \(logical)") }
     let base = configuration.output == .direct ? inherited : inherited.filter { !WorkerEnvironmentBase.isOfStderr($0) }
     let environment = WorkerEnvironmentBase.merge(base, configuration.environment)
-    for hook in [configuration.beforeReload, configuration.afterTakeover] {
+    var probe: [String]?
+    if case .command(let command) = configuration.probe { probe = command }
+    for hook in [configuration.beforeReload, configuration.afterTakeover, probe] {
       if let hook { _ = try executable(hook[0], in: directory, environment) }
     }
     return Release(

@@ -93,6 +93,18 @@ struct SocketAddress {
     }
   }
 
+  /// Whether a TCP socket takes all addresses, those of IPv4 mostly too.
+  var isAnyIPv6: Bool {
+    guard family == AF_INET6 else { return false }
+    return withUnsafeBytes(of: storage) { bytes in
+      let address = bytes.loadUnaligned(as: sockaddr_in6.self).sin6_addr
+      return withUnsafeBytes(of: address) { $0.allSatisfy { $0 == 0 } }
+    }
+  }
+
+  /// Host and port, or the path of a unix socket alone.
+  var bareText: String { family == AF_UNIX ? String(Substring(text.utf8.dropFirst(5))) : text }
+
   /// The address as the operator would write it.
   var text: String {
     withUnsafeBytes(of: storage) { bytes in

@@ -9,23 +9,40 @@ struct Spawner {
   let relay: OutputRelay
 
   /// Starts a worker. Returns when it runs its command.
-  func spawn(_ id: WorkerID, release: Release) throws(MasterError) -> WorkerProcess {
+  func spawn(
+    _ id: WorkerID, release: Release, listeners: [PassedListener], einhornPath: String?
+  ) throws(MasterError) -> WorkerProcess {
     let configuration = release.configuration
-    let listeners = release.listeners
     // Before the worker: its socket is there when it looks.
     for passed in listeners { try passed.listener.openSockets(upTo: id.slot) }
     let notifySocket = try NotifySocket(service: service, worker: id.number)
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
     var descriptors = listeners.map { $0.listener.number(slot: id.slot) }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
+    var substitution = Substitution(id: id, listeners: listeners)
     if let number = pipe?.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
+      substitution.readyNumber = readyNumber
       environment.append("\(WorkerEnvironment.readyDescriptor)=\(readyNumber)")
       descriptors.append(number)
     }
+    var einhornChannel: EinhornChannel?
+    for compatibility in configuration.compatibility {
+      switch compatibility {
+      case .serverStarter: environment += substitution.serverStarterVariables
+      case .einhorn:
+        let channel = try EinhornChannel()
+        einhornChannel = channel
+        let socket = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
+        environment += substitution.einhornVariables(master: getpid(), socket: socket, path: einhornPath)
+        if let number = channel.workerNumber { descriptors.append(number) }
+      }
+    }
+    environment = try substitution.fillIn(configuration.variableTemplates, environment)
     let output = try relay.channels(for: id, configuration)
     let assignments = CStrings(environment)
-    var request = ProcessRequest(release, release.executable, release.arguments, assignments, output)
+    var request = ProcessRequest(
+      release, release.executable, try substitution.arguments(of: release), assignments, output)
     request.descriptors = descriptors
     request.ownPid = assignments.value(of: WorkerEnvironment.listenerProcess)
     request.umask = configuration.umask
@@ -33,8 +50,10 @@ struct Spawner {
     request.limits = configuration.limits
     let pid = try request.start()
     pipe?.closeWriteEnd()
+    einhornChannel?.closeWorkerEnd()
     return WorkerProcess(
       id: id, pid: pid, release: release, notifySocket: notifySocket, readinessPipe: pipe,
+      einhornChannel: einhornChannel,
       output: try relay.follow(output, release.configuration.output == .prefixed ? id : nil))
   }
 
@@ -50,6 +69,21 @@ struct Spawner {
       ])
     let pid = try ProcessRequest(release, executable, CStrings(command), environment, output).start()
     return HookProcess(hook: hook, generation: generation, pid: pid, output: try relay.follow(output, nil))
+  }
+
+  /// Starts a command that asks a worker, as the user of the workers and in their directory.
+  func run(
+    probe command: [String], of id: WorkerID, at address: String, release: Release, executable: String
+  ) throws(MasterError) -> ProbeCommand {
+    let output = try relay.capture(release.configuration)
+    let environment = CStrings(
+      release.environment + [
+        "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
+        "\(WorkerEnvironment.slot)=\(id.slot)", "\(WorkerEnvironment.generation)=\(id.generation.number)",
+        "\(WorkerEnvironment.probeAddress)=\(address)",
+      ])
+    let pid = try ProcessRequest(release, executable, CStrings(command), environment, output).start()
+    return ProbeCommand(pid: pid, output: try relay.follow(output, nil))
   }
 
   private func assignments(

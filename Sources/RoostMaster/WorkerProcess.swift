@@ -17,6 +17,7 @@ final class WorkerProcess {
   let release: Release
   let notifySocket: NotifySocket
   let readinessPipe: ReadinessPipe?
+  let einhornChannel: EinhornChannel?
   let output: WorkerOutput
   /// When it was started, in seconds since 1970.
   let started: Int
@@ -26,7 +27,7 @@ final class WorkerProcess {
 
   init(
     id: WorkerID, pid: pid_t, release: Release, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?,
-    output: WorkerOutput
+    einhornChannel: EinhornChannel? = nil, output: WorkerOutput
   ) {
     self.id = id
     self.pid = pid
@@ -35,6 +36,7 @@ final class WorkerProcess {
     started = time(nil)
     self.notifySocket = notifySocket
     self.readinessPipe = readinessPipe
+    self.einhornChannel = einhornChannel
   }
 
   /// What an upgrade hands over. The release is that of its generation.
@@ -43,6 +45,7 @@ final class WorkerProcess {
     let pid: pid_t
     let notifySocket: NotifySocket.Saved
     let readinessPipe: ReadinessPipe.Saved?
+    let einhornChannel: EinhornStream.Saved?
     let output: [OutputStream.Saved]
     let started: Int
     let state: State
@@ -51,7 +54,8 @@ final class WorkerProcess {
 
   var saved: Saved {
     Saved(
-      id: id, pid: pid, notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved, output: output.saved,
+      id: id, pid: pid, notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved,
+      einhornChannel: einhornChannel?.stream.saved, output: output.saved,
       started: started, state: state, statusText: statusText)
   }
 
@@ -62,6 +66,7 @@ final class WorkerProcess {
     self.output = output
     notifySocket = NotifySocket(restoring: saved.notifySocket)
     readinessPipe = saved.readinessPipe.map { ReadinessPipe(restoring: $0) }
+    einhornChannel = saved.einhornChannel.map { EinhornChannel(restoring: $0) }
     started = saved.started
     state = saved.state
     statusText = saved.statusText

@@ -37,7 +37,7 @@ extension ServiceSnapshot {
     out.add(counters.workersReady, suffix: "_total")
     out.begin("roost_workers_lost", .counter, "Current workers that were lost, by cause.")
     // The other causes are those of a reload.
-    for cause in [ServiceCounters.Cause.exited, .signalled, .notReady, .notStarted] {
+    for cause in [ServiceCounters.Cause.exited, .signalled, .notReady, .probeFailed, .notStarted] {
       out.add(counters.workersLost[cause] ?? 0, suffix: "_total", [("cause", cause.rawValue)])
     }
     out.begin("roost_slot_restarts", .counter, "Current workers of the slot that were lost.")

@@ -16,6 +16,8 @@ public struct ServiceCounters: Hashable, Sendable {
     case signalled
     /// A worker wasn't ready in time.
     case notReady = "not_ready"
+    /// A worker didn't pass its probe in time.
+    case probeFailed = "probe_failed"
   }
 
   /// A reload that has ended.
@@ -93,6 +95,7 @@ extension ServiceCounters.Cause {
       case .exited(_, .exited, _): .exited
       case .exited(_, .signalled, _): .signalled
       case .notReady: .notReady
+      case .probeFailed: .probeFailed
       }
   }
 }

@@ -32,11 +32,14 @@ extension Options {
   }
 
   private func readiness(_ reader: OptionReader) -> Settings.Readiness {
-    let channel: WorkerConfiguration.ReadinessChannel = reader.choice("ready") ?? .notify
+    let channel: WorkerConfiguration.ReadinessChannel = reader.choice("ready") ?? .automatic
     let timeout = reader.duration("ready-timeout")
     let age = reader.duration("ready-after")
     switch channel {
-    case .notify, .pipe:
+    case .automatic, .notify, .pipe, .accepting, .einhorn:
+      if channel == .accepting, !reader.has("listen") {
+        reader.report("ready", "\"accepting\" has a meaning only with 'listen': there is nothing to accept on")
+      }
       reader.report("ready-after", "has a meaning only with 'ready' set to \"none\"")
       if timeout == .zero { reader.report("ready-timeout", "0s gives no worker time to get ready") }
       return .reported(timeout: timeout ?? .seconds(60))

@@ -3,13 +3,23 @@ import RoostCore
 import RoostHandoff
 
 extension Options {
-  func worker(_ reader: OptionReader, command: [String]) -> WorkerConfiguration {
+  func worker(
+    _ reader: OptionReader, command: [String], _ listeners: [ListenerConfiguration], _ probe: Probe?
+  ) -> WorkerConfiguration {
     var worker = WorkerConfiguration(command: command)
     worker.directory = reader.path("directory", in: directory)
     worker.umask = reader.parsed("umask", "octal digits such as \"0027\"", Self.mode)
     worker.nice = reader.integer("nice", -20...19).map { Int32($0) }
     worker.limits = reader.table("limit").compactMap { limit($0, reader) }
-    worker.readinessChannel = reader.choice("ready") ?? .notify
+    worker.readinessChannel = reader.choice("ready") ?? .automatic
+    worker.compatibility = compatibility(reader, worker.readinessChannel)
+    worker.probe = probe
+    let own = probe.map { _ in
+      ListenerConfiguration(name: Probe.listenerName, address: .tcp(.ipv4("127.0.0.1"), port: 0))
+    }
+    let placeholders = Placeholders(
+      listeners: listeners + [own].compactMap(\.self), hasReadinessPipe: worker.readinessChannel == .pipe)
+    worker.argumentTemplates = fillIn(&worker.command, placeholders, reader)
     worker.stopSignal =
       reader.parsed("stop-signal", "the name of a signal such as \"TERM\"") { text throws(ConfigurationError) in
         try StopSignal(parsing: text)
@@ -20,8 +30,34 @@ extension Options {
     worker.afterTakeover = reader.hook("after-takeover")
     let person = Users.identity(reader)
     worker.identity = person?.identity
-    worker.environment = environment(reader, of: person)
+    let variables = environment(reader, of: person, placeholders)
+    for (name, template) in variables {
+      if let value = template.literal {
+        worker.environment.append("\(name)=\(value)")
+      } else {
+        worker.variableTemplates.append(VariableTemplate(name: name, template: template))
+      }
+    }
     return worker
+  }
+
+  private func compatibility(
+    _ reader: OptionReader, _ channel: WorkerConfiguration.ReadinessChannel
+  ) -> [Compatibility] {
+    let names = Compatibility.allCases.map(\.rawValue)
+    let expected = "one of " + names.map { "\"\($0)\"" }.joined(separator: ", ")
+    // Its acknowledgement needs what it is sent to.
+    var chosen: Set<Compatibility> = channel == .einhorn ? [.einhorn] : []
+    for value in reader.list("compatibility") {
+      guard let name = reader.string(value, "compatibility", "a string or an array of strings") else { continue }
+      if let known = Compatibility(rawValue: name) {
+        chosen.insert(known)
+      } else {
+        let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
+        reader.report(value, "compatibility", "found \"\(name)\", expected \(expected)\(hint)")
+      }
+    }
+    return Compatibility.allCases.filter(chosen.contains)
   }
 
   /// Octal digits.
@@ -80,23 +116,31 @@ extension Options {
   // MARK: Environment
 
   /// First what belongs to the user, then the table of the file, then environment files, then the command line.
-  private func environment(_ reader: OptionReader, of person: Users.Person?) -> [String] {
-    var assignments: [(name: String, value: String)] = person?.environment ?? []
+  private func environment(
+    _ reader: OptionReader, of person: Users.Person?, _ placeholders: Placeholders
+  ) -> [(name: String, value: Template)] {
+    func literal(_ assignments: [(name: String, value: String)]) -> [(name: String, value: Template)] {
+      assignments.map { ($0.name, Template([.text($0.value)])) }
+    }
+    var assignments = literal(person?.environment ?? [])
     let entries = reader.table("environment").filter { isUsable($0, reader) }
     func add(_ entries: [OptionEntry]) {
       for entry in entries {
-        guard let value = reader.string(entry.value, "environment.\(entry.name)") else { continue }
+        let option = "environment.\(entry.name)"
+        guard let text = reader.string(entry.value, option),
+          let value = template(text, entry.value, option, placeholders, reader)
+        else { continue }
         assignments.append((entry.name, value))
       }
     }
     add(entries.filter { !$0.place.isCommandLine })
-    for file in reader.list("environment-file") { assignments += self.assignments(of: file, reader) }
+    for file in reader.list("environment-file") { assignments += literal(self.assignments(of: file, reader)) }
     add(entries.filter(\.place.isCommandLine))
     // The last one counts; the place is that of the first, so that an environment can be compared with another.
-    var values: [String: String] = [:]
+    var values: [String: Template] = [:]
     var names: [String] = []
     for (name, value) in assignments where values.updateValue(value, forKey: name) == nil { names.append(name) }
-    return names.map { "\($0)=\(values[$0]!)" }
+    return names.map { ($0, values[$0]!) }
   }
 
   private func assignments(of file: Located, _ reader: OptionReader) -> [(name: String, value: String)] {

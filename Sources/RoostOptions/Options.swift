@@ -7,7 +7,9 @@ public struct Options {
   /// Every option there is.
   public static let names = [
     "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
-    "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "ready-timeout", "ready-after", "start-attempts",
+    "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "compatibility", "ready-timeout", "ready-after",
+    "probe",
+    "start-attempts",
     "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
     "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
     "control-directory", "control-group", "metrics",
@@ -31,7 +33,7 @@ public struct Options {
 
   private static func merge(_ written: [OptionEntry], _ commandLine: [OptionEntry]) -> [OptionEntry] {
     commandLine.map { entry in
-      guard ["environment", "limit"].contains(entry.name),
+      guard ["environment", "limit", "probe"].contains(entry.name),
         case .table(let below) = written.first(where: { $0.name == entry.name })?.value.value,
         case .array(let texts) = entry.value.value
       else { return entry }
@@ -59,10 +61,12 @@ public struct Options {
     }
     let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(command)
     var settings = settings(reader)
-    let worker = worker(reader, command: command ?? [""])
     let listeners = listeners(reader)
     settings.queuePerSlot = listeners.contains { $0.reuseport != nil }
     checkProcessors(listeners, workers: settings.workers, reader)
+    let probe = probe(reader, listeners)
+    settings.probeTimeout = probe?.timeout
+    let worker = worker(reader, command: command ?? [""], listeners, probe?.probe)
     let configuration = Configuration(
       name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
       control: control(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)

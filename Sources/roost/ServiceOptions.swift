@@ -49,15 +49,27 @@ struct ServiceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How a worker says that it is ready: READY=1 to NOTIFY_SOCKET, a line to READY_FD, or not at all. (default: notify)",
-      valueName: "notify|pipe|none"))
+      "How a worker's readiness is known: by READY=1 to NOTIFY_SOCKET, by a line to READY_FD, by being seen to accept, by the acknowledgement of einhorn's clients, by being alive; or automatically, by READY=1 of one that sends messages, else by being seen. (default: automatic)",
+      valueName: "automatic|notify|pipe|accepting|einhorn|none"))
   var ready: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Give the workers what they would get from another supervisor: server-starter or einhorn. Repeatable.",
+      valueName: "supervisor"))
+  var compatibility: [String] = []
 
   @Option(help: ArgumentHelp("With --ready none: how long it has to be alive. (default: 1s)", valueName: "duration"))
   var readyAfter: String?
 
   @Option(help: ArgumentHelp("How long a worker may take to get ready. (default: 60s)", valueName: "duration"))
   var readyTimeout: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Ask each worker of a new generation before it takes over, by HTTP as in path=/health, or by a line for the shell as in command=LINE; also status=204 and timeout=2s. Repeatable.",
+      valueName: "name=value"))
+  var probe: [String] = []
 
   @Option(help: ArgumentHelp("How often each of the first workers is tried. (default: 3)", valueName: "number"))
   var startAttempts: String?
@@ -170,6 +182,8 @@ struct ServiceOptions: ParsableArguments {
       ("environment-file", environmentFile),
       ("supplementary-group", supplementaryGroup),
       ("limit", limit),
+      ("compatibility", compatibility),
+      ("probe", probe),
     ]
   }
 

@@ -115,17 +115,27 @@ struct Unit {
       case .reported(let timeout): timeout
       case .alive(let age): age
       }
-    return seconds(ready + settings.settle + settings.hookTimeout) + 30
+    return seconds(ready + (settings.probeTimeout ?? .zero) + settings.settle + settings.hookTimeout) + 30
   }
 
   private var stopSeconds: Int { seconds(configuration.settings.drainTimeout) + 30 }
 
   private func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
 
+  /// Whether the master looks at what its workers do, which needs a capability where these are of another user.
+  private var isWatched: Bool {
+    switch configuration.worker.readinessChannel {
+    case .accepting: true
+    case .automatic: !configuration.listeners.isEmpty
+    case .notify, .pipe, .einhorn, .none: false
+    }
+  }
+
   /// What a root master needs for what the configuration asks, and nothing more.
   private var capabilities: String {
     var names: [String] = []
     if configuration.worker.identity != nil { names += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"] }
+    if configuration.worker.identity != nil, isWatched { names.append("CAP_SYS_PTRACE") }
     if configuration.listeners.contains(where: \.address.isPrivileged) || configuration.metrics?.isPrivileged == true {
       names.append("CAP_NET_BIND_SERVICE")
     }

@@ -9,6 +9,13 @@ struct StateTests {
     var worker = WorkerConfiguration(command: ["./server", "--a", "é\n\"", ""])
     worker.directory = "/srv/web/current"
     worker.environment = ["A=b=c", "B="]
+    worker.argumentTemplates = [
+      ArgumentTemplate(index: 1, template: Template([.text("--{"), .descriptor(listener: "http"), .readyDescriptor])),
+      ArgumentTemplate(index: 2, template: Template([.port(listener: "a"), .address(listener: "admin")])),
+    ]
+    worker.variableTemplates = [VariableTemplate(name: "C", template: Template([.slot, .text("\u{e9}"), .generation]))]
+    worker.probe = pidFile == nil ? .http(path: "/health", status: 204) : .command(["/bin/check", "it"])
+    worker.compatibility = [.serverStarter, .einhorn]
     worker.identity = Identity(user: 33, group: .max - 1, supplementaryGroups: [4, 27])
     worker.umask = 0o027
     worker.limits = [ResourceLimit(resource: 7, soft: 1024, hard: nil), ResourceLimit(resource: 4, soft: 0, hard: 0)]
@@ -40,7 +47,8 @@ struct StateTests {
       pidFile: pidFile, control: ControlConfiguration(directory: "/run/roost/web", group: 33),
       metrics: pidFile == nil ? nil : .tcp(.ipv4("127.0.0.1"), port: 9100), worker: worker,
       settings: Settings(
-        workers: 4, surge: .max, readiness: readiness, startAttempts: 2, settle: .milliseconds(1500),
+        workers: 4, surge: .max, readiness: readiness, probeTimeout: .seconds(4), startAttempts: 2,
+        settle: .milliseconds(1500),
         drainTimeout: .seconds(7),
         backoff: Backoff(first: .milliseconds(1), longest: .seconds(2), forgivenAfter: .seconds(3)),
         hooks: [.beforeReload], hookTimeout: .seconds(5), queuePerSlot: true))

@@ -8,11 +8,13 @@ struct Service {
   /// A service to which nothing has happened yet.
   init(
     workers: Int = 1, surge: Int = .max, readiness: Settings.Readiness = .reported(timeout: .seconds(60)),
-    startAttempts: Int = 3, settle: Duration = .zero, drainTimeout: Duration = .seconds(60)
+    probeTimeout: Duration? = nil, startAttempts: Int = 3, settle: Duration = .zero,
+    drainTimeout: Duration = .seconds(60)
   ) {
     supervisor = Supervisor(
       settings: Settings(
-        workers: workers, surge: surge, readiness: readiness, startAttempts: startAttempts, settle: settle,
+        workers: workers, surge: surge, readiness: readiness, probeTimeout: probeTimeout, startAttempts: startAttempts,
+        settle: settle,
         drainTimeout: drainTimeout))
   }
 
@@ -79,7 +81,8 @@ extension [Effect] {
     filter {
       switch $0 {
       case .report: false
-      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners,
+      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
+        .closeListeners,
         .announce, .exit:
         true
       }
@@ -91,7 +94,8 @@ extension [Effect] {
     compactMap {
       switch $0 {
       case .report(let notice): notice
-      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .drain, .kill, .restoreBacklog, .closeListeners,
+      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
+        .closeListeners,
         .announce, .exit:
         nil
       }

@@ -10,6 +10,10 @@ enum StateTable {
     stopping.suppose(.term)
     var stopped = stopping
     stopped.suppose(.exit(.first(0)))
+    var probing = Service(probeTimeout: .seconds(5))
+    probing.suppose(
+      .startRequested, .workerReady(.first(0)), .probeSucceeded(.first(0)), .hup,
+      .generationPrepared(Generation(number: 2)), .workerReady(.id(2, 2)))
     var preparing = Service.serving()
     preparing.suppose(.hup)
     return [
@@ -18,6 +22,7 @@ enum StateTable {
       ("serving", .serving(), .first(0), nil),
       ("reloading, preparing", preparing, .first(0), nil),
       ("reloading, candidate starts", .reloading(), .first(0), .id(2, 2)),
+      ("reloading, candidate is probed", probing, .first(0), .id(2, 2)),
       ("stopping", stopping, nil, nil),
       ("stopped", stopped, nil, nil),
     ]
@@ -36,10 +41,12 @@ enum StateTable {
     ("current worker ready", { _, current, _ in current.map { .workerReady($0) } }),
     ("current worker exits", { _, current, _ in current.map { .exit($0, 1) } }),
     ("candidate ready", { _, _, candidate in candidate.map { .workerReady($0) } }),
+    ("candidate passes its probe", { service, _, candidate in probed(service, candidate).map { .probeSucceeded($0) } }),
     ("candidate exits", { _, _, candidate in candidate.map { .exit($0, 1) } }),
     ("candidate not started", { _, _, candidate in candidate.map { .workerNotStarted($0, reason: "") } }),
     ("retiree exits", { service, _, _ in service.supervisor.retirees.first.map { .exit($0.id, 0) } }),
     ("ready timeout", { service, current, candidate in unready(service, current ?? candidate) ? .timePassed : nil }),
+    ("probe timeout", { service, _, candidate in probed(service, candidate) == nil ? nil : .timePassed }),
     ("drain timeout", { service, _, _ in service.supervisor.retirees.isEmpty ? nil : .timePassed }),
   ]
 
@@ -48,8 +55,14 @@ enum StateTable {
     return reload.generation
   }
 
+  private static func probed(_ service: Service, _ candidate: WorkerID?) -> WorkerID? {
+    candidate.flatMap { service.supervisor.isProbing($0) ? $0 : nil }
+  }
+
   private static func unready(_ service: Service, _ worker: WorkerID?) -> Bool {
-    service.supervisor.slots.contains { $0.worker?.isReady == false || $0.candidate?.isReady == false }
+    service.supervisor.slots.contains { slot in
+      [slot.worker, slot.candidate].contains { $0.map { service.supervisor.isAwaitingReadiness(of: $0.id) } ?? false }
+    }
   }
 
   /// The table in Markdown.
@@ -91,6 +104,7 @@ enum StateTable {
     case .runHook(let hook, _): "run \(hook.rawValue)"
     case .killHook(let hook, _): "kill \(hook.rawValue)"
     case .spawn(let id): "start worker of generation \(id.generation.number)"
+    case .probe(let id): "probe worker of generation \(id.generation.number)"
     case .drain(let id): "drain worker of generation \(id.generation.number)"
     case .kill(let id): "kill worker of generation \(id.generation.number)"
     case .restoreBacklog: "restore backlog"

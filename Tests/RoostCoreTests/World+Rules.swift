@@ -31,6 +31,7 @@ extension World {
   private func isConsistent(_ slot: Slot) -> Bool {
     guard let worker = slot.worker else { return true }
     if worker.isReady, processes[worker.id]?.isReady != true, !isAged { return false }
+    if worker.isReady, worker.probeTimeout != nil, processes[worker.id]?.probedAt == nil { return false }
     return worker.id.generation <= supervisor.serving
   }
 
@@ -82,6 +83,7 @@ extension World {
   private func nextKindEvent() -> Event? {
     if let id = spawning.first { return .workerStarted(id) }
     if let preparing { return .generationPrepared(preparing) }
+    if let id = probing.first { return .probeSucceeded(id) }
     if let running = hooks.first { return .hookEnded(running.hook, running.generation, failure: nil) }
     for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
       if process.isRemains { return .workerRemainsGone(id) }

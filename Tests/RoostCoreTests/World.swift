@@ -11,6 +11,8 @@ struct World: Hashable {
   struct Process: Hashable {
     /// When it said that it is ready.
     var readyAt: Instant?
+    /// When it passed its probe.
+    var probedAt: Instant?
     var drainedAt: Instant?
     var isKilled = false
     /// Reaped, but its group is alive.
@@ -26,6 +28,8 @@ struct World: Hashable {
   /// that one of these may have been told to drain by then.
   var spawning: [WorkerID] = []
   var drainedAtBirth: [WorkerID: Instant] = [:]
+  /// Asked by their probe, and not answered yet. An answer may come too late.
+  var probing: [WorkerID] = []
   var preparing: Generation?
   /// The operator's commands that run.
   var hooks: [Running] = []
@@ -63,6 +67,7 @@ struct World: Hashable {
         .workerExited(id, .exited(status: 1), remains: false), .workerExited(id, .exited(status: 1), remains: true),
       ]
     }
+    choices += probing.map { .probeSucceeded($0) }
     for running in hooks {
       choices += [
         .hookEnded(running.hook, running.generation, failure: nil),
@@ -85,7 +90,9 @@ struct World: Hashable {
     fewer.workers = 1
     var hooked = supervisor.settings
     hooked.hooks = [.beforeReload, .afterTakeover]
-    return [more, fewer, hooked].filter { $0 != supervisor.settings }
+    var probed = supervisor.settings
+    probed.probeTimeout = probed.probeTimeout == nil ? .seconds(5) : nil
+    return [more, fewer, hooked, probed].filter { $0 != supervisor.settings }
   }
 
   /// Lets one of the choices happen.
@@ -109,6 +116,9 @@ struct World: Hashable {
       preparing = nil
     case .workerReady(let id):
       processes[id]?.readyAt = now
+    case .probeSucceeded(let id):
+      probing.removeAll { $0 == id }
+      processes[id]?.probedAt = now
     case .workerExited(let id, _, let remains):
       // A killed group leaves nothing behind that the master waits for.
       if remains, processes[id]?.isKilled == false {
@@ -150,6 +160,10 @@ struct World: Hashable {
       require(!listenersAreClosed, "no worker is started after the listeners were closed")
       lastWorker = id.number
       spawning.append(id)
+    case .probe(let id):
+      require(isAged || processes[id]?.isReady == true, "only a worker that accepts is probed")
+      require(supervisor.isProbing(id) && !probing.contains(id), "a probe is awaited, once")
+      probing.append(id)
     case .drain(let id): drain(id, event, before)
     case .kill(let id): kill(id, event)
     case .closeListeners: listenersAreClosed = true
@@ -182,7 +196,10 @@ struct World: Hashable {
   /// Whether a worker of a later generation has the slot that was ready and observed.
   private func isReplaced(_ id: WorkerID) -> Bool {
     guard let successor = supervisor.slots[id.slot].worker else { return false }
-    let isSettled = processes[successor.id]?.readyAt.map { $0 + supervisor.settings.settle <= now } ?? false
+    guard let process = processes[successor.id], successor.probeTimeout == nil || process.probedAt != nil else {
+      return false
+    }
+    let isSettled = (process.probedAt ?? process.readyAt).map { $0 + supervisor.settings.settle <= now } ?? false
     return successor.id.generation > id.generation && (isAged || isSettled)
   }
 

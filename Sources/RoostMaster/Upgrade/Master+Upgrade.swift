@@ -72,7 +72,9 @@ extension Master {
       heldDrains: heldDrains.map(\.saved),
       outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
       preparation: preparation?.saved, control: control?.saved,
-      metrics: metricsServer?.saved, counters: counters.json, lastEvidence: reloadWatch.lastEvidence,
+      metrics: metricsServer?.saved, counters: counters.json,
+      probes: prober.saved, einhorn: einhorn?.saved, spoken: acceptance.spoken,
+      lastEvidence: reloadWatch.lastEvidence,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
       lastReload: lastReload, lastFailure: upstream.lastFailure)
   }

@@ -24,6 +24,11 @@ struct SavedState: Codable {
   /// The socket of the metrics. Who is reading them has to ask again.
   let metrics: Listener.Saved?
   let counters: JSON
+  /// The listeners of the workers that have a probe.
+  let probes: [Prober.Saved]
+  let einhorn: EinhornSocket.Saved?
+  /// The workers that have sent a message and aren't ready.
+  let spoken: [WorkerID]
   let lastEvidence: ReloadEvidence?
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?

@@ -1,0 +1,10 @@
+/// How a worker is asked whether it serves well: on a listener of its own, where no other worker can answer.
+public enum Probe: Hashable, Sendable {
+  /// What the worker's own listener is called.
+  public static let listenerName = "probe"
+
+  /// By HTTP: a GET of this path has to be answered with this status.
+  case http(path: String, status: Int)
+  /// By a command, which has to exit with status 0: a program and its arguments.
+  case command([String])
+}

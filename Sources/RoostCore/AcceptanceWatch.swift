@@ -1,0 +1,76 @@
+/// When to look whether a worker has begun to accept, and what a sighting means. A worker that has been seen accepting
+/// once has begun: that it is busy with a request the next time isn't the opposite.
+public struct AcceptanceWatch: Hashable, Sendable {
+  /// How far it has come.
+  public enum Stage: Hashable, Sendable {
+    /// The next look is due then, and the one after it this much later.
+    case looking(next: Instant, interval: Duration)
+    /// It was seen to accept everywhere. It is ready then, unless it speaks before.
+    case proving(until: Instant)
+    /// It is ready, or speaks for itself: nothing is looked at any more.
+    case over
+  }
+
+  /// The first look comes so long after the start. A shell or a C program may be up by then.
+  static let firstInterval: Duration = .milliseconds(5)
+  /// Looks are never further apart: nobody notices so much on top of a boot that long.
+  static let longestInterval: Duration = .milliseconds(100)
+
+  /// How far it has come.
+  public private(set) var stage: Stage
+  /// How long a worker that was seen may still say that it speaks for itself.
+  private let grace: Duration
+
+  /// A watch over a worker that starts now. With a grace of zero a sighting is enough.
+  public init(grace: Duration, at now: Instant) {
+    self.grace = grace
+    stage = .looking(next: now + Self.firstInterval, interval: Self.firstInterval)
+  }
+
+  /// When something is due.
+  public var deadline: Instant? {
+    switch stage {
+    case .looking(let next, _): next
+    case .proving(let until): until
+    case .over: nil
+    }
+  }
+
+  /// Whether a look is due.
+  public func isLookDue(at now: Instant) -> Bool {
+    switch stage {
+    case .looking(let next, _): next <= now
+    case .proving, .over: false
+    }
+  }
+
+  /// A look is over. `everywhere` if the worker was seen to accept on each of its listeners, now or before.
+  public mutating func looked(everywhere: Bool, at now: Instant) {
+    switch stage {
+    case .looking(_, let interval):
+      let longer = min(interval + interval / 2, Self.longestInterval)
+      stage =
+        everywhere ? .proving(until: now + grace) : .looking(next: now + longer, interval: longer)
+    case .proving, .over: break
+    }
+  }
+
+  /// The worker has sent a message: it speaks for itself, and sightings don't count any more. Where only a sighting can
+  /// count, grace being zero, messages are no reason to look away.
+  public mutating func spoke() {
+    if grace > .zero { stage = .over }
+  }
+
+  /// Nothing is awaited of the worker any more.
+  public mutating func end() { stage = .over }
+
+  /// Whether the worker has become ready. Says so once.
+  public mutating func becomesReady(at now: Instant) -> Bool {
+    switch stage {
+    case .proving(let until) where until <= now:
+      stage = .over
+      return true
+    case .proving, .looking, .over: return false
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import Glibc
+import RoostHandoff
+import RoostSystemd
+
+/// One question to a worker: a request by HTTP, of whose answer only the status is read.
+final class HTTPProbe {
+  /// What comes after the status is read and thrown away, so that the worker can write it to its end. More isn't read.
+  private static let maximumRest = 65536
+
+  private let descriptor: Descriptor
+  private var source: Source?
+  private var request: [UInt8]
+  private var answer: [UInt8] = []
+  private var rest = 0
+  private var answered: ((Result<Int, MasterError>) -> Void)?
+
+  /// Whether there is nothing more to be read.
+  private(set) var isOver = false
+
+  /// Connects to a listener, and asks. Calls the handler once.
+  init(
+    _ address: SocketAddress, path: String, in loop: EventLoop,
+    _ answered: @escaping (Result<Int, MasterError>) -> Void
+  ) throws(MasterError) {
+    let number = socket(
+      address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard number >= 0 else { throw MasterError(cannot: "make a socket for the probe") }
+    descriptor = Descriptor(adopting: number)
+    request = Array(
+      "GET \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: roost\r\nAccept: */*\r\nConnection: close\r\n\r\n".utf8)
+    self.answered = answered
+    guard address.connect(descriptor) || errno == EINPROGRESS else {
+      throw MasterError(cannot: "connect for the probe")
+    }
+    do {
+      source = try loop.on(.writable, of: number, priority: .normal) { [unowned self] in act() }
+    } catch {
+      throw MasterError("\(error)")
+    }
+  }
+
+  deinit {
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    source = nil
+  }
+
+  private func act() {
+    if !request.isEmpty { send() } else { receive() }
+  }
+
+  private func send() {
+    let number = descriptor.number
+    let count = request.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    if count < 0 {
+      if errno != EAGAIN, errno != EINTR { end(.failure(MasterError(cannot: "ask"))) }
+      return
+    }
+    request.removeFirst(count)
+    if request.isEmpty { source?.setInterest(.readable) }
+  }
+
+  private func receive() {
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    let count = read(descriptor.number, &buffer, buffer.count)
+    if count < 0, errno == EAGAIN || errno == EINTR { return }
+    if count <= 0 {
+      return end(.failure(count < 0 ? MasterError(cannot: "read the answer") : MasterError("it closed the connection")))
+    }
+    guard answered != nil else {
+      rest += count
+      if rest > Self.maximumRest { end(nil) }
+      return
+    }
+    answer += buffer[..<count]
+    switch ProbeResponse(parsing: answer[...]) {
+    case .incomplete: break
+    case .status(let status): tell(.success(status))
+    case .malformed: end(.failure(MasterError("its answer is no HTTP")))
+    }
+  }
+
+  private func end(_ result: Result<Int, MasterError>?) {
+    source = nil
+    isOver = true
+    if let result { tell(result) }
+  }
+
+  private func tell(_ result: Result<Int, MasterError>) {
+    let handler = answered
+    answered = nil
+    handler?(result)
+  }
+}

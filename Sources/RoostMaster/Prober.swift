@@ -1,0 +1,152 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostSystemd
+
+/// Asks workers by their probes, again and again until they pass or nobody awaits it any more.
+final class Prober {
+  /// A worker that is to be asked.
+  private final class Subject {
+    let id: WorkerID
+    let release: Release
+    /// The worker's own: nobody else can answer there.
+    let listener: Listener
+    var delay = Prober.firstDelay
+    /// When it is asked again.
+    var next: Instant?
+    var question: HTTPProbe?
+    var command: ProbeCommand?
+    /// Why it hasn't passed yet.
+    var reason = "it has not answered"
+
+    init(_ id: WorkerID, _ release: Release, _ listener: Listener) {
+      self.id = id
+      self.release = release
+      self.listener = listener
+    }
+  }
+
+  /// How a command is started for a worker, with this address.
+  typealias CommandStart = (WorkerID, Release, [String], String) throws(MasterError) -> ProbeCommand
+
+  private static let firstDelay: Duration = .milliseconds(20)
+  private static let longestDelay: Duration = .seconds(1)
+
+  private let loop: EventLoop
+  private var subjects: [Subject] = []
+  /// Answered, and not read to their ends.
+  private var answered: [HTTPProbe] = []
+  private var timer: Timer?
+  private var passed: (WorkerID) -> Void = { _ in }
+  private var start: CommandStart?
+
+  init(loop: EventLoop) {
+    self.loop = loop
+  }
+
+  /// Calls `passed` with each worker that passes.
+  func watch(start: @escaping CommandStart, passed: @escaping (WorkerID) -> Void) throws(SystemdError) {
+    self.start = start
+    self.passed = passed
+    timer = try loop.timer(priority: .late) { [unowned self] in
+      timer?.wentOff()
+      let now = Clock.now()
+      for subject in subjects where subject.next.map({ $0 <= now }) ?? false { ask(subject) }
+      arm()
+    }
+  }
+
+  /// Opens a listener for a worker that has a probe. Others of the master's are blocking or not, and so is this one.
+  static func listener(_ release: Release, like listeners: [ListenerConfiguration]) throws(MasterError) -> Listener? {
+    guard release.configuration.probe != nil else { return nil }
+    var wanted = ListenerConfiguration(
+      name: Probe.listenerName, address: .tcp(.ipv4("127.0.0.1"), port: 0), backlog: 64)
+    wanted.isNonblocking = listeners.first?.isNonblocking ?? false
+    return try Listener.open(wanted, beside: [])
+  }
+
+  /// A worker was started that may be asked later.
+  func add(_ id: WorkerID, _ release: Release, _ listener: Listener) {
+    subjects.append(Subject(id, release, listener))
+  }
+
+  /// What an upgrade hands over. Who was being asked is asked again.
+  struct Saved: Codable {
+    let id: WorkerID
+    let listener: Listener.Saved
+  }
+
+  var saved: [Saved] { subjects.map { Saved(id: $0.id, listener: $0.listener.saved) } }
+
+  /// Begins to ask a worker.
+  func begin(_ id: WorkerID) {
+    guard let subject = subjects.first(where: { $0.id == id }) else {
+      preconditionFailure("a probe without a listener")
+    }
+    subject.next = Clock.now()
+    arm()
+  }
+
+  /// Forgets the workers that aren't to be asked any more.
+  func forget(where isOver: (WorkerID) -> Bool) {
+    answered.removeAll(where: \.isOver)
+    guard !subjects.isEmpty else { return }
+    for subject in subjects where isOver(subject.id) { subject.command?.kill() }
+    subjects.removeAll { isOver($0.id) }
+    if subjects.isEmpty { answered = [] }
+    arm()
+  }
+
+  /// Why a worker hasn't passed yet; nil for one that isn't asked.
+  func reason(_ id: WorkerID) -> String? { subjects.first { $0.id == id }?.reason }
+
+  /// A child of the master has exited: perhaps one that asks.
+  func exited(_ pid: pid_t, _ cause: ExitCause, _ words: String) {
+    guard let subject = subjects.first(where: { $0.command?.pid == pid }) else { return }
+    subject.command?.exited()
+    let lastWords = subject.command?.output.lastLines.last
+    subject.command = nil
+    if cause == .exited(status: 0) { return passed(subject.id) }
+    failed(subject, "the command \(words)" + (lastWords.map { ", saying: \($0)" } ?? ""))
+  }
+
+  private func ask(_ subject: Subject) {
+    subject.next = nil
+    do {
+      guard let address = SocketAddress.local(of: subject.listener.descriptor) else {
+        throw MasterError(cannot: "tell the address of the probe")
+      }
+      switch subject.release.configuration.probe {
+      case .http(let path, let status):
+        subject.question = try HTTPProbe(address, path: path, in: loop) { [unowned self, unowned subject] result in
+          answered(subject, result, expected: status)
+        }
+      case .command(let command): subject.command = try start?(subject.id, subject.release, command, address.bareText)
+      case nil: preconditionFailure("a probe that isn't configured")
+      }
+    } catch {
+      failed(subject, "\(error)")
+    }
+  }
+
+  private func answered(_ subject: Subject, _ result: Result<Int, MasterError>, expected: Int) {
+    if let question = subject.question, !question.isOver { answered.append(question) }
+    subject.question = nil
+    switch result {
+    case .success(expected): passed(subject.id)
+    case .success(let status): failed(subject, "it answered with status \(status)")
+    case .failure(let error): failed(subject, "\(error)")
+    }
+  }
+
+  private func failed(_ subject: Subject, _ reason: String) {
+    subject.reason = reason
+    subject.next = Clock.now() + subject.delay
+    subject.delay = min(subject.delay * 2, Self.longestDelay)
+    arm()
+  }
+
+  private func arm() {
+    timer?.set(subjects.compactMap(\.next).min()?.microseconds)
+  }
+}

@@ -1,0 +1,54 @@
+import RoostConfiguration
+
+extension Options {
+  private static let probeOptions = ["path", "status", "command", "timeout"]
+
+  /// The probe and how long it may take; nil where there is none, or none that can be used.
+  func probe(
+    _ reader: OptionReader, _ listeners: [ListenerConfiguration]
+  ) -> (probe: Probe, timeout: Duration)? {
+    guard let value = reader.located("probe") else { return nil }
+    let own = OptionReader(reader.table("probe"), known: Self.probeOptions, context: "probe")
+    defer { reader.add(own.problems) }
+    if listeners.isEmpty { reader.report("probe", "has a meaning only with 'listen'") }
+    if listeners.contains(where: { $0.name == Probe.listenerName }) {
+      reader.report("probe", "the listener \"\(Probe.listenerName)\" has the name of the one that the probe brings")
+    }
+    let timeout = own.duration("timeout") ?? .seconds(5)
+    if timeout == .zero { own.report("timeout", "0s gives no worker time to answer") }
+    let status = own.integer("status", 100...599) ?? 200
+    switch (own.has("path"), own.has("command")) {
+    case (true, true): own.report("command", "contradicts 'path': use one of them")
+    case (false, false):
+      guard value.value.isTableLike else { return nil }
+      reader.report(value, "probe", "'path' or 'command' is missing, expected one such as path = \"/health\"")
+    case (true, false): return path(own).map { (.http(path: $0, status: status), timeout) }
+    case (false, true):
+      own.report("status", "has a meaning only with 'path'")
+      return own.hook("command").map { (.command($0), timeout) }
+    }
+    return nil
+  }
+
+  private func path(_ own: OptionReader) -> String? {
+    own.parsed("path", "a path such as \"/health\"") { text throws(ConfigurationError) in
+      let isPrintable = text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+      guard text.hasPrefix("/"), isPrintable, text.utf8.count <= 1024 else {
+        throw ConfigurationError(
+          "found \"\(text)\", expected a path such as \"/health\", of printable ASCII characters without spaces")
+      }
+      return text
+    }
+  }
+}
+
+extension OptionValue {
+  /// A table, or what the command line has for one.
+  fileprivate var isTableLike: Bool {
+    switch self {
+    case .table: true
+    case .array(let elements): elements.allSatisfy(\.value.isText)
+    case .string, .integer, .boolean, .other, .text: false
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import RoostHandoff
+import Testing
+
+@Suite("Answers to a probe")
+struct ProbeResponseTests {
+  private func parse(_ text: String) -> ProbeResponse { ProbeResponse(parsing: Array(text.utf8)[...]) }
+
+  @Test("A status line tells its status, whatever follows", arguments: [200, 204, 503])
+  func status(_ status: Int) {
+    for text in [
+      "HTTP/1.1 \(status) OK\r\n", "HTTP/1.0 \(status)\r\n", "HTTP/1.1 \(status) A b\r\nX: y\r\n\r\nbody",
+      "HTTP/1.1 \(status)\n",
+    ] {
+      #expect(parse(text) == .status(status))
+    }
+  }
+
+  @Test("Every beginning of a status line is incomplete")
+  func incomplete() {
+    let line = Array("HTTP/1.1 200 OK\r".utf8)
+    for count in 0...line.count { #expect(ProbeResponse(parsing: line[..<count]) == .incomplete) }
+  }
+
+  @Test(
+    "Anything else isn't HTTP/1",
+    arguments: [
+      "x", "HTTP/2 200\r\n", "HTTP/1.1\r\n", "HTTP/1.1 20\r\n", "HTTP/1.1 2000\r\n", "HTTP/1.1 2x0 OK\r\n", "\n",
+      "SSH-2.0",
+    ])
+  func malformed(_ text: String) {
+    #expect(parse(text) == .malformed)
+  }
+
+  @Test("A line without end isn't read for ever")
+  func endless() {
+    #expect(parse("HTTP/1.1 200 " + String(repeating: "x", count: 512)) == .malformed)
+  }
+}

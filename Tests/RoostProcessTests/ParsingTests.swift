@@ -1,0 +1,128 @@
+import RoostProcess
+import Testing
+
+/// What Linux 6.18 wrote about real processes.
+enum Sample {
+  /// An event loop of asyncio: its own pipe of sockets, and a listener.
+  static let epollSet = bytes(
+    """
+    pos:\t0
+    flags:\t02000002
+    mnt_id:\t17
+    ino:\t1038
+    tfd:        5 events:       19 data:                5  pos:0 ino:b9862 sdev:9
+    tfd:        3 events:       19 data:     7f4200000003  pos:0 ino:b9861 sdev:9
+
+    """)
+
+  /// A ring with a registered listener, a pending poll and a pending accept.
+  static let ring = bytes(
+    """
+    pos:\t0
+    flags:\t02000002
+    mnt_id:\t17
+    ino:\t760906
+    SqMask:\t0x7
+    SqHead:\t2
+    SqTail:\t2
+    CachedSqHead:\t2
+    CqMask:\t0xf
+    CqHead:\t0
+    CqTail:\t0
+    CachedCqTail:\t0
+    SQEs:\t0
+    CQEs:\t0
+    SqThread:\t-1
+    SqThreadCpu:\t-1
+    SqTotalTime:\t0
+    SqWorkTime:\t0
+    UserFiles:\t1
+        0: socket:[760905]
+    UserBufs:\t0
+    PollList:
+      op=6, task_works=0
+      op=13, task_works=0
+    CqOverflowList:
+    NAPI:\tdisabled
+
+    """)
+
+  static let accept4 = bytes(
+    "288 0x3 0x7f736a338980 0x7f736a338974 0x80000 0x0 0x7f736af4e6e8 0x7f736a338920 0x7f736b0d0fa8\n")
+
+  static func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
+}
+
+@Suite("Files in /proc")
+struct ParsingTests {
+  @Test("An epoll set tells which sockets are awaited, in hexadecimal")
+  func epollSet() {
+    #expect(
+      EpollSet(parsing: Sample.epollSet).awaited == [
+        SocketIdentity(device: 9, inode: 0xb9862), SocketIdentity(device: 9, inode: 0xb9861),
+      ])
+  }
+
+  @Test(
+    "What isn't awaited to be readable isn't accepted on",
+    arguments: ["4", "18", "40000000", "x", "-1", ""])
+  func otherEvents(_ events: String) {
+    let line = Sample.bytes("tfd:        5 events: \(events) data:                5  pos:0 ino:b9862 sdev:9\n")
+    #expect(EpollSet(parsing: line).awaited.isEmpty)
+  }
+
+  @Test("Large event masks fill the column, and still are read")
+  func edgeTriggered() {
+    let line = Sample.bytes("tfd:      123 events: 80000019 data: ffffffffffffffff  pos:0 ino:1 sdev:9\n")
+    #expect(EpollSet(parsing: line).awaited == [SocketIdentity(device: 9, inode: 1)])
+  }
+
+  @Test("A ring tells its registered sockets, and that it accepts")
+  func ring() {
+    let ring = Ring(parsing: Sample.ring)
+    #expect(ring.registered == [760905])
+    #expect(ring.accepts)
+    #expect(!Ring(parsing: Sample.bytes("PollList:\n  op=6, task_works=0\n")).accepts)
+    #expect(!Ring(parsing: Sample.bytes("PollList:\n  op=130, task_works=0\n")).accepts)
+  }
+
+  @Test("A waiting thread tells its call with the arguments; a running one doesn't")
+  func calls() throws {
+    let call = try #require(BlockedCall(parsing: Sample.accept4))
+    #expect(call.number == 288 && call.arguments[0] == 3 && call.arguments.count == 6)
+    for text in ["running\n", "-1 0x7ffc522a9650 0x7f736b0be2ec\n", "", "\n", "288 3 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n"] {
+      #expect(BlockedCall(parsing: Sample.bytes(text)) == nil)
+    }
+  }
+
+  @Test("Links of descriptors are told apart")
+  func links() {
+    #expect(DescriptorLink(parsing: Sample.bytes("socket:[760905]")) == .socket(inode: 760905))
+    #expect(DescriptorLink(parsing: Sample.bytes("anon_inode:[eventpoll]")) == .epollSet)
+    #expect(DescriptorLink(parsing: Sample.bytes("anon_inode:[io_uring]")) == .ring)
+    for text in [
+      "", "socket:[", "socket:[]", "socket:[1", "socket:[x]", "/dev/null", "pipe:[1]", "socket:[99999999999999999999]",
+    ] {
+      #expect(DescriptorLink(parsing: Sample.bytes(text)) == .other)
+    }
+  }
+
+  @Test("Children are pids between blanks")
+  func children() {
+    #expect(ProcessTree.children(parsing: Sample.bytes("12 345 6 ")) == [12, 345, 6])
+    #expect(ProcessTree.children(parsing: Sample.bytes("0 -4 x 99999999999 7\n")) == [7])
+  }
+
+  @Test("poll(2) awaits what is to be read, and passes negative descriptors over")
+  func polled() {
+    let entries: [UInt8] = [3, 0, 0, 0, 1, 0, 0, 0, 4, 1, 0, 0, 4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 1, 0, 0, 0, 9, 0]
+    #expect(AwaitedDescriptors.polled(entries[...]) == [3])
+    #expect(AwaitedDescriptors.polled([5, 1, 0, 0, 0x41, 0, 0, 0]) == [261])
+  }
+
+  @Test("select(2) awaits the bits of its set")
+  func selected() {
+    #expect(AwaitedDescriptors.selected([0b1000, 0, 0b1000_0001]) == [3, 16, 23])
+    #expect(AwaitedDescriptors.selected([]).isEmpty)
+  }
+}
