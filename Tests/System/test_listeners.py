@@ -328,7 +328,8 @@ class Failures(ListenersTestCase):
         self.assertEqual(ask(first), ["1", "a"])
         self.assertEqual(refusal(second), errno.ECONNREFUSED)
         self.assertFalse(file.exists())
-        self.assertEqual(service.children(), [worker])
+        # The process that has read the configuration is about to end.
+        self.eventually(lambda: self.assertEqual(service.children(), [worker]))
         self.eventually(lambda: self.assertEqual(self.sockets(service), before))
         self.assertEqual(service.log.count("started"), 1)
         self.reload_with(service, f"b=unix:{file}", f"c={second}")
