@@ -22,7 +22,14 @@ final class Acceptance {
   /// needs between the listen(2) of a server and its READY=1.
   private static let grace: Duration = .seconds(1)
 
+  /// How long looks may keep others from their turn.
+  private static let turn: Duration = .milliseconds(10)
+  /// After looks the master rests for so many times what they have taken: a thousand workers that boot mustn't find a
+  /// master that does nothing but look.
+  private static let rest = 4
+
   private let log: Log
+  private var restUntil = Instant(sinceOrigin: .zero)
   private var awaited: [Awaited] = []
   private var timer: Timer?
 
@@ -102,12 +109,18 @@ final class Acceptance {
   }
 
   private func look() -> [WorkerID] {
-    var ready: [WorkerID] = []
-    for index in awaited.indices {
-      let now = Clock.now()
-      if awaited[index].watch.isLookDue(at: now) { look(at: index) }
-      if awaited[index].watch.becomesReady(at: now) { ready.append(awaited[index].id) }
+    let began = Clock.now()
+    var now = began
+    let due = awaited.indices.filter { awaited[$0].watch.isLookDue(at: began) }
+    // Who has waited longest comes first: otherwise some would never be looked at while others boot.
+    for index in due.sorted(by: { awaited[$0].watch.deadline ?? began < awaited[$1].watch.deadline ?? began }) {
+      look(at: index)
+      now = Clock.now()
+      if now - began > Self.turn { break }
     }
+    restUntil = now + (now - began) * Self.rest
+    var ready: [WorkerID] = []
+    for index in awaited.indices where awaited[index].watch.becomesReady(at: now) { ready.append(awaited[index].id) }
     return ready
   }
 
@@ -130,6 +143,6 @@ final class Acceptance {
       guard let deadline = worker.watch.deadline else { continue }
       next = next.map { min($0, deadline) } ?? deadline
     }
-    timer?.set(next?.microseconds)
+    timer?.set(next.map { max($0, restUntil) }?.microseconds)
   }
 }

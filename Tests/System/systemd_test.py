@@ -225,6 +225,32 @@ class Systemd(SystemdTestCase):
         systemctl("reload", NAME)
         self.assertIn("of generation 2 ", greeting())
 
+    SILENT = """exec /usr/bin/python3 -c 'import socket
+s = socket.socket(fileno=3)
+while True:
+    c, _ = s.accept()
+    c.recv(4096)
+    c.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok")
+    c.close()'"""
+
+    def test_a_silent_server_of_another_user_is_seen_to_accept_within_the_hardening(self):
+        self.deploy(self.SILENT)
+        self.install(user='"nobody"')
+        systemctl("start", NAME)
+        systemctl("reload", NAME)
+        self.assertTrue(greeting().endswith("ok"))
+
+    def test_a_made_unit_lets_the_master_see_its_workers(self):
+        self.deploy(self.SILENT)
+        self.configure(user='"nobody"', ready='"accepting"')
+        made = subprocess.run([str(ROOST_BIN), "unit", "web"], capture_output=True, text=True, check=True).stdout
+        (UNITS / "web.service").write_text(made)
+        systemctl("daemon-reload")
+        systemctl("start", "web")
+        systemctl("reload", "web")
+        self.assertTrue(greeting().endswith("ok"))
+        systemctl("stop", "web")
+
     def test_the_journal_has_fields_and_explains_itself(self):
         self.install()
         systemctl("start", NAME)
