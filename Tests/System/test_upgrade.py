@@ -146,12 +146,12 @@ class Meanwhile(UpgradeTestCase):
     """Whatever is going on goes on."""
 
     def test_a_drain_goes_on_and_its_timeout_too(self):
-        service = self.start("--drain-timeout", "1500ms", command=["python3", "-c", STUBBORN]).serving()
+        service = self.start("--drain-timeout", "6s", command=["python3", "-c", STUBBORN]).serving()
         service.signal(signal.SIGHUP)
-        service.expect("generation 1. was sent SIGTERM and has 1s500ms to drain")
+        service.expect("generation 1. was sent SIGTERM and has 6s to drain")
         self.upgrade(service, times=3)
         self.assertRegex(self.told(self.roost("status", service))[1], r"draining, \d+(ms|s) left")
-        service.expect(r"generation 1\) did not drain within 1s500ms: killing its process group")
+        service.expect(r"generation 1\) did not drain within 6s: killing its process group")
         service.expect(r"generation 1\) drained and was killed by SIGKILL")
 
     def test_a_request_in_flight_is_answered_by_a_retiree(self):
