@@ -25,12 +25,6 @@ extension Supervisor {
     order(.announce(.reloading))
     askForTime(at: now)
     order(.report(.reloadBegan(newest)))
-    for index in slots.indices {
-      switch slots[index].current {
-      case .backingOff: slots[index].current = .vacant  // Its candidate is on its way.
-      case .vacant, .worker: break
-      }
-    }
     order(.prepare(newest))
   }
 
@@ -87,6 +81,10 @@ extension Supervisor {
     reload.stage = .starting(batch: batch)
     phase = .reloading(reload)
     for index in batch {
+      switch slots[index].current {
+      case .backingOff: slots[index].current = .vacant  // Its candidate is on its way.
+      case .vacant, .worker: break
+      }
       slots[index].candidate = spawn(slot: index, generation: reload.generation, reload.settings, at: now)
     }
   }
