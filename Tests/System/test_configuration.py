@@ -94,6 +94,20 @@ class Configured(RoostTestCase):
         found = facts()["environment"]
         self.assertEqual((found["ROOST_SERVICE"], found["A"], found["B"]), ("line", "line", "file"))
 
+    def test_the_command_line_wins_also_where_it_says_no(self):
+        path = self.configure(
+            'command = ["sh", "-c", "echo hello >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nlog-prefix = true\n')
+        service = self.run_file(path, "--no-log-prefix").serving()
+        service.log.expect_count("^hello$", 1)
+        service.stop()
+        path.write_text(path.read_text().replace("log-prefix", "direct-stderr"))
+        service = self.run_file(path, "--no-direct-stderr", "--log-prefix").serving()
+        service.log.expect_count(r"^slot 0 generation 1 \| hello$", 1)
+
+    def test_limits_of_the_command_line_may_have_two_bounds(self):
+        _, facts = self.witness('ready = "pipe"\n', "--limit", "open-files=50:60")
+        self.assertEqual(facts()["open files"], [50, 60])
+
     def test_what_workers_get_is_what_was_written(self):
         directory = self.folder / "place"
         directory.mkdir()
