@@ -56,7 +56,7 @@ class Start(RoostTestCase):
         for option, capability in [(["--nice=-5"], "sys_nice"), (["--limit", "open-files=2000000"], "sys_resource")]:
             service = self.start(
                 *option, "--start-attempts", "1", launcher=["setpriv", f"--bounding-set=-{capability}"])
-            service.expect(f"start failed: .*: cannot set .* needs CAP_{capability.upper()}[)]$")
+            service.expect(f"start failed: .*: cannot set .* needs CAP_{capability.upper()}\\b")
             self.assertEqual(service.wait(), 1)
 
     def test_a_worker_that_exits_is_tried_again_and_then_the_start_has_failed(self):
