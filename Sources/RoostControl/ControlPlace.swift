@@ -10,8 +10,14 @@ public enum ControlPlace {
   /// The directory for the control socket of a master that starts now, or nil if there is none: what systemd has made
   /// (`RuntimeDirectory=` in systemd.exec(5)), else one in /run for root, else one in the user's own runtime directory.
   public static func forMaster(name: String) -> String? {
-    if let directory = runtimeDirectory() { return directory }
-    return roots().first.map { "\($0)/\(name)" }
+    if let directory = runtimeDirectoryOfMaster() { return directory }
+    return (geteuid() == 0 ? shared : own).map { "\($0)/\(name)" }
+  }
+
+  /// The first of the directories that systemd has made for a master that starts now. A master that a worker has started
+  /// inherits the variable of another service, which ROOST_SERVICE names.
+  public static func runtimeDirectoryOfMaster() -> String? {
+    environment("ROOST_SERVICE") == nil ? runtimeDirectory() : nil
   }
 
   /// The first of the directories that systemd has made for this process, if it has.
@@ -25,9 +31,14 @@ public enum ControlPlace {
   /// The directories in which services of this machine, or of this user, have theirs. The first is where this user's
   /// own would be.
   public static func roots() -> [String] {
-    let own = environment("XDG_RUNTIME_DIR").flatMap { $0.hasPrefix("/") ? "\($0)/roost" : nil }
-    if geteuid() == 0 { return ["/run/roost"] + (own.map { [$0] } ?? []) }
-    return own.map { [$0, "/run/roost"] } ?? []
+    (geteuid() == 0 ? [shared, own] : [own, shared]).compactMap(\.self)
+  }
+
+  /// Where services of root have theirs.
+  private static var shared: String? { "/run/roost" }
+  /// Where this user's own services have theirs, if there is a place: cron, for one, gives none.
+  private static var own: String? {
+    environment("XDG_RUNTIME_DIR").flatMap { $0.hasPrefix("/") ? "\($0)/roost" : nil }
   }
 
   private static func environment(_ name: String) -> String? {

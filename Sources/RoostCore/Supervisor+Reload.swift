@@ -26,12 +26,6 @@ extension Supervisor {
     askForTime(at: now)
     order(.report(.reloadBegan(newest)))
     keepSlots()
-    for index in slots.indices {
-      switch slots[index].current {
-      case .backingOff: slots[index].current = .vacant  // Its candidate is on its way.
-      case .vacant, .worker: break
-      }
-    }
     order(.prepare(newest))
   }
 
@@ -89,6 +83,10 @@ extension Supervisor {
     reload.stage = .starting(batch: batch)
     phase = .reloading(reload)
     for index in batch {
+      switch slots[index].current {
+      case .backingOff: slots[index].current = .vacant  // Its candidate is on its way.
+      case .vacant, .worker: break
+      }
       slots[index].candidate = spawn(
         slot: index, generation: reload.generation, reload.settings, probed: true, at: now)
     }

@@ -25,7 +25,7 @@ extension Supervisor {
   mutating func serve(reloading latched: Bool, at now: Instant) {
     phase = .serving
     standStill()
-    // Only after a failed reload: its candidates were to fill these.
+    // Only after a failed reload: its candidates were to fill these, or have died in them.
     for index in slots.indices where slots[index].current == .vacant { replace(slot: index, at: now) }
     scaleToDesired(at: now)
     if latched { beginReload(at: now) }

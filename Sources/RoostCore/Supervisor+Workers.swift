@@ -135,10 +135,17 @@ extension Supervisor {
     case .serving:
       replaceLost(worker, failure, at: now)
     case .reloading(let reload):
-      if index < reload.moved {
-        replaceLost(worker, failure, at: now)
-      } else {
+      if slots[index].candidate != nil {
         order(.report(.workerLost(worker.id, failure, then: .awaitsCandidate)))
+      } else if index < reload.moved {
+        // A release that dies after it has taken over is as bad as one that dies before: it gets no more slots. That
+        // there is nobody in this one any more is seen to when the reload has ended.
+        let delay = settings.backoff.delay(afterFailures: slots[index].failures)
+        order(.report(.workerLost(worker.id, failure, then: .another(after: delay))))
+        failReload(reload, failure, at: now)
+      } else {
+        // Its candidate may be long in coming: a hook, or all the slots before it, come first.
+        replaceLost(worker, failure, at: now)
       }
     case .idle, .stopping, .stopped:
       preconditionFailure("no current worker in this phase")

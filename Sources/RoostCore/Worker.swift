@@ -87,7 +87,8 @@ public struct Retiree: Hashable, Sendable, Codable {
 public struct Slot: Hashable, Sendable, Codable {
   /// What holds the place.
   public enum Occupant: Hashable, Sendable, Codable {
-    /// Nobody: the worker died during a reload that hasn't reached this slot yet.
+    /// Nobody: the slot's candidate was started, and the worker has died since or was being waited for; or the slot has
+    /// been added by a reload and waits for its first candidate.
     case vacant
     /// Nobody until then, since workers of this slot keep failing.
     case backingOff(until: Instant)

@@ -14,6 +14,9 @@ final class ControlServer {
   private let lock: Descriptor
   private let descriptor: Descriptor
   private let socketFile: SocketFile?
+  /// Whether the directory is to be removed in the end.
+  private let madeDirectory: Bool
+  private let pointer: ControlPointer?
   private let loop: EventLoop
   private let log: Log
   private var source: Source?
@@ -28,8 +31,10 @@ final class ControlServer {
     self.loop = loop
     self.log = log
     let directory = configuration.directory
-    try Self.make(directory)
-    lock = try Self.lock("\(directory)/\(ControlPlace.lockName)", service: service)
+    var isNew = false
+    lock = try Self.lock(directory, &isNew, service: service)
+    madeDirectory = isNew
+    pointer = ControlPointer(to: directory, log)
     let path = "\(directory)/\(ControlPlace.socketName)"
     guard path.utf8.count <= 107 else {
       throw MasterError("cannot listen on \(path): a socket's path has at most 107 bytes; see --control-directory")
@@ -55,13 +60,14 @@ final class ControlServer {
     let lock: SavedDescriptor
     let socket: SavedDescriptor
     let socketFile: SocketFile?
+    let madeDirectory: Bool?
     let clients: [ControlClient.Saved]
   }
 
   var saved: Saved {
     Saved(
       lock: SavedDescriptor(lock), socket: SavedDescriptor(descriptor), socketFile: socketFile,
-      clients: clients.map(\.saved))
+      madeDirectory: madeDirectory, clients: clients.map(\.saved))
   }
 
   init(restoring saved: Saved, _ configuration: ControlConfiguration, loop: EventLoop, _ log: Log) {
@@ -71,6 +77,8 @@ final class ControlServer {
     lock = saved.lock.adopt()
     descriptor = saved.socket.adopt()
     socketFile = saved.socketFile
+    madeDirectory = saved.madeDirectory ?? false
+    pointer = ControlPointer(to: configuration.directory, log)
     restored = saved.clients
   }
 
@@ -78,25 +86,57 @@ final class ControlServer {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
     socketFile?.remove()
+    // While it is held: whoever has opened it sees that it is gone, and makes another.
+    unlink("\(configuration.directory)/\(ControlPlace.lockName)")
+    if madeDirectory { rmdir(configuration.directory) }
   }
 
-  private static func make(_ directory: String) throws(MasterError) {
+  /// Makes the directory, and the one above it. Whether it wasn't there.
+  private static func make(_ directory: String) throws(MasterError) -> Bool {
     let parent = String(Substring(directory.utf8.prefix(upTo: directory.utf8.lastIndex(of: UInt8(ascii: "/"))!)))
     // The one above is shared by all services, such as /run/roost.
+    var isNew = false
     for path in [parent, directory] where !path.isEmpty {
-      guard mkdir(path, 0o755) == 0 || errno == EEXIST else {
+      isNew = mkdir(path, 0o755) == 0
+      guard isNew || errno == EEXIST else {
         throw MasterError(
           cannot: "make \(path) for the control socket", errno, hint: "--control-directory names another place")
       }
     }
+    return isNew
   }
 
-  private static func lock(_ path: String, service: String) throws(MasterError) -> Descriptor {
-    let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-    guard number >= 0 else {
-      throw MasterError(cannot: "open the lock \(path)", errno, hint: "--control-directory names another place")
+  /// Takes the lock in the directory, which is made if it isn't there. A master that ends removes both, perhaps between
+  /// any two steps of this.
+  private static func lock(
+    _ directory: String, _ isNew: inout Bool, service: String
+  ) throws(MasterError) -> Descriptor {
+    let path = "\(directory)/\(ControlPlace.lockName)"
+    for _ in 0..<10 {
+      if try make(directory) { isNew = true }
+      let number = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+      if number < 0, errno == ENOENT { continue }
+      guard number >= 0 else {
+        throw MasterError(cannot: "open the lock \(path)", errno, hint: "--control-directory names another place")
+      }
+      let descriptor = Descriptor(adopting: number)
+      try lock(descriptor, path, service: service)
+      if isFile(descriptor, at: path) { return descriptor }
     }
-    let descriptor = Descriptor(adopting: number)
+    throw MasterError("cannot lock \(path): it is removed again and again")
+  }
+
+  private static func isFile(_ descriptor: borrowing Descriptor, at path: String) -> Bool {
+    var opened = stat()
+    var named = stat()
+    return fstat(descriptor.number, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev
+      && opened.st_ino == named.st_ino
+  }
+
+  private static func lock(
+    _ descriptor: borrowing Descriptor, _ path: String, service: String
+  ) throws(MasterError) {
+    let number = descriptor.number
     guard roost_lock(number) == 0 else {
       guard errno == EWOULDBLOCK else { throw MasterError(cannot: "lock \(path)") }
       var content = [UInt8](repeating: 0, count: 16)
@@ -109,7 +149,6 @@ final class ControlServer {
     guard ftruncate(number, 0) == 0, pwrite(number, line, line.count, 0) == line.count else {
       throw MasterError(cannot: "write \(path)")
     }
-    return descriptor
   }
 
   private static func allow(_ group: gid_t?, _ path: String) -> Bool {
@@ -165,7 +204,7 @@ final class ControlServer {
   func answerStops() {
     for client in clients {
       switch client.task {
-      case .stop: client.reply(VarlinkReply())
+      case .stop: client.reply(VarlinkReply(parameters: ["event": .null]))
       case .drain(_, let verdict): client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
       case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
       case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))

@@ -8,6 +8,8 @@ final class HookProcess {
   /// Also the number of its process group.
   let pid: pid_t
   let output: WorkerOutput
+  /// Its exit was read, and isn't handled yet.
+  var isReaped = false
 
   init(hook: Hook, generation: Generation, pid: pid_t, output: WorkerOutput) {
     self.hook = hook
@@ -26,8 +28,10 @@ final class HookProcess {
 
   var saved: Saved { Saved(hook: hook, generation: generation, pid: pid, output: output.saved) }
 
-  /// Ends it and all that it has started.
+  /// Ends its process group, and itself wherever it is: it may have left the group.
   func kill() {
     Glibc.kill(-pid, SIGKILL)
+    // The pid of a reaped one may be another's by now.
+    if !isReaped { Glibc.kill(pid, SIGKILL) }
   }
 }

@@ -66,6 +66,8 @@ extension Master {
   /// Puts into the log what the operator should know, and tells the clients of the control socket.
   func report(_ effect: Effect) {
     guard case .report(let notice) = effect else { return }
+    // The news that a worker couldn't be started may still be waiting when it is told to drain with the others.
+    if case .drainBegan(let id, _) = notice, process(id) == nil { return }
     let event = words.event(of: notice)
     log.write(event.record)
     for listener in listeners { listener.sampleQueue() }

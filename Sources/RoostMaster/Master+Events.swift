@@ -11,7 +11,10 @@ extension Master {
     var others: [(pid_t, ExitCause)] = []
     var exit = roost_exit()
     while roost_reap(&exit) == 1 {
-      if let hook = hooks.first(where: { $0.pid == exit.pid }) { ended.append((hook, ExitCause(exit))) }
+      if let hook = hooks.first(where: { $0.pid == exit.pid && !$0.isReaped }) {
+        hook.isReaped = true
+        ended.append((hook, ExitCause(exit)))
+      }
       guard let process = processes.first(where: { $0.pid == exit.pid && $0.state == .running }) else {
         others.append((exit.pid, ExitCause(exit)))
         continue

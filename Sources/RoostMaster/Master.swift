@@ -203,6 +203,11 @@ public final class Master {
     do {
       if let saved = handover.running { return restore(handover, saved, log) }
       let master = try Master(handover, log: log)
+      if handover.configuration.control == nil {
+        log.warning(
+          "there is no control socket, as neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where: only signals operate "
+            + "this service; --control-directory names one")
+      }
       try pidFile?.write()
       defer { pidFile?.remove() }
       return master.serve { master.handle(.startRequested) }

@@ -37,14 +37,27 @@ struct SocketFile: Codable {
     guard status.st_mode & S_IFMT == S_IFSOCK else {
       throw MasterError("cannot listen on \(wanted.name)=\(wanted.address): the file exists and is no socket")
     }
-    // Without waiting: a full accept queue says that somebody listens as well as an accepted connection does.
-    let number = socket(
-      AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard number >= 0 else { throw Listener.error(wanted) }
-    let descriptor = Descriptor(adopting: number)
-    let isRefused = !SocketAddress(unix: path).connect(descriptor) && errno == ECONNREFUSED
+    let isRefused = connectionError(path) == ECONNREFUSED
     // The caller's own failure is told if it isn't stale.
     errno = EADDRINUSE
     return isRefused
+  }
+
+  /// Whether nobody listens where the path leads to, if it leads anywhere.
+  static func isDead(_ path: String) -> Bool {
+    switch connectionError(path) {
+    case ECONNREFUSED, ENOENT: true
+    default: false
+    }
+  }
+
+  /// Why a connection can't be made, or 0. Without waiting: a full accept queue (EAGAIN) says that somebody listens as well
+  /// as an accepted connection does.
+  private static func connectionError(_ path: String) -> Int32 {
+    let number = socket(
+      AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard number >= 0 else { return errno }
+    let descriptor = Descriptor(adopting: number)
+    return SocketAddress(unix: path).connect(descriptor) ? 0 : errno
   }
 }

@@ -6,6 +6,10 @@ import RoostSystemd
 
 /// The master's one voice to the supervisor that started it, if there is one (sd_notify(3)).
 final class Upstream {
+  /// A status goes into one datagram with what it explains, and systemd drops datagrams above 4096 bytes unheard: a
+  /// reason must never be so long that it takes `READY=1` with it.
+  private static let maximumStatus = 1024
+
   private let isThere = getenv("NOTIFY_SOCKET") != nil
   private let log: Log
   private var status = ""
@@ -47,6 +51,11 @@ final class Upstream {
   }
 
   private func statusText(_ supervisor: Supervisor) -> String {
+    // A line break in it would begin an assignment of its own.
+    OneLine.of(wholeStatus(supervisor), atMost: Self.maximumStatus)
+  }
+
+  private func wholeStatus(_ supervisor: Supervisor) -> String {
     let slots = supervisor.slots
     let ready = slots.count { $0.worker?.isReady == true }
     let draining = supervisor.retirees.count
@@ -55,7 +64,7 @@ final class Upstream {
     case .idle: return "opening listeners"
     case .starting: parts.append("starting: \(ready) of \(slots.count) workers ready")
     case .serving:
-      parts.append("generation \(supervisor.serving.number) serves: \(ready) of \(slots.count) workers ready")
+      parts.append("\(servingText(supervisor)): \(ready) of \(slots.count) workers ready")
     case .reloading(let reload):
       switch reload.stage {
       case .preparing: return "reloading to generation \(reload.generation.number): reading the configuration"
@@ -70,5 +79,12 @@ final class Upstream {
     if draining > 0 { parts.append("\(draining) draining") }
     if let lastFailure { parts.append(lastFailure) }
     return parts.joined(separator: "; ")
+  }
+
+  /// More than one serve after a roll that has stopped half-way.
+  private func servingText(_ supervisor: Supervisor) -> String {
+    let numbers = Set(supervisor.slots.compactMap { $0.worker?.id.generation.number }).sorted()
+    guard numbers.count > 1, let last = numbers.last else { return "generation \(supervisor.serving.number) serves" }
+    return "generations \(numbers.dropLast().map(String.init).joined(separator: ", ")) and \(last) serve"
   }
 }

@@ -82,9 +82,13 @@ final class WorkerProcess {
     }
   }
 
-  /// Ends the whole process group.
+  /// Ends the whole process group, and the worker itself wherever it is: it may have left the group.
   func kill() {
     Glibc.kill(-pid, SIGKILL)
+    switch state {
+    case .running: Glibc.kill(pid, SIGKILL)
+    case .reaped, .remains: break  // The pid may be another's by now.
+    }
   }
 
   /// Whether any process of the group is left.

@@ -84,14 +84,15 @@ extension Options {
       return nil
     }
     let option = "limit.\(entry.name)"
-    guard case .array(let parts) = entry.value.value else {
+    guard case .array(let parts) = Self.bounds(entry.value) else {
       return limit(entry.value, option, reader).map {
         ResourceLimit(resource: resource.number, soft: $0.value, hard: $0.value)
       }
     }
     let bounds = parts.compactMap { limit($0, option, reader) }
     guard bounds.count == parts.count, bounds.count == 2 else {
-      if bounds.count == parts.count { reader.report(entry.value, option, "expected one bound, or [soft, hard]") }
+      let pair = entry.value.place.isCommandLine ? "SOFT:HARD" : "[soft, hard]"
+      if bounds.count == parts.count { reader.report(entry.value, option, "expected one bound, or \(pair)") }
       return nil
     }
     if bounds[0].value ?? .max > bounds[1].value ?? .max {
@@ -99,6 +100,13 @@ extension Options {
       return nil
     }
     return ResourceLimit(resource: resource.number, soft: bounds[0].value, hard: bounds[1].value)
+  }
+
+  /// The command line has no arrays: there a limit with two bounds is written SOFT:HARD.
+  private static func bounds(_ value: Located) -> OptionValue {
+    guard case .text(let text) = value.value, text.utf8.contains(UInt8(ascii: ":")) else { return value.value }
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    return .array(parts.map { Located(.text(String($0)), at: value.place) })
   }
 
   private struct Bound {

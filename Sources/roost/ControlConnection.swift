@@ -23,10 +23,14 @@ final class ControlConnection {
   private let number: Int32
   private var input: [UInt8] = []
 
-  /// Connects to the socket in a directory.
-  init(directory: String) throws(ControlError) {
+  /// Connects to the socket in a directory. The timeout is also that of sending.
+  init(directory: String, timeout: TimeInterval = 10) throws(ControlError) {
     number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard number >= 0 else { throw .other("cannot make a socket: \(String(cString: strerror(errno)))") }
+    // It holds for connect(2) too, which waits where the accept queue is full: a master that hangs mustn't hang this.
+    var limit = timeval(
+      tv_sec: Int(timeout), tv_usec: max(1, Int(timeout.truncatingRemainder(dividingBy: 1) * 1_000_000)))
+    setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     let path = "\(directory)/\(ControlPlace.socketName)"
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -48,6 +52,7 @@ final class ControlConnection {
     switch error {
     case ENOENT, ECONNREFUSED, ENOTDIR: .notRunning
     case EACCES, EPERM: .notPermitted
+    case EAGAIN: .timedOut
     default: .other("cannot connect to \(path): \(String(cString: strerror(error)))")
     }
   }
@@ -57,7 +62,7 @@ final class ControlConnection {
     var rest = Varlink.bytes(of: call.json)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-      guard count > 0 else { throw .gone }
+      guard count > 0 else { throw errno == EAGAIN ? .timedOut : .gone }
       rest = rest.dropFirst(count)
     }
   }

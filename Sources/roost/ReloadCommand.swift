@@ -40,10 +40,10 @@ struct ReloadCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (name, connection) = try selection.connect()
+    let deadline = timeout.map { Date(timeIntervalSinceNow: Double($0.wholeMilliseconds) / 1000) }
+    let (name, connection) = try selection.connect(timeout: min(10, max(0, deadline?.timeIntervalSinceNow ?? 10)))
     do {
       if noWait { return try request(connection) }
-      let deadline = timeout.map { Date(timeIntervalSinceNow: Double($0.wholeMilliseconds) / 1000) }
       try connection.send(
         VarlinkCall(method: ControlInterface.reload, parameters: ["drained": .boolean(drained)], more: true))
       try follow(connection, until: deadline)
@@ -56,7 +56,8 @@ struct ReloadCommand: ParsableCommand {
   private func request(_ connection: ControlConnection) throws {
     // With an answer of another call after it: then the master has taken this one.
     try connection.send(VarlinkCall(method: ControlInterface.reload, oneway: true))
-    _ = try connection.call(ControlInterface.status)
+    let phase = try connection.call(ControlInterface.status)["service"]?.string("phase")
+    if phase == "stopping" { try Self.failStopping() }
   }
 
   private func follow(_ connection: ControlConnection, until deadline: Date?) throws {
@@ -83,6 +84,10 @@ struct ReloadCommand: ParsableCommand {
     }
   }
 
+  private static func failStopping() throws -> Never {
+    try Failure.exit("the service is being stopped: no reload takes place", 1)
+  }
+
   private func conclude(_ reply: VarlinkReply) throws {
     let verdict = reply.parameters["verdict"]
     switch reply.error {
@@ -98,7 +103,7 @@ struct ReloadCommand: ParsableCommand {
       let intro = words.isEmpty ? "" : "; the last that it wrote to stderr:"
       try Failure.exit((verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
     case ControlInterface.serviceStops:
-      try Failure.exit("the service is being stopped: no reload takes place", 1)
+      try Self.failStopping()
     case .some(let other):
       throw ControlError.refused(other)
     }

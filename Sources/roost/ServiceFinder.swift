@@ -12,13 +12,14 @@ struct ServiceSelection: ParsableArguments {
   @Option(help: ArgumentHelp("Where its control socket is, if not in the usual place.", valueName: "path"))
   var controlDirectory: String?
 
-  /// Connects to the service.
-  func connect() throws -> (name: String, connection: ControlConnection) {
+  /// Connects to the service, within this time.
+  func connect(timeout: TimeInterval = 10) throws -> (name: String, connection: ControlConnection) {
     let (name, directories) = try places()
     var isForbidden = false
     for directory in directories {
       do {
-        return (name, try ControlConnection(directory: directory))
+        let connection = try ControlConnection(directory: directory, timeout: timeout)
+        if try isWanted(connection, in: directory, timeout) { return (name, connection) }
       } catch {
         switch error {
         case .notRunning: continue
@@ -30,6 +31,19 @@ struct ServiceSelection: ParsableArguments {
     try fail(isForbidden ? .notPermitted : .notRunning, name)
   }
 
+  /// Whoever gives a name gets the service of that name or none: a directory that another name leads to may be that of
+  /// another service, as where a worker or hook has inherited systemd's RUNTIME_DIRECTORY.
+  private func isWanted(
+    _ connection: ControlConnection, in directory: String, _ timeout: TimeInterval
+  ) throws(ControlError) -> Bool {
+    guard let name, Self.lastComponent(of: directory) != name else { return true }
+    return try connection.call(ControlInterface.status, timeout: timeout)["service"]?.string("name") == name
+  }
+
+  private static func lastComponent(of path: String) -> String {
+    path.split(separator: "/").last.map(String.init) ?? ""
+  }
+
   private func places() throws -> (name: String, directories: [String]) {
     if let controlDirectory { return (name ?? controlDirectory, [controlDirectory]) }
     // What systemd tells a command of the unit's.
@@ -38,9 +52,10 @@ struct ServiceSelection: ParsableArguments {
       guard !name.contains("/"), !name.isEmpty, !name.hasPrefix(".") else {
         try Failure.exit("'\(name)' is no name of a service", ExitCode.validationFailure.rawValue)
       }
-      return (name, own + ControlPlace.roots().map { "\($0)/\(name)" })
+      let usual = ControlPlace.roots().map { "\($0)/\(name)" }
+      return (name, own.first.map(Self.lastComponent) == name ? own + usual : usual + own)
     }
-    if let directory = own.first { return (directory.split(separator: "/").last.map(String.init) ?? "", own) }
+    if let directory = own.first { return (Self.lastComponent(of: directory), own) }
     let running = RunningService.all().filter { $0.state != .gone }
     if running.count > 1 {
       let names = running.map(\.name).joined(separator: ", ")

@@ -44,7 +44,8 @@ struct ServiceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Limit a resource of each worker, as in open-files=65536. Repeatable.", valueName: "resource=number"))
+      "Limit a resource of each worker, as in open-files=65536 or open-files=1024:65536. Repeatable.",
+      valueName: "resource=[soft:]hard"))
   var limit: [String] = []
 
   @Option(
@@ -143,16 +144,18 @@ struct ServiceOptions: ParsableArguments {
       "The service's name. (default: that of the configuration file, or of the command's)", valueName: "name"))
   var name: String?
 
-  @Flag(help: "Let workers ask for a reload, by X_ROOST_RELOAD=1 to NOTIFY_SOCKET.")
-  var allowWorkerReload = false
+  // With an inversion: what a file switches on, the command line must be able to switch off.
+  @Flag(inversion: .prefixedNo, help: "Let workers ask for a reload, by X_ROOST_RELOAD=1 to NOTIFY_SOCKET.")
+  var allowWorkerReload: Bool?
 
-  @Flag(help: "Put slot and generation before each line that a worker writes.")
-  var logPrefix = false
+  @Flag(inversion: .prefixedNo, help: "Put slot and generation before each line that a worker writes.")
+  var logPrefix: Bool?
 
   @Flag(
+    inversion: .prefixedNo,
     help:
       "Let workers write to the master's stderr themselves; what one wrote last before it failed can't be told then.")
-  var directStderr = false
+  var directStderr: Bool?
 
   /// What was given, in the form that a file's options have too.
   var entries: [OptionEntry] {
@@ -160,7 +163,12 @@ struct ServiceOptions: ParsableArguments {
       + texts.compactMap { name, text in
         text.map { OptionEntry(name, at: place(name), Located(.text($0), at: place(name))) }
       }
-      + flags.compactMap { $1 ? OptionEntry($0, at: place($0), Located(.boolean(true), at: place($0))) : nil }
+      + flags.compactMap { name, isOn in
+        isOn.map { isOn in
+          let place = place(isOn ? name : "no-\(name)")
+          return OptionEntry(name, at: place, Located(.boolean(isOn), at: place))
+        }
+      }
   }
 
   /// Whether what the options stand for may change while they stay as they are.
@@ -218,7 +226,7 @@ struct ServiceOptions: ParsableArguments {
     ]
   }
 
-  private var flags: [(String, Bool)] {
+  private var flags: [(String, Bool?)] {
     [
       ("allow-worker-reload", allowWorkerReload),
       ("log-prefix", logPrefix),

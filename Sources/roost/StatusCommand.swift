@@ -69,11 +69,18 @@ struct StatusView {
     switch status.phase {
     case "starting": parts.insert("starting", at: 0)
     case "stopping": parts.insert("stopping", at: 0)
-    default: parts.insert("generation \(status.generation) serves", at: 0)
+    default: parts.insert(servingText, at: 0)
     }
     if let candidate = status.candidate { parts.insert("reloading to generation \(candidate)", at: 1) }
     if status.phase != "stopping" { parts.append("\(serving) of \(status.workersWanted) workers ready") }
     return parts.joined(separator: ", ")
+  }
+
+  /// More than one serve during a roll, and after one that has stopped half-way.
+  private var servingText: String {
+    let numbers = Set(status.workers.filter { $0.role == "current" }.map(\.generation)).sorted()
+    guard numbers.count > 1, let last = numbers.last else { return "generation \(status.generation) serves" }
+    return "generations \(numbers.dropLast().map(String.init).joined(separator: ", ")) and \(last) serve"
   }
 
   private func workers(_ width: Int) -> [String] {

@@ -24,6 +24,7 @@ struct StopCommand: ParsableCommand {
 
   func run() throws {
     let (name, connection) = try selection.connect()
+    var hasEnded = false
     do {
       try connection.send(
         VarlinkCall(method: ControlInterface.stop, parameters: ["atOnce": .boolean(atOnce)], more: !quiet))
@@ -32,10 +33,14 @@ struct StopCommand: ParsableCommand {
         if let message = reply.parameters["event"]?.string("message") { Terminal.write(message + "\n") }
         if !reply.continues { break }
       }
+      hasEnded = true
       // The socket is closed when the master has ended: only then is its name free again.
       while try connection.reply(until: nil) != nil {}
     } catch let error as ControlError {
-      if case .gone = error { return }
+      if case .gone = error {
+        if hasEnded { return }
+        try Failure.exit("the master of \(name) has gone before all workers had ended", 1)
+      }
       try selection.fail(error, name)
     }
   }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import RoostConfiguration
+import RoostControl
 import RoostCore
 import RoostMaster
 import RoostOptions
@@ -52,16 +53,17 @@ struct Unit {
     # Made by 'roost unit \(file)'. Make it anew when timeouts, users or listeners change.
     [Unit]
     Description=\(configuration.name), under Roost
-    Documentation=man:systemd.service(5)
+    Documentation=file:///usr/share/doc/roost/operating.md
     After=network.target
 
     [Service]
     Type=notify
     NotifyAccess=main
     ExecStart=\(quoted(program)) run --config \(quoted(file))
-    ExecReload=\(quoted(program)) reload --quiet \(configuration.name)
+    ExecReload=\(quoted(program)) reload --quiet \(place)\(configuration.name)
     RuntimeDirectory=roost/\(configuration.name)
     RuntimeDirectoryPreserve=restart
+    SyslogIdentifier=\(configuration.name)
     Restart=on-failure
     RestartSec=100ms
     RestartPreventExitStatus=64 78
@@ -99,6 +101,14 @@ struct Unit {
     """
   }
 
+  /// Where the control socket is, if not where systemd tells the command to look.
+  private var place: String {
+    guard let directory = configuration.control?.directory,
+      directory != ControlPlace.forMaster(name: configuration.name)
+    else { return "" }
+    return "--control-directory \(quoted(directory)) "
+  }
+
   /// As systemd reads words (systemd.syntax(7)).
   private func quoted(_ path: String) -> String {
     let escaped = path.replacingOccurrences(of: "%", with: "%%").replacingOccurrences(of: "$", with: "$$")
@@ -133,8 +143,8 @@ struct Unit {
 
   /// What a root master needs for what the configuration asks, and nothing more.
   private var capabilities: String {
-    var names: [String] = []
-    if configuration.worker.identity != nil { names += ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"] }
+    // Without `user` too: then a worker may change its user itself, and the master has to signal it all the same.
+    var names = ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
     if configuration.worker.identity != nil, isWatched { names.append("CAP_SYS_PTRACE") }
     if configuration.listeners.contains(where: \.address.isPrivileged) || configuration.metrics?.isPrivileged == true {
       names.append("CAP_NET_BIND_SERVICE")

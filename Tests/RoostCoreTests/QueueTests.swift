@@ -102,11 +102,11 @@ struct QueueTests {
     service.suppose(.generationPrepared(generation, settings: Settings(workers: 4, settle: .zero, queuePerSlot: true)))
     #expect(service.supervisor.slots.count == 4)
     #expect(
-      service.after(.exit(.id(4, slot: 0, 2), 1)).orders == [
-        .drain(.id(5, slot: 1, 2)), .drain(.id(6, slot: 2, 2)), .drain(.id(7, slot: 3, 2)), .announce(.ready),
-        .spawn(.id(8, slot: 1, 1)),
-      ], "somebody may wait for slot 1")
-    #expect(service.after(.queuesEmpty(from: 1)).orders == [.drain(.id(8, slot: 1, 1))])
+      service.after(.exit(.id(5, slot: 0, 2), 1)).orders == [
+        .drain(.id(6, slot: 1, 2)), .drain(.id(7, slot: 2, 2)), .drain(.id(8, slot: 3, 2)), .announce(.ready),
+      ])
+    #expect(service.supervisor.slots.count == 2, "somebody may wait for slot 1, in which another was started")
+    #expect(service.after(.queuesEmpty(from: 1)).orders == [.drain(.id(4, slot: 1, 1))])
   }
 
   @Test("A stop waits for no queue")

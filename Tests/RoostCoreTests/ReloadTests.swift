@@ -154,7 +154,22 @@ struct ReloadTests {
     #expect(service.after(.hup).orders.last == .prepare(Generation(number: 3)))
   }
 
-  @Test("A current worker that dies during a reload isn't restarted: its candidate is on its way")
+  @Test("A current worker that dies before its candidate is started is restarted at once: nobody else is on the way")
+  func currentDiesEarly() {
+    var service = Service.serving()
+    service.suppose(.hup)
+    #expect(
+      service.after(.exit(.first(0), 1)) == [
+        .spawn(.id(2, 1)),
+        .report(
+          .workerLost(
+            .first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .another(after: .zero))),
+      ])
+    #expect(service.after(.generationPrepared(second)).orders == [.spawn(.id(3, 2))])
+    #expect(service.after(.workerReady(.id(3, 2))).orders == [.restoreBacklog, .drain(.id(2, 1)), .announce(.ready)])
+  }
+
+  @Test("A current worker that dies when its candidate is started isn't restarted: that is on its way")
   func currentDies() {
     var service = Service.reloading()
     #expect(
@@ -172,13 +187,19 @@ struct ReloadTests {
     #expect(service.after(.exit(.id(2, 2), 3)).orders == [.announce(.ready), .spawn(.id(3, 1))])
   }
 
-  @Test("A worker that was waiting for its restart waits for its candidate instead")
+  @Test("A slot that waits for its restart goes on waiting while a reload has no candidate for it")
+  func backingOffBeforeCandidate() {
+    var service = Service.serving()
+    service.suppose(.exit(.first(0), 1), .exit(.id(2, 1), 1), .hup)
+    #expect(service.after(.milliseconds(99)) == [])
+    #expect(service.after(.milliseconds(1)) == [.spawn(.id(3, 1))])
+  }
+
+  @Test("A slot that waits for its restart waits for its candidate instead, once that is started")
   func backingOffAtReload() {
     var service = Service.serving()
-    service.suppose(.exit(.first(0), 1), .exit(.id(2, 1), 1))
-    service.suppose(.hup)
+    service.suppose(.exit(.first(0), 1), .exit(.id(2, 1), 1), .hup, .generationPrepared(second))
     #expect(service.after(.milliseconds(500)) == [])
-    service.suppose(.generationPrepared(second))
     #expect(service.after(.workerReady(.id(3, 2))).orders == [.restoreBacklog, .announce(.ready)])
   }
 

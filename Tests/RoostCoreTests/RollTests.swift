@@ -60,12 +60,45 @@ struct RollTests {
     #expect(service.after(.exit(.first(1), 1)).orders == [.spawn(.id(5, slot: 1, 2))])
   }
 
-  @Test("A moved slot whose worker dies during the roll is restarted at once, in the new generation")
+  @Test("A moved slot whose worker dies during the roll stops the roll, and is restarted in the new generation")
   func movedDies() {
     var service = Service.reloading(workers: 2, surge: 1)
     service.suppose(.workerReady(.id(3, slot: 0, 2)))
-    #expect(service.after(.exit(.id(3, slot: 0, 2), 1)).orders == [.spawn(.id(5, slot: 0, 2))])
-    #expect(service.after(.workerReady(.id(4, slot: 1, 2))).orders.contains(.announce(.ready)))
+    let failure = Failure.exited(.id(3, slot: 0, 2), .exited(status: 1), .serving(.zero))
+    #expect(
+      service.after(.exit(.id(3, slot: 0, 2), 1)) == [
+        .report(.workerLost(.id(3, slot: 0, 2), failure, then: .another(after: .zero))),
+        .drain(.id(4, slot: 1, 2)),
+        .report(.reloadFailed(second, failure, after: .zero, serving: second, moved: 1, slots: 2)),
+        .announce(.ready),
+        .report(.drainBegan(.id(4, slot: 1, 2), timeout: .seconds(60))),
+        .spawn(.id(5, slot: 0, 2)),
+      ])
+    #expect(service.supervisor.slots.map(\.worker?.id) == [.id(5, slot: 0, 2), .first(1)])
+  }
+
+  @Test("A moved slot that a failing roll takes back isn't restarted")
+  func movedAndTakenBack() {
+    var service = Service.serving(surge: 1)
+    var settings = service.supervisor.settings
+    settings.workers = 3
+    service.suppose(.hup, .generationPrepared(second, settings: settings))
+    service.suppose(.workerReady(.id(2, slot: 0, 2)), .workerReady(.id(3, slot: 1, 2)))
+    #expect(
+      service.after(.exit(.id(3, slot: 1, 2), 1)).orders == [.drain(.id(4, slot: 2, 2)), .announce(.ready)])
+    #expect(service.supervisor.slots.map(\.worker?.id) == [.id(2, slot: 0, 2)])
+  }
+
+  @Test("A slot that hasn't moved, and whose worker dies during the roll, is restarted until its candidate is started")
+  func unmovedDies() {
+    var service = Service.reloading(workers: 2, surge: 1)
+    #expect(service.after(.exit(.first(1), 1)).orders == [.spawn(.id(4, slot: 1, 1))])
+    #expect(service.after(.exit(.id(4, slot: 1, 1), 1)).orders == [])
+    #expect(
+      service.after(.workerReady(.id(3, slot: 0, 2))).orders == [
+        .restoreBacklog, .drain(.first(0)), .spawn(.id(5, slot: 1, 2)),
+      ])
+    #expect(service.after(.seconds(1)) == [])
   }
 
   @Test("The reload after a roll that failed half-way starts from there, with all slots")

@@ -27,6 +27,13 @@ extension World {
     require(supervisor.slots.allSatisfy(isConsistent), "an unready candidate never takes over")
   }
 
+  /// A slot that loses its worker, or that waits, is left to a candidate only if there is one.
+  mutating func checkNoSlotIsGivenUp(_ before: Supervisor) {
+    for (was, slot) in zip(before.slots, supervisor.slots) where was.current != .vacant && slot.current == .vacant {
+      require(slot.candidate != nil, "a slot is left empty only for a candidate that was started")
+    }
+  }
+
   /// A current worker of a generation that serves was ready when it took over, or was started as current.
   private func isConsistent(_ slot: Slot) -> Bool {
     guard let worker = slot.worker else { return true }

@@ -102,6 +102,7 @@ struct World: Hashable {
     happen(event)
     for effect in supervisor.handle(event, at: now) { carryOut(effect, event, before) }
     checkRules(event)
+    if isRunning { checkNoSlotIsGivenUp(before) }
   }
 
   private mutating func happen(_ event: Event) {
@@ -173,6 +174,11 @@ struct World: Hashable {
       require(processes.isEmpty && spawning.isEmpty, "every worker is reaped before the master ends")
       require(self.verdict == nil, "the master ends once")
       self.verdict = verdict
+    case .report(.reloadSucceeded(let generation, _)):
+      require(
+        supervisor.slots.prefix(before.slots.count).allSatisfy {
+          $0.worker?.isReady == true && $0.worker?.id.generation == generation
+        }, "a reload has succeeded when its generation is ready in every slot")
     case .restoreBacklog, .report: break
     }
   }

@@ -32,6 +32,20 @@ struct OptionTests {
     #expect(configuration.name == "web")
   }
 
+  @Test("A limit of the command line has one bound, or a soft and a hard one")
+  func limitsOfTheCommandLine() throws {
+    let texts = ["open-files=10:20", "core-size=0:unlimited", "stack-size=unlimited", "processes=7"]
+    let place = Place.commandLine("--limit")
+    let entry = OptionEntry(
+      "limit", at: place, Located(.array(texts.map { Located(.text($0), at: place) }), at: place))
+    let limits = try Self.read("command = [\"a\"]\n", [entry]).worker.limits
+    #expect(limits.map(\.soft) == [10, 0, nil, 7])
+    #expect(limits.map(\.hard) == [20, nil, nil, 7])
+    for wrong in ["open-files=10:", "open-files=1:2:3", "open-files=20:10", "open-files=a:b"] {
+      #expect(throws: Problems.self) { try Self.read("command = [\"a\"]\n", [Self.option("limit", wrong)]) }
+    }
+  }
+
   @Test("Every option is taken over")
   func everything() throws {
     let configuration = try Self.read(

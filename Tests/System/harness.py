@@ -88,7 +88,12 @@ class Upstream:
 
     def _read(self):
         while True:
-            for line in self.socket.recv(65536).decode().split("\n"):
+            datagram = self.socket.recv(65536)
+            # systemd takes no longer ones: what they say is never heard.
+            if len(datagram) > 4096:
+                self.log.add(f"dropped {len(datagram)} bytes")
+                continue
+            for line in datagram.decode().split("\n"):
                 self.log.add(line)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -390,6 +391,25 @@ while True:
                 break
         self.assertNotEqual(shown("WatchdogTimestampMonotonic"), before)
         self.assertEqual(shown("NRestarts"), "0")
+
+    def test_what_the_check_accepts_the_template_can_start(self):
+        # Some machines keep CAP_SYS_RESOURCE from everybody: there only the nice value can be tried.
+        bounding = int(re.search(r"CapBnd:\t(\w+)", pathlib.Path("/proc/self/status").read_text())[1], 16)
+        limit = {"limit": "{ open-files = 1000000 }"} if bounding & 1 << 24 else {}
+        self.install(user='"www-data"', nice="-5", **limit)
+        subprocess.run([BIN / "usr/bin/roost", "check", str(FILE)], check=True, capture_output=True)
+        systemctl("start", NAME)
+        self.assertIn("Hello", greeting())
+
+    def test_a_reload_finds_a_control_directory_of_the_configuration(self):
+        self.install(control_directory=f'"{BIN}/own"')
+        systemctl("start", NAME)
+        systemctl("reload", NAME)
+        self.assertIn("generation 2 serves", shown("StatusText"))
+        # Not even a configuration that can't be read hides the way.
+        self.configure(control_directory=f'"{BIN}/other"', wrong="1")
+        self.assertNotEqual(systemctl("reload", NAME, check=False).returncode, 0)
+        self.assertIn("there is no option 'wrong'", shown("StatusText"))
 
     def test_the_unit_is_well_formed_and_hardened(self):
         self.install()

@@ -6,9 +6,10 @@ import pathlib
 import pwd
 import signal
 import subprocess
+import sys
 import unittest
 
-from harness import ROOST, RoostTestCase, ROOT
+from harness import ROOST, RoostTestCase, ROOT, wait_for_exit
 
 BAD = ROOT / "Tests/Configurations/bad"
 
@@ -92,6 +93,20 @@ class Configured(RoostTestCase):
         )
         found = facts()["environment"]
         self.assertEqual((found["ROOST_SERVICE"], found["A"], found["B"]), ("line", "line", "file"))
+
+    def test_the_command_line_wins_also_where_it_says_no(self):
+        path = self.configure(
+            'command = ["sh", "-c", "echo hello >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nlog-prefix = true\n')
+        service = self.run_file(path, "--no-log-prefix").serving()
+        service.log.expect_count("^hello$", 1)
+        service.stop()
+        path.write_text(path.read_text().replace("log-prefix", "direct-stderr"))
+        service = self.run_file(path, "--no-direct-stderr", "--log-prefix").serving()
+        service.log.expect_count(r"^slot 0 generation 1 \| hello$", 1)
+
+    def test_limits_of_the_command_line_may_have_two_bounds(self):
+        _, facts = self.witness('ready = "pipe"\n', "--limit", "open-files=50:60")
+        self.assertEqual(facts()["open files"], [50, 60])
 
     def test_what_workers_get_is_what_was_written(self):
         directory = self.folder / "place"
@@ -183,6 +198,19 @@ class Configured(RoostTestCase):
         path.write_text(text.replace("before-reload = '", "hook-timeout = \"1s\"\nbefore-reload = 'sleep 1000; "))
         self.assertRegex(service.reload(), "failed.*before-reload failed: it took longer than 1 s")
 
+    def test_a_hook_that_has_left_its_group_is_ended_too(self):
+        left = self.folder / "left"
+        hook = self.script(
+            f"import os, pathlib, signal\nos.setpgid(0, os.getpgid(os.getppid()))\n"
+            f"pathlib.Path('{left}').write_text(str(os.getpid()))\nsignal.pause()\n", "hook.py")
+        path = self.configure(
+            'command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nhook-timeout = "1s"\n'
+            f"before-reload = {json.dumps([sys.executable, str(hook)])}\n"
+        )
+        service = self.run_file(path).serving()
+        self.assertIn("it took longer than 1 s", service.reload())
+        wait_for_exit(int(left.read_text()))
+
     def test_a_stop_ends_a_hook(self):
         path = self.configure(
             'command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nbefore-reload = "sleep 1000"\n'
@@ -205,6 +233,32 @@ class Configured(RoostTestCase):
         result = subprocess.run([ROOST, "run", "no-such-service"], capture_output=True, text=True)
         self.assertEqual(result.returncode, 78)
         self.assertIn("/etc/roost/no-such-service.toml: cannot be read: No such file", result.stderr)
+
+
+class Unit(RoostTestCase):
+    """What `roost unit` prints."""
+
+    def unit(self, text):
+        path = self.script(text, "web.toml", 0o644)
+        return subprocess.run([ROOST, "unit", str(path)], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    def test_a_unit_leads_its_reload_to_a_control_directory_of_its_own(self):
+        lines = self.unit('command = ["/bin/true"]\ncontrol-directory = "/srv/c d"\n')
+        self.assertIn(f'ExecReload={ROOST} reload --quiet --control-directory "/srv/c d" web', lines)
+        self.assertIn(f"ExecReload={ROOST} reload --quiet web", self.unit('command = ["/bin/true"]\n'))
+
+    def test_a_unit_has_what_the_template_has(self):
+        """But for what fits the configuration more tightly."""
+        template = (ROOT / "systemd/roost@.service").read_text().replace("%i", "web").splitlines()
+        names = lambda lines: {line.split("=")[0] for line in lines if line[:1].isalpha()}
+        lines = self.unit('command = ["/bin/true"]\n')
+        self.assertEqual(names(lines), names(template))
+        for name in ["SyslogIdentifier", "Documentation", "RuntimeDirectory"]:
+            self.assertEqual([l for l in lines if l.startswith(name)], [l for l in template if l.startswith(name)])
+
+    def test_a_worker_of_root_can_give_up_its_privileges_itself(self):
+        capabilities = next(line for line in self.unit('command = ["/bin/true"]\n') if line.startswith("Capab"))
+        self.assertEqual(capabilities, "CapabilityBoundingSet=CAP_SETUID CAP_SETGID CAP_KILL")
 
 
 @unittest.skipUnless(os.geteuid() == 0, "only root can change users")

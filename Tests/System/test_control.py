@@ -11,7 +11,7 @@ import sys
 import time
 import unittest
 
-from harness import PATIENCE, ROOST, ROOT, WORKER, RoostTestCase
+from harness import PATIENCE, ROOST, ROOT, WORKER, RoostTestCase, Service
 
 sys.path.append(str(ROOT / ".build/python"))
 import varlink  # noqa: E402
@@ -21,6 +21,10 @@ READY = "echo >&$READY_FD; exec tail -f /dev/null"
 
 def roost(*arguments, **options):
     return subprocess.run([ROOST, *arguments], capture_output=True, text=True, timeout=PATIENCE, **options)
+
+
+def children():
+    return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
 
 
 class Client:
@@ -275,6 +279,50 @@ class Commands(ControlTestCase):
         self.assertRegex(result.stdout, "(?s)^stop requested by process.*drained and was killed by SIGTERM")
         self.assertEqual(service.process.wait(5), 0)
 
+    def test_a_stop_has_not_succeeded_when_the_master_is_killed(self):
+        service = self.deployed(text="trap '' TERM; " + READY)
+        stop = subprocess.Popen(
+            [ROOST, "stop", "--control-directory", service.control], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        service.expect("stop requested by process")
+        worker = service.worker()
+        service.signal(signal.SIGKILL)
+        _, errors = stop.communicate(timeout=PATIENCE)
+        service.wait()
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
+        self.assertEqual(stop.returncode, 1)
+        self.assertIn("has gone before all workers had ended", errors)
+
+    def test_the_last_reply_to_a_stop_has_no_event(self):
+        service = self.deployed()
+        self.assertEqual(self.client(service).call("roost.Control.Stop"), {"parameters": {"event": None}})
+
+    def test_a_reload_that_is_only_asked_for_fails_while_the_service_stops(self):
+        service = self.deployed(text="trap '' TERM; " + READY)
+        service.signal(signal.SIGTERM)
+        service.expect("stop requested")
+        result = self.roost(service, "reload", "--no-wait")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("the service is being stopped: no reload takes place", result.stderr)
+
+    def test_a_master_that_accepts_nobody_is_waited_for_no_longer_than_asked(self):
+        place = self.folder / "control"
+        place.mkdir()
+        full = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(full.close)
+        full.bind(str(place / "control"))
+        full.listen(0)
+        for _ in range(3):
+            waiting = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.addCleanup(waiting.close)
+            waiting.setblocking(False)
+            try:
+                waiting.connect(str(place / "control"))
+            except BlockingIOError:
+                break
+        result = roost("reload", "--timeout", "300ms", "--control-directory", str(place))
+        self.assertEqual(result.returncode, 124, result.stderr)
+
     def test_a_second_stop_only_waits_too_and_at_once_does_not(self):
         service = self.deployed(text="trap '' TERM; echo >&$READY_FD; while :; do sleep 0.05; done")
         with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -304,15 +352,30 @@ class Commands(ControlTestCase):
         service = self.deployed()
         service.signal(signal.SIGKILL)
         service.wait()
-        while self.children():
+        while children():
             os.waitpid(-1, 0)
         self.assertEqual(self.roost(service, "status").returncode, 3)
         again = self.start("--control-directory", service.control).serving()
         self.assertEqual(self.roost(service, "status").returncode, 0)
         again.stop()
 
-    def children(self):
-        return pathlib.Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    def test_a_control_directory_goes_with_the_master_that_has_made_it(self):
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        failed = self.start("-l", f"127.0.0.1:{taken.getsockname()[1]}")
+        self.assertEqual(failed.wait(), 78)
+        self.assertFalse(os.path.exists(failed.control))
+        service = self.start().serving()
+        service.signal(signal.SIGUSR2)
+        service.expect("upgraded the master")
+        service.stop()
+        self.assertFalse(os.path.exists(service.control))
+
+    def test_a_control_directory_that_was_there_stays(self):
+        place = self.folder / "control-0"
+        place.mkdir()
+        self.start().serving().stop()
+        self.assertEqual(list(place.iterdir()), [])
 
     def test_two_masters_of_one_name_exclude_each_other(self):
         service = self.start("-l", "127.0.0.1:0").serving()
@@ -344,18 +407,21 @@ class Commands(ControlTestCase):
 class Named(RoostTestCase):
     """Services in the usual places, which are found by name. In a directory of the test's own."""
 
-    def start_named(self, name, **options):
-        environment = dict(os.environ, XDG_RUNTIME_DIR=str(self.folder), RUNTIME_DIRECTORY=f"{self.folder}/roost/{name}")
+    def start_named(self, name, *arguments, **variables):
+        place = f"{self.folder}/roost/{name}"
+        environment = dict(os.environ, XDG_RUNTIME_DIR=str(self.folder), **{"RUNTIME_DIRECTORY": place, **variables})
         (self.folder / "roost").mkdir(exist_ok=True)
-        from harness import Service
-
-        service = Service(["--name", name, "--ready", "pipe", "--settle", "0s", "--", *WORKER], env=environment)
+        options = ["--name", name, "--ready", "pipe", "--settle", "0s", *arguments]
+        service = Service([*options, "--", *WORKER], env=environment)
         self.services.append(service)
         return service.serving()
 
-    def roost(self, *arguments):
+    def roost(self, *arguments, **variables):
         environment = {name: value for name, value in os.environ.items() if name != "RUNTIME_DIRECTORY"}
-        return roost(*arguments, env=dict(environment, XDG_RUNTIME_DIR=str(self.folder)))
+        return roost(*arguments, env=dict(environment, XDG_RUNTIME_DIR=str(self.folder), **variables))
+
+    def generation(self, name):
+        return json.loads(self.roost("status", "--json", name).stdout)["generation"]
 
     def test_services_are_found_by_name_and_the_only_one_without(self):
         self.assertEqual(self.roost("status").returncode, 3)
@@ -379,6 +445,90 @@ class Named(RoostTestCase):
         self.start_named("web")
         environment = dict(os.environ, RUNTIME_DIRECTORY=f"{self.folder}/roost/web")
         self.assertRegex(roost("status", env=environment).stdout, "^web: ")
+
+    def test_a_name_means_the_service_of_that_name_also_within_another(self):
+        # As in a hook or a worker of web, which inherits what systemd has told its master.
+        within = {"RUNTIME_DIRECTORY": f"{self.folder}/roost/web"}
+        self.start_named("api")
+        self.start_named("web")
+        self.assertEqual(self.roost("reload", "-q", "api", **within).returncode, 0)
+        self.assertEqual((self.generation("api"), self.generation("web")), (2, 1))
+        for command in [["reload"], ["stop"], ["scale", "2"], ["status"]]:
+            result = self.roost(*command, "gone", **within)
+            self.assertEqual(result.returncode, 3, command)
+            self.assertRegex(result.stderr, r"^roost: the service gone is not running \(running: api, web\)")
+        self.assertEqual((self.generation("api"), self.generation("web")), (2, 1))
+
+    def test_a_name_that_the_service_of_a_directory_has_not_is_refused(self):
+        self.start_named("web")
+        result = self.roost("stop", "api", "--control-directory", f"{self.folder}/roost/web")
+        self.assertEqual(result.returncode, 3)
+        self.assertIn("the service api is not running", result.stderr)
+        self.assertEqual(self.generation("web"), 1)
+
+    def test_a_unit_may_have_a_directory_of_another_name(self):
+        other = {"RUNTIME_DIRECTORY": f"{self.folder}/roost-of-web"}
+        self.start_named("web", **other)
+        self.assertEqual(self.roost("reload", "-q", "web", **other).returncode, 0)
+        self.assertRegex(self.roost("status", **other).stdout, "^web: generation 2")
+
+    def test_a_master_within_a_service_does_not_take_the_place_of_that(self):
+        self.start_named("web")
+        name = f"test-{os.getpid()}"
+        self.start_named(name, RUNTIME_DIRECTORY=f"{self.folder}/roost/web", ROOST_SERVICE="web")
+        self.assertEqual((self.generation("web"), self.generation(name)), (1, 1))
+
+    def test_a_control_directory_of_its_own_is_found_by_name_where_systemd_has_made_one(self):
+        own = f"{self.folder}/own"
+        usual = self.folder / "roost/web"
+        usual.mkdir(parents=True)
+        service = self.start_named("web", "--control-directory", own)
+        self.assertEqual(self.roost("reload", "-q", "web").returncode, 0)
+        self.assertEqual(self.roost("reload", "-q", "web", RUNTIME_DIRECTORY=str(usual)).returncode, 0)
+        service.signal(signal.SIGUSR2)
+        service.expect("upgraded the master")
+        self.assertEqual(self.generation("web"), 3)
+        service.stop()
+        self.assertEqual(list(usual.iterdir()), [])
+
+    def test_what_a_crashed_master_has_left_gives_way(self):
+        first = self.start_named("web")
+        first.signal(signal.SIGKILL)
+        first.wait()
+        while children():
+            os.waitpid(-1, 0)
+        self.start_named("web", "--control-directory", f"{self.folder}/own")
+        self.assertEqual(self.generation("web"), 1)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can change users")
+class WithoutRuntimeDirectory(RoostTestCase):
+    """Users who have no runtime directory of their own, as in cron."""
+
+    def setUp(self):
+        super().setUp()
+        os.chmod(self.folder, 0o755)
+        hidden = ["RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR"]
+        self.environment = {name: value for name, value in os.environ.items() if name not in hidden}
+
+    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+    def test_they_find_the_services_of_root(self):
+        name = f"test-{os.getpid()}"
+        service = Service(["--name", name, "--ready", "pipe", "--", *WORKER], env=self.environment)
+        self.services.append(service)
+        service.serving()
+        result = subprocess.run(
+            [*self.as_nobody, ROOST, "status", name], capture_output=True, text=True, env=self.environment)
+        self.assertIn(f"user 65534 may not operate the service {name}", result.stderr)
+        self.assertEqual(result.returncode, 4)
+
+    def test_their_own_services_say_that_they_have_no_control_socket(self):
+        service = Service(
+            ["--ready", "pipe", "--", *WORKER], launcher=self.as_nobody, env=self.environment, cwd=self.folder)
+        self.services.append(service)
+        service.expect("warning there is no control socket, .* --control-directory names one")
+        service.serving()
 
 
 class ForeignClient(ControlTestCase):

@@ -31,6 +31,18 @@ class Crash(RoostTestCase):
         service.log.expect_count("is ready", 8)
         self.assertEqual(len(service.children()), 4)
 
+    def test_a_current_worker_that_dies_before_a_candidate_is_started_is_replaced_at_once(self):
+        fifo = self.folder / "go"
+        os.mkfifo(fifo)
+        service = self.start("--before-reload", f"read go < {fifo}").serving()
+        service.signal(signal.SIGHUP)
+        service.expect("before-reload began")
+        os.kill(service.worker(), signal.SIGKILL)
+        service.expect("was killed by SIGKILL after serving .*; starting another$")
+        service.expect(r"generation 1\) is ready")
+        fifo.write_text("go\n")
+        self.assertIn("succeeded", service.verdict())
+
     def test_a_current_worker_that_dies_during_a_reload_comes_back_when_the_reload_fails(self):
         script = "test $ROOST_GENERATION = 2 && exec tail -f /dev/null; echo >&$READY_FD; exec tail -f /dev/null"
         service = self.start("--ready-timeout", "60s", command=["sh", "-c", script]).serving()

@@ -109,6 +109,22 @@ class Reload(RoostTestCase):
         self.assertLessEqual(keepers, set(service.children()))
         self.assertIn("succeeded", service.reload())
 
+    def test_a_roll_stops_when_a_slot_that_has_moved_loses_its_worker(self):
+        fifo = self.folder / "go"
+        os.mkfifo(fifo)
+        script = (
+            'test "$ROOST_GENERATION $ROOST_SLOT" = "2 1" && exec tail -f /dev/null; '
+            f'echo >&$READY_FD; test "$ROOST_GENERATION" = 2 && read go < {fifo} && exit 7; exec tail -f /dev/null')
+        service = self.start("-n", "3", "--surge", "1", command=["sh", "-c", script]).serving()
+        keepers = {service.worker(1), service.worker(2)}
+        service.signal(signal.SIGHUP)
+        service.expect(r"\(slot 1, generation 2\) started")
+        fifo.write_text("go\n")
+        self.assertRegex(
+            service.verdict(), r"failed .* \(slot 0\) exited with status 7 after serving .*; 1 of 3 slots moved to generation 2 before")
+        service.expect(r"\(slot 0, generation 2\) started")
+        self.assertLessEqual(keepers, set(service.children()))
+
     def test_a_roll_moves_one_slot_after_the_other(self):
         service = self.start("-n", "3", "--surge", "1").serving()
         service.signal(signal.SIGHUP)

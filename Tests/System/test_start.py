@@ -3,6 +3,7 @@ import pathlib
 import signal
 import socket
 import subprocess
+import unittest
 
 from harness import ROOST, RoostTestCase, WORKER
 
@@ -42,6 +43,21 @@ class Start(RoostTestCase):
         service.expect(f"was not started: cannot execute {path}: No such file or directory .*interpreter.*another in 100ms")
         service.expect("start failed: worker of slot 0: cannot execute")
         self.assertEqual(service.wait(), 1)
+
+    def test_a_worker_that_never_was_is_not_told_to_drain(self):
+        path = self.script("#!/no/such/interpreter\n")
+        service = self.start("-n", "2", "--start-attempts", "1", command=[str(path)])
+        service.expect("start failed: worker of slot 0: cannot execute")
+        self.assertEqual(service.wait(), 1)
+        self.assertEqual(service.log.count("was sent SIGTERM"), 0)
+
+    @unittest.skipUnless(os.geteuid() == 0, "root alone has a capability to lose")
+    def test_a_capability_that_the_master_has_not_is_named(self):
+        for option, capability in [(["--nice=-5"], "sys_nice"), (["--limit", "open-files=2000000"], "sys_resource")]:
+            service = self.start(
+                *option, "--start-attempts", "1", launcher=["setpriv", f"--bounding-set=-{capability}"])
+            service.expect(f"start failed: .*: cannot set .* needs CAP_{capability.upper()}\\b")
+            self.assertEqual(service.wait(), 1)
 
     def test_a_worker_that_exits_is_tried_again_and_then_the_start_has_failed(self):
         service = self.start("-n", "2", command=["sh", "-c", 'test $ROOST_SLOT = 1 && exit 3; echo >&$READY_FD; exec tail -f /dev/null'])

@@ -29,6 +29,14 @@ class Stop(RoostTestCase):
         service.expect("drained and was killed by SIGKILL")
         self.assertEqual(service.wait(), 0)
 
+    def test_a_worker_that_has_left_its_group_is_killed_too(self):
+        leaves = IGNORES.replace("os.write", "os.setpgid(0, os.getpgid(os.getppid()))\nos.write", 1)
+        service = self.start("--drain-timeout", "300ms", command=[sys.executable, "-c", leaves]).serving()
+        service.signal(signal.SIGTERM)
+        service.expect("did not drain within 300ms: killing its process group")
+        service.expect("drained and was killed by SIGKILL")
+        self.assertEqual(service.wait(), 0)
+
     def test_a_second_stop_kills_at_once(self):
         service = self.start(command=STUBBORN).serving()
         service.signal(signal.SIGTERM)

@@ -1,4 +1,5 @@
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -48,6 +49,33 @@ class Upstream(RoostTestCase):
         log.expect(r"^STATUS=generation 1 serves: 1 of 1 workers ready; reload to generation 2 failed: worker \d+ \(slot 0\) exited with status 3 before it was ready$")
         service.signal(signal.SIGHUP)
         log.expect("^STATUS=generation 3 serves: 1 of 1 workers ready(; 1 draining)?$")
+
+    def test_a_long_reason_with_line_breaks_does_not_hide_the_end_of_a_reload(self):
+        file = self.folder / "web.toml"
+        valid = f'command = {json.dumps(WORKER)}\nready = "pipe"\nsettle = "0s"\n'
+        file.write_text(valid)
+        upstream = self.upstream()
+        self.start_bare("--config", str(file), env=dict(os.environ, NOTIFY_SOCKET=upstream.path)).serving()
+        upstream.log.expect("^READY=1$")
+        for key in ["ä" * 2500, "a\\nMAINPID=1\\nb"]:
+            file.write_text(valid + f'"{key}" = 1\n')
+            self.services[0].signal(signal.SIGHUP)
+            upstream.log.expect("^RELOADING=1$")
+            upstream.log.expect("^READY=1$")
+            upstream.log.expect("^STATUS=generation 1 serves: 1 of 1 workers ready; reload to generation .* failed: .*web.toml")
+        self.assertEqual(upstream.log.count("^dropped|^MAINPID"), 0)
+
+    def test_a_roll_that_stops_half_way_leaves_two_generations_that_serve(self):
+        script = "test $ROOST_GENERATION.$ROOST_SLOT = 2.1 && exit 3; echo >&$READY_FD; exec tail -f /dev/null"
+        service, log = self.served("-n", "2", "--surge", "1", command=["sh", "-c", script])
+        log.expect("^READY=1$")
+        service.signal(signal.SIGHUP)
+        log.expect("^RELOADING=1$")
+        log.expect("^READY=1$")
+        log.expect("^STATUS=generations 1 and 2 serve: 2 of 2 workers ready; ")
+        status = subprocess.run(
+            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertRegex(status.stdout, "^[^\n]*: generations 1 and 2 serve, ")
 
     def test_stopping_is_announced_with_time_for_the_drain(self):
         service, log = self.served()
