@@ -117,7 +117,7 @@ struct RunningService {
 
   private static func state(_ directory: String) -> State {
     do {
-      return .connected(try ControlConnection(directory: directory))
+      return .connected(try ControlConnection(directory: directory, timeout: 2))
     } catch {
       switch error {
       case .notPermitted: return .forbidden
