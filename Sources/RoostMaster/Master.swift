@@ -14,6 +14,7 @@ public final class Master {
   /// The path of the binary that an upgrade executes.
   let program: String
   let startDirectory: String
+  let openFiles: OpenFiles
   let log: Log
   let loop: EventLoop
   let upstream: Upstream
@@ -47,12 +48,13 @@ public final class Master {
   private var timer: Timer?
 
   /// Checks and opens everything that the configuration asks for. Nothing is started yet.
-  private init(_ handover: Handover, log: Log) throws(MasterError) {
+  private init(_ handover: Handover, _ inheritance: Inheritance, log: Log) throws(MasterError) {
     let configuration = handover.configuration
     self.configuration = configuration
     self.log = log
     reader = handover.reader
     program = handover.program
+    openFiles = inheritance.openFiles
     started = time(nil)
     startDirectory = try WorkingDirectory.logical()
     let resolver = try ReleaseResolver()
@@ -63,7 +65,7 @@ public final class Master {
       self.loop = loop
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
-      let inherited = try InheritedDescriptors.all()
+      let inherited = try inheritance.descriptors()
       listeners = try Self.open(configuration, inherited, log)
     } catch let error as MasterError {
       throw error
@@ -72,16 +74,19 @@ public final class Master {
     }
     upstream = Upstream(log: log)
     supervisor = Supervisor(settings: configuration.settings)
-    relay = OutputRelay(loop: loop)
-    spawner = Spawner(service: configuration.name, relay: relay)
+    relay = OutputRelay(loop: loop, log)
+    spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles)
   }
 
   /// Goes on with what a former binary of this process has saved.
-  private init(_ handover: Handover, restoring saved: SavedState, log: Log) throws {
+  private init(
+    _ handover: Handover, _ inheritance: Inheritance, restoring saved: SavedState, log: Log
+  ) throws {
     configuration = handover.configuration
     self.log = log
     reader = handover.reader
     program = handover.program
+    openFiles = inheritance.openFiles
     started = saved.started
     startDirectory = try WorkingDirectory.logical()
     resolver = try ReleaseResolver()
@@ -94,8 +99,8 @@ public final class Master {
     upstream = Upstream(log: log)
     upstream.lastFailure = saved.lastFailure
     supervisor = saved.supervisor
-    relay = OutputRelay(loop: loop)
-    spawner = Spawner(service: configuration.name, relay: relay)
+    relay = OutputRelay(loop: loop, log)
+    spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles)
     releases = [:]
     for release in saved.releases { releases[release.generation] = try Release(restoring: release) }
     for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
@@ -137,25 +142,28 @@ public final class Master {
 
   /// The whole life of the process. `ManagedSignals.block` was called before.
   public static func main() -> Never {
-    let log = Log()
+    let openFiles = OpenFiles()
     UpgradeProof.giveIfAsked()
     do {
       guard let handover = try Handover.received() else {
         throw MasterError("roost-master isn't to be started by hand: use 'roost run'")
       }
+      // The log comes after it, since that opens something.
+      let inheritance = Inheritance(openFiles: openFiles, isUpgrade: handover.running != nil)
+      let log = Log()
       log.setField("ROOST_SERVICE", handover.configuration.name)
-      exit(run(handover, log))
+      exit(run(handover, inheritance, log))
     } catch {
-      log.error("\(error)")
+      Log().error("\(error)")
       exit(ExitStatus.masterFailed)
     }
   }
 
-  private static func run(_ handover: Handover, _ log: Log) -> Int32 {
+  private static func run(_ handover: Handover, _ inheritance: Inheritance, _ log: Log) -> Int32 {
     let pidFile = handover.configuration.pidFile.map(PidFile.init)
     do {
-      if let saved = handover.running { return restore(handover, saved, log) }
-      let master = try Master(handover, log: log)
+      if let saved = handover.running { return restore(handover, inheritance, saved, log) }
+      let master = try Master(handover, inheritance, log: log)
       try pidFile?.write()
       defer { pidFile?.remove() }
       return master.serve { master.handle(.startRequested) }
@@ -165,9 +173,11 @@ public final class Master {
     }
   }
 
-  private static func restore(_ handover: Handover, _ saved: SavedState, _ log: Log) -> Int32 {
+  private static func restore(
+    _ handover: Handover, _ inheritance: Inheritance, _ saved: SavedState, _ log: Log
+  ) -> Int32 {
     do {
-      let master = try Master(handover, restoring: saved, log: log)
+      let master = try Master(handover, inheritance, restoring: saved, log: log)
       defer { handover.configuration.pidFile.map(PidFile.init)?.remove() }
       return master.serve { master.resume(from: saved.version) }
     } catch {
