@@ -65,7 +65,10 @@ let package = Package(
 
     .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
     .testTarget(
-      name: "RoostMasterTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostJSON", "RoostMaster"],
+      name: "RoostMasterTests",
+      dependencies: [
+        "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostSystemd",
+      ],
       swiftSettings: strict),
     // Real requests for tests, demo and benchmark; not part of any product.
     .executableTarget(

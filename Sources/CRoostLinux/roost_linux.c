@@ -9,7 +9,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -88,21 +87,18 @@ int roost_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 const char *roost_signal_name(int number) { return sigabbrev_np(number); }
 
 int roost_output_pipe(int ends[2]) {
-  char path[32];
-  int pair[2];
-  if (pipe2(pair, O_CLOEXEC) < 0) return -1;
-  snprintf(path, sizeof path, "/proc/self/fd/%d", pair[1]);
-  // Without /proc the write end stays what it is.
-  int both = open(path, O_RDWR | O_CLOEXEC);
-  if (both >= 0) {
-    close(pair[1]);
-    pair[1] = both;
-  }
+  if (roost_pipe(ends) < 0) return -1;
   // Only this end: the flag belongs to the end's open file, and the other one is the process's.
-  fcntl(pair[0], F_SETFL, O_NONBLOCK);
-  ends[0] = pair[0];
-  ends[1] = pair[1];
+  fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return 0;
+}
+
+void roost_close_at_once(int fd) {
+  // Of a socket that lingers, the last close(2) waits as long as its owner has said: switched off, the kernel goes on
+  // sending in the background. What is no socket refuses this.
+  struct linger off = {0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
+  close(fd);
 }
 
 int roost_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -90,10 +91,18 @@ static int drop_capabilities(void) {
   return (int)syscall(SYS_capset, &header, none);
 }
 
+// A change of the user leaves the session keyring, which holds what its former user has put there (session-keyring(7)).
+static int leave_keyring(void) {
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) return 0;
+  // A kernel without keyrings, a filter that forbids them, or a user who has too many: then there is no other way.
+  return errno == ENOSYS || errno == EPERM || errno == EDQUOT ? 0 : -1;
+}
+
 // System calls instead of the C library's functions: those change all threads of the process whose memory this is.
 static int become(const struct roost_spawn_identity *identity) {
   if (syscall(SYS_setresuid, identity->user, identity->user, identity->user) < 0) return -1;
-  return identity->user == 0 ? 0 : drop_capabilities();
+  if (identity->user == 0) return 0;
+  return drop_capabilities() < 0 ? -1 : leave_keyring();
 }
 
 static int join_groups(const struct roost_spawn_identity *identity) {

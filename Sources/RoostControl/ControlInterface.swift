@@ -23,6 +23,9 @@ public enum ControlInterface {
   /// There is no reload any more.
   public static let serviceStops = "roost.Control.ServiceStops"
 
+  /// As many clients are connected as there may be.
+  public static let busy = "roost.Control.Busy"
+
   /// The master goes on with its former binary.
   public static let upgradeRefused = "roost.Control.UpgradeRefused"
 
@@ -149,6 +152,9 @@ public enum ControlInterface {
 
     # The service is being stopped.
     error ServiceStops ()
+
+    # As many clients are connected as there may be. The connection ends after it.
+    error Busy ()
 
     """
 }

@@ -30,7 +30,9 @@ public struct VarlinkCall: Equatable, Sendable {
 
   /// Reads a message without its terminator; nil if it is no call.
   public init?(parsing bytes: some Collection<UInt8>) {
-    guard let json = try? JSON(parsing: bytes), case .string(let method) = json["method"] else { return nil }
+    guard let json = try? JSON(parsing: bytes, otherNumbers: .strings), case .string(let method) = json["method"] else {
+      return nil
+    }
     let parameters = json["parameters"] ?? .null
     switch parameters {
     case .object: self.parameters = parameters

@@ -12,9 +12,17 @@ extension JSON {
   /// How many names an object may have: each is compared with all before it.
   static let maximumMembers = 256
 
+  /// What becomes of a number that no `Int` can be.
+  public enum OtherNumbers: Sendable {
+    /// The text isn't accepted.
+    case refused
+    /// A string with its digits: who wants a number refuses it, and who doesn't know its name passes over it.
+    case strings
+  }
+
   /// Reads one value and nothing after it but white space. Strict: no comments, no trailing commas, no duplicate names.
-  public init(parsing bytes: some Collection<UInt8>) throws(Malformed) {
-    var reader = Reader(bytes: Array(bytes))
+  public init(parsing bytes: some Collection<UInt8>, otherNumbers: OtherNumbers = .refused) throws(Malformed) {
+    var reader = Reader(bytes: Array(bytes), otherNumbers: otherNumbers)
     self = try reader.value(depth: 0)
     reader.skipSpace()
     guard reader.offset == reader.bytes.count else { throw reader.expected("the end") }
@@ -23,6 +31,7 @@ extension JSON {
 
 private struct Reader {
   let bytes: [UInt8]
+  let otherNumbers: JSON.OtherNumbers
   var offset = 0
 
   var next: UInt8? { offset < bytes.count ? bytes[offset] : nil }
@@ -51,7 +60,7 @@ private struct Reader {
     case UInt8(ascii: "t"): return try word("true", .boolean(true))
     case UInt8(ascii: "f"): return try word("false", .boolean(false))
     case UInt8(ascii: "n"): return try word("null", .null)
-    default: return .integer(try integer())
+    default: return try number()
     }
   }
 
@@ -61,21 +70,49 @@ private struct Reader {
     return value
   }
 
-  private mutating func integer() throws(JSON.Malformed) -> Int {
+  private mutating func number() throws(JSON.Malformed) -> JSON {
     let start = offset
     if next == UInt8(ascii: "-") { offset += 1 }
     let digits = offset
-    while let byte = next, (0x30...0x39).contains(byte) { offset += 1 }
+    skipDigits()
     let hasLeadingZero = offset - digits > 1 && bytes[digits] == 0x30
-    guard offset > digits, !hasLeadingZero, let value = Int(String(decoding: bytes[start..<offset], as: UTF8.self))
-    else {
+    guard offset > digits, !hasLeadingZero else {
       offset = start
       throw expected("a value")
     }
-    if let byte = next, [UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E")].contains(byte) {
-      throw expected("a whole number")
+    let end = offset
+    try skipFraction()
+    if offset == end, let value = Int(String(decoding: bytes[start..<end], as: UTF8.self)) { return .integer(value) }
+    switch otherNumbers {
+    case .strings: return .string(String(decoding: bytes[start..<offset], as: UTF8.self))
+    case .refused:
+      let isWhole = offset == end
+      offset = isWhole ? start : end
+      throw expected(isWhole ? "a value" : "a whole number")
     }
-    return value
+  }
+
+  private mutating func skipDigits() {
+    while let byte = next, (0x30...0x39).contains(byte) { offset += 1 }
+  }
+
+  private mutating func skipFraction() throws(JSON.Malformed) {
+    func isNext(_ characters: Unicode.Scalar...) -> Bool { characters.contains { next == UInt8(ascii: $0) } }
+    if isNext(".") {
+      offset += 1
+      try skipSomeDigits()
+    }
+    if isNext("e", "E") {
+      offset += 1
+      if isNext("+", "-") { offset += 1 }
+      try skipSomeDigits()
+    }
+  }
+
+  private mutating func skipSomeDigits() throws(JSON.Malformed) {
+    let start = offset
+    skipDigits()
+    if offset == start { throw expected("a digit") }
   }
 
   private mutating func array(depth: Int) throws(JSON.Malformed) -> JSON {

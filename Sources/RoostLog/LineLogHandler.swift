@@ -7,11 +7,12 @@ import Synchronization
 struct LineLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.info
-  private let isTerminal: Bool
+  private let stream: LineStream
   private let lost = LostLines()
+  private var isTerminal: Bool { stream.stream.isTerminal }
 
-  init(isTerminal: Bool) {
-    self.isTerminal = isTerminal
+  init(_ stream: consuming StandardStream) {
+    self.stream = LineStream(stream)
   }
 
   subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -41,12 +42,17 @@ struct LineLogHandler: LogHandler {
 
   /// Whether the line was written. It is dropped where writing would have to wait.
   private func attempt(_ line: String) -> Bool {
-    var poll = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
-    guard Glibc.poll(&poll, 1, 0) == 1, poll.revents & Int16(POLLOUT) != 0 else { return false }
     var line = line
-    return line.withUTF8 { bytes in
-      Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count) == bytes.count
-    }
+    return line.withUTF8 { stream.stream.write(UnsafeRawBufferPointer($0)) == .written($0.count) }
+  }
+}
+
+/// Shared by the copies of a handler.
+private final class LineStream: Sendable {
+  let stream: StandardStream
+
+  init(_ stream: consuming StandardStream) {
+    self.stream = stream
   }
 }
 

@@ -12,7 +12,7 @@ public final class Log {
   public init() {
     logger = Logger(label: "roost") { _ in
       if Self.stderrIsJournal(), let journal = Journal() { return JournalLogHandler(journal) }
-      return LineLogHandler(isTerminal: isatty(STDERR_FILENO) == 1)
+      return LineLogHandler(StandardStream(STDERR_FILENO))
     }
   }
 

@@ -12,6 +12,17 @@ final class CStrings {
     pointers[count] = nil
   }
 
+  /// Assignments, in which characters may stand for bytes.
+  convenience init(environment assignments: [String]) {
+    self.init(assignments)
+    for (index, assignment) in assignments.enumerated() {
+      // Bytes take no more room than the characters that stand for them.
+      let bytes = EnvironmentBytes.bytes(of: assignment)
+      for (offset, byte) in bytes.enumerated() { pointers[index]![offset] = CChar(bitPattern: byte) }
+      pointers[index]![bytes.count] = 0
+    }
+  }
+
   deinit {
     for index in 0..<count { free(pointers[index]) }
     pointers.deallocate()

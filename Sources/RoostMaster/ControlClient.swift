@@ -1,3 +1,4 @@
+import CRoostLinux
 import Glibc
 import RoostControl
 import RoostCore
@@ -21,7 +22,7 @@ final class ControlClient {
     case upgrade
   }
 
-  /// What may wait to be read by the client: a few thousand events.
+  /// What may wait to be read by the client: a few thousand events. A single reply may be longer.
   private static let maximumUnread = 1 << 20
 
   let pid: pid_t
@@ -100,17 +101,19 @@ final class ControlClient {
     // While it waits and reads, only its going is told.
     if task != .none, output.isEmpty { return leave() }
     if !send() { return leave() }
-    if task == .none, !hasEnded, !receive() { return leave() }
+    if isListening, !receive() { return leave() }
     handleCalls()
   }
 
   /// Takes what the client has sent. Whether it is worth listening on.
   private func receive() -> Bool {
     var buffer = [UInt8](repeating: 0, count: 16384)
-    let count = read(descriptor.number, &buffer, buffer.count)
-    if count < 0 { return errno == EAGAIN || errno == EINTR }
-    hasEnded = count == 0
-    input += buffer[..<count]
+    // Not read(2): the kernel closes descriptors that nobody takes, and a socket among them may linger.
+    var part = roost_datagram()
+    guard roost_receive(descriptor.number, &buffer, buffer.count, &part) == 0 else { return errno == EAGAIN }
+    part.closeDescriptors()
+    hasEnded = part.length == 0
+    input += buffer[..<part.length]
     return true
   }
 
@@ -118,7 +121,8 @@ final class ControlClient {
   private func handleCalls() {
     guard !isHandling else { return }
     isHandling = true
-    while !isGone, task == .none, let end = input.firstIndex(of: Varlink.terminator) {
+    // Who doesn't read the last reply gets no other.
+    while !isGone, task == .none, output.isEmpty, let end = input.firstIndex(of: Varlink.terminator) {
       let message = input[..<end]
       input = Array(input[(end + 1)...])
       guard message.count <= ControlInterface.maximumCall, let parsed = VarlinkCall(parsing: message) else {
@@ -132,7 +136,7 @@ final class ControlClient {
     isHandling = false
     if isGone { return }
     // What has no end by now never was a call. What has begun when the client ends is none either.
-    if task == .none, input.count > ControlInterface.maximumCall || hasEnded && output.isEmpty { return leave() }
+    if task == .none, output.isEmpty, input.count > ControlInterface.maximumCall || hasEnded { return leave() }
     listen()
   }
 
@@ -143,9 +147,11 @@ final class ControlClient {
     gone(self)
   }
 
+  private var isListening: Bool { task == .none && !hasEnded && output.isEmpty }
+
   /// While a call is being answered no other is read; that the client is gone is told without asking.
   private func listen() {
-    var interest: Interest = task == .none && !hasEnded ? .readable : []
+    var interest: Interest = isListening ? .readable : []
     if !output.isEmpty { interest.insert(.writable) }
     source?.setInterest(interest)
   }
@@ -169,11 +175,29 @@ final class ControlClient {
   /// Replies to the call. With `continues` more replies follow.
   func reply(_ reply: VarlinkReply) {
     if isGone { return }
+    let isOnly = output.isEmpty
     if !isOneway { output += Varlink.bytes(of: reply.json) }
     if !reply.continues { finish() }
-    guard send(), output.count <= Self.maximumUnread else { return leave() }
+    guard send(), isOnly || output.count <= Self.maximumUnread else { return leave() }
     if isHandling { return }
     handleCalls()
+  }
+
+  /// Whether it waits for nothing, has asked nothing that isn't answered, and hasn't left an answer unread.
+  var isIdle: Bool {
+    guard task == .none, input.isEmpty, output.isEmpty else { return false }
+    var poll = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
+    return Glibc.poll(&poll, 1, 0) == 0
+  }
+
+  /// Whether it only hears what happens, and has read all of it.
+  var isUpToDateSubscriber: Bool { task == .subscription && output.isEmpty }
+
+  /// Lets it go, for want of room.
+  func turnAway() {
+    output += Varlink.bytes(of: VarlinkReply(error: ControlInterface.busy).json)
+    _ = send()
+    leave()
   }
 
   /// Writes what can be written without waiting. Whether there is still somebody.

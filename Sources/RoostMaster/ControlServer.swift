@@ -7,8 +7,12 @@ import RoostSystemd
 
 /// The socket by which the service is operated, and who is connected to it.
 final class ControlServer {
-  /// More at a time are no operators. Who has nothing pending makes room for who comes.
+  /// More at a time are no operators. Who waits for nothing makes room for who comes, and so does who only listens.
   private static let maximumClients = 64
+  /// How many more there may be if the one who comes is root: nobody must be able to lock out who repairs things.
+  private static let maximumMoreForRoot = 8
+  /// How long nobody is accepted who can't be: descriptors may be there again by then.
+  private static let pauseMicroseconds: UInt64 = 1_000_000
 
   private let configuration: ControlConfiguration
   private let lock: Descriptor
@@ -20,6 +24,7 @@ final class ControlServer {
   private let loop: EventLoop
   private let log: Log
   private var source: Source?
+  private var pause: Timer?
   private var answer: (ControlClient, VarlinkCall) -> Void = { _, _ in }
   private(set) var clients: [ControlClient] = []
   /// Those that were connected before an upgrade, until the socket is served.
@@ -85,6 +90,7 @@ final class ControlServer {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
+    pause = nil
     socketFile?.remove()
     // While it is held: whoever has opened it sees that it is gone, and makes another.
     unlink("\(configuration.directory)/\(ControlPlace.lockName)")
@@ -161,20 +167,39 @@ final class ControlServer {
     self.answer = answer
     // After signals and workers: an operator can wait for these, never the other way round.
     source = try loop.onReadable(descriptor.number, priority: .late) { [unowned self] in accept() }
+    pause = try loop.timer(priority: .late) { [unowned self] in
+      pause?.wentOff()
+      source?.setEnabled(true)
+    }
     for client in restored { watch(ControlClient(restoring: client)) }
     restored = []
   }
 
   private func accept() {
     let number = roost_accept(descriptor.number)
-    guard number >= 0 else { return }
+    guard number >= 0 else { return acceptFailed(errno) }
     let client = ControlClient(adopting: Descriptor(adopting: number), isAllowed: isAllowed(number))
-    if clients.count >= Self.maximumClients {
-      // Without this, clients that only stay connected would lock operators out.
-      guard let idle = clients.firstIndex(where: { $0.task == .none }) else { return }
-      clients.remove(at: idle)
-    }
+    guard makeRoom(for: client) else { return client.turnAway() }
     watch(client)
+  }
+
+  private func makeRoom(for client: ControlClient) -> Bool {
+    let places = Self.maximumClients + (client.uid == 0 ? Self.maximumMoreForRoot : 0)
+    if clients.count < places { return true }
+    // Without this, clients that only stay connected would lock operators out.
+    guard let other = clients.first(where: \.isIdle) ?? clients.first(where: \.isUpToDateSubscriber) else {
+      return false
+    }
+    other.turnAway()
+    return true
+  }
+
+  /// Whoever knocks goes on knocking: without a pause the loop would do nothing else.
+  private func acceptFailed(_ error: Int32) {
+    if error == EAGAIN || error == EINTR || error == ECONNABORTED { return }
+    log.warning("cannot accept a client of the control socket for now: \(String(cString: strerror(error)))")
+    source?.setEnabled(false)
+    pause?.set(Clock.now().microseconds + Self.pauseMicroseconds)
   }
 
   private func watch(_ client: ControlClient) {

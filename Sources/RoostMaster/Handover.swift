@@ -34,14 +34,20 @@ public struct Handover {
 
   /// Executes the program as the master, with the arguments of this process. Returns only by throwing, and then nothing
   /// has changed.
-  public func execute() throws(MasterError) -> Never {
+  public func execute() throws(MasterError) -> Never { try execute(givingBack: nil) }
+
+  /// The same, from a master that has raised the limit of open files.
+  func execute(givingBack openFiles: OpenFiles?) throws(MasterError) -> Never {
     let state = try json()
     let descriptor = Descriptor(adopting: try Self.file(of: state))
     setenv(Self.variable, "\(getpid()):\(descriptor.number)", 1)
     let kept = SavedDescriptor.all(in: state)
     let areKept = SavedDescriptor.setCloseOnExec(false, kept)
+    // Not before: what is open may be more than that.
+    openFiles?.giveBack()
     if areKept { execv(program, CommandLine.unsafeArgv) }
     let error = errno
+    openFiles?.raise()
     _ = SavedDescriptor.setCloseOnExec(true, kept)
     unsetenv(Self.variable)
     throw MasterError(cannot: areKept ? "execute \(program)" : "keep what is open", error)

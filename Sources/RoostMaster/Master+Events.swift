@@ -75,7 +75,7 @@ extension Master {
       // More than a week is no time that anybody waits; the sum with now must not overflow.
       handle(.workerAskedForTime(process.id, .microseconds(min(time, 604_800_000_000))))
     }
-    if let status = message.status { process.statusText = status }
+    if let status = message.status { process.tellStatus(status) }
     if message.isReady, process.release.configuration.readinessChannel.isByMessage { handle(.workerReady(process.id)) }
     if message.requestsReload {
       if process.release.configuration.allowsWorkerReload {

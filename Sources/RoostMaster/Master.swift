@@ -15,6 +15,7 @@ public final class Master {
   /// The path of the binary that an upgrade executes.
   let program: String
   let startDirectory: String
+  let openFiles: OpenFiles
   let log: Log
   let loop: EventLoop
   let upstream: Upstream
@@ -67,13 +68,14 @@ public final class Master {
   var queueTimer: Timer?
 
   /// Checks and opens everything that the configuration asks for. Nothing is started yet.
-  private init(_ handover: Handover, log: Log) throws(MasterError) {
+  private init(_ handover: Handover, _ inheritance: Inheritance, log: Log) throws(MasterError) {
     let configuration = handover.configuration
     self.configuration = configuration
     self.log = log
     acceptance = Acceptance(log: log)
     reader = handover.reader
     program = handover.program
+    openFiles = inheritance.openFiles
     started = time(nil)
     try Acceptance.check(configuration.worker)
     startDirectory = try WorkingDirectory.logical()
@@ -89,7 +91,7 @@ public final class Master {
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
       metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
-      adoption = Adoption(try InheritedDescriptors.all())
+      adoption = Adoption(try inheritance.descriptors())
       release.listeners = try Self.listeners(for: configuration.listeners, beside: [], &adoption)
       listeners = release.listeners.map(\.listener)
     } catch let error as MasterError {
@@ -104,19 +106,22 @@ public final class Master {
     }
     upstream = Upstream(log: log)
     supervisor = Supervisor(settings: configuration.settings)
-    relay = OutputRelay(loop: loop)
-    spawner = Spawner(service: configuration.name, relay: relay)
+    relay = OutputRelay(loop: loop, log)
+    spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles)
     // In this sequence: what is dropped may have the name of what was opened in its place.
     dropUntaken()
     keep(listeners)
   }
 
   /// Goes on with what a former binary of this process has saved.
-  private init(_ handover: Handover, restoring saved: SavedState, log: Log) throws {
+  private init(
+    _ handover: Handover, _ inheritance: Inheritance, restoring saved: SavedState, log: Log
+  ) throws {
     configuration = handover.configuration
     self.log = log
     reader = handover.reader
     program = handover.program
+    openFiles = inheritance.openFiles
     started = saved.started
     startDirectory = try WorkingDirectory.logical()
     resolver = try ReleaseResolver()
@@ -136,8 +141,8 @@ public final class Master {
     upstream = Upstream(log: log)
     upstream.lastFailure = saved.lastFailure
     supervisor = saved.supervisor
-    relay = OutputRelay(loop: loop)
-    spawner = Spawner(service: configuration.name, relay: relay)
+    relay = OutputRelay(loop: loop, log)
+    spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles)
     releases = [:]
     for release in saved.releases {
       releases[release.generation] = try Release(restoring: release, listeners)
@@ -184,25 +189,28 @@ public final class Master {
 
   /// The whole life of the process. `ManagedSignals.block` was called before.
   public static func main() -> Never {
-    let log = Log()
+    let openFiles = OpenFiles()
     UpgradeProof.giveIfAsked()
     do {
       guard let handover = try Handover.received() else {
         throw MasterError("roost-master isn't to be started by hand: use 'roost run'")
       }
+      // The log comes after it, since that opens something.
+      let inheritance = Inheritance(openFiles: openFiles, isUpgrade: handover.running != nil)
+      let log = Log()
       log.setField("ROOST_SERVICE", handover.configuration.name)
-      exit(run(handover, log))
+      exit(run(handover, inheritance, log))
     } catch {
-      log.error("\(error)")
+      Log().error("\(error)")
       exit(ExitStatus.masterFailed)
     }
   }
 
-  private static func run(_ handover: Handover, _ log: Log) -> Int32 {
+  private static func run(_ handover: Handover, _ inheritance: Inheritance, _ log: Log) -> Int32 {
     let pidFile = handover.configuration.pidFile.map(PidFile.init)
     do {
-      if let saved = handover.running { return restore(handover, saved, log) }
-      let master = try Master(handover, log: log)
+      if let saved = handover.running { return restore(handover, inheritance, saved, log) }
+      let master = try Master(handover, inheritance, log: log)
       if handover.configuration.control == nil {
         log.warning(
           "there is no control socket, as neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where: only signals operate "
@@ -217,9 +225,11 @@ public final class Master {
     }
   }
 
-  private static func restore(_ handover: Handover, _ saved: SavedState, _ log: Log) -> Int32 {
+  private static func restore(
+    _ handover: Handover, _ inheritance: Inheritance, _ saved: SavedState, _ log: Log
+  ) -> Int32 {
     do {
-      let master = try Master(handover, restoring: saved, log: log)
+      let master = try Master(handover, inheritance, restoring: saved, log: log)
       defer { handover.configuration.pidFile.map(PidFile.init)?.remove() }
       return master.serve { master.resume(from: saved.version) }
     } catch {

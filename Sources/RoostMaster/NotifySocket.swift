@@ -83,10 +83,11 @@ final class NotifySocket {
 }
 
 extension roost_datagram {
-  fileprivate mutating func closeDescriptors() {
+  /// Closes the descriptors that came along. Their sender mustn't be able to have the master wait for that.
+  mutating func closeDescriptors() {
     let count = descriptor_count
     withUnsafeBytes(of: &descriptors) { bytes in
-      for number in bytes.bindMemory(to: Int32.self).prefix(count) { close(number) }
+      for number in bytes.bindMemory(to: Int32.self).prefix(count) { roost_close_at_once(number) }
     }
   }
 }

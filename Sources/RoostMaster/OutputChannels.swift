@@ -6,6 +6,12 @@ import RoostConfiguration
 struct OutputChannels {
   let standardOutput: OutputPipe?
   let standardError: OutputPipe?
+
+  /// Closes the master's copies of the ends that the process has by now, so that reading ends when the process does.
+  func closeWriteEnds() {
+    standardOutput?.closeWriteEnd()
+    standardError?.closeWriteEnd()
+  }
 }
 
 /// A pipe from one process to the master.

@@ -1,20 +1,23 @@
 import Glibc
 import RoostConfiguration
 import RoostCore
+import RoostLog
 import RoostSystemd
 
 /// Passes on what processes write. A process may be gone and its output still be read: something that it has left behind
 /// may hold the pipe.
 final class OutputRelay {
+  private static let patienceMicroseconds: UInt64 = 2_000_000
+
   private let loop: EventLoop
   private let standardOutput: OutputSink
   private let standardError: OutputSink
   private var outputs: [WorkerOutput] = []
 
-  init(loop: EventLoop) {
+  init(loop: EventLoop, _ log: Log) {
     self.loop = loop
-    standardOutput = OutputSink(STDOUT_FILENO, loop: loop)
-    standardError = OutputSink(STDERR_FILENO, loop: loop)
+    standardOutput = OutputSink(STDOUT_FILENO, loop: loop, log)
+    standardError = OutputSink(STDERR_FILENO, loop: loop, log)
   }
 
   /// The pipes of a worker, as its configuration asks for them.
@@ -34,15 +37,20 @@ final class OutputRelay {
     OutputChannels(standardOutput: nil, standardError: try OutputPipe(for: configuration.identity))
   }
 
-  /// Begins to read, once the process has its ends. `id` if each line is to say whose it is.
+  /// Begins to read, before there is a process: what can fail must not leave one that nobody knows. `id` if each line is
+  /// to say whose it is.
   func follow(_ channels: OutputChannels, _ id: WorkerID?) throws(MasterError) -> WorkerOutput {
     var streams: [OutputStream] = []
     for (pipe, sink) in [(channels.standardOutput, standardOutput), (channels.standardError, standardError)] {
       guard let pipe else { continue }
-      pipe.closeWriteEnd()
       streams.append(OutputStream(pipe, to: sink, prefix: id.map { LinePrefix($0, isTerminal: sink.isTerminal) }))
     }
     return try follow(WorkerOutput(streams))
+  }
+
+  /// There is no process after all.
+  func forget(_ output: WorkerOutput) {
+    outputs.removeAll { $0 === output }
   }
 
   /// What an upgrade hands over: the outputs that belong to none of these any more.
@@ -69,8 +77,10 @@ final class OutputRelay {
     outputs.removeAll(where: \.hasEnded)
   }
 
-  /// Passes on what is left, as far as that needs no waiting.
+  /// Passes on what is left. Who reads slowly is waited for, for a moment: the last words of a service are those that
+  /// somebody will look for.
   func finish() {
-    for output in outputs { output.finish() }
+    let deadline = Clock.now().microseconds + Self.patienceMicroseconds
+    for output in outputs { output.finish(by: deadline) }
   }
 }

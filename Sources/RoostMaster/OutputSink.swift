@@ -1,23 +1,25 @@
 import Glibc
+import RoostLog
 import RoostSystemd
 
 /// One of the master's own streams, to which the output of processes is passed on. Writing to it never waits: who
 /// doesn't read holds back the workers that write, as they would be without a master in between.
 final class OutputSink {
-  /// What a pipe that can be written to takes at once (PIPE_BUF in pipe(7)).
-  private static let part = 4096
+  /// How much is kept of what processes have left that are gone: nobody is held back by it any more.
+  private static let maximumLeft = 1 << 20
 
-  let number: Int32
+  var number: Int32 { stream.number }
+  var isTerminal: Bool { stream.isTerminal }
+  private let stream: StandardStream
   private let loop: EventLoop
+  private let log: Log
   private var source: Source?
-  private var waiting: [WorkerOutput] = []
+  private var waiting: [OutputStream] = []
 
-  let isTerminal: Bool
-
-  init(_ number: Int32, loop: EventLoop) {
-    self.number = number
+  init(_ number: Int32, loop: EventLoop, _ log: Log) {
+    stream = StandardStream(number)
     self.loop = loop
-    isTerminal = isatty(number) == 1
+    self.log = log
   }
 
   deinit {
@@ -28,24 +30,19 @@ final class OutputSink {
   func write(_ bytes: ArraySlice<UInt8>) -> Int {
     var rest = bytes
     while !rest.isEmpty {
-      var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
-      guard Glibc.poll(&poll, 1, 0) == 1 else { break }
-      // Nobody reads any more, or the stream is closed: what is written goes nowhere, as it would for a worker.
-      guard poll.revents & Int16(POLLOUT) != 0 else { return bytes.count }
-      let count = rest.prefix(Self.part).withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
-      if count < 0 {
-        if errno == EAGAIN { break }
-        if errno != EINTR { return bytes.count }
-      } else {
-        rest = rest.dropFirst(count)
+      switch rest.withUnsafeBytes({ stream.write($0) }) {
+      case .written(let count): rest = rest.dropFirst(count)
+      case .full: return bytes.count - rest.count
+      // What is written goes nowhere, as it would for a worker.
+      case .gone: return bytes.count
       }
     }
-    return bytes.count - rest.count
+    return bytes.count
   }
 
-  /// Calls `resume` of the output once more can be written.
-  func await(_ output: WorkerOutput) {
-    waiting.append(output)
+  /// Calls `resume` of the stream once more can be written.
+  func await(_ output: OutputStream) {
+    if !waiting.contains(where: { $0 === output }) { waiting.append(output) }
     if source != nil { return }
     source = try? loop.on(.writable, of: number, priority: .last) { [unowned self] in
       let outputs = waiting
@@ -53,5 +50,21 @@ final class OutputSink {
       source = nil
       for output in outputs { output.resume() }
     }
+  }
+
+  /// How many bytes may wait of a stream that has ended, beside those of others.
+  func room(for output: OutputStream) -> Int {
+    let others = waiting.reduce(0) { $1.hasNoWriter && $1 !== output ? $0 + $1.pendingCount : $0 }
+    return max(0, Self.maximumLeft - others)
+  }
+
+  func tellLost(_ count: Int) {
+    log.warning("\(count) bytes that a process had written before its end were lost: nobody read them")
+  }
+
+  /// Waits until more can be written, or the time is over. Whether more can be written.
+  func waitUntilWritable(atMost milliseconds: Int32) -> Bool {
+    var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    return Glibc.poll(&poll, 1, milliseconds) == 1
   }
 }

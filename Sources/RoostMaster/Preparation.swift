@@ -57,7 +57,10 @@ final class Preparation {
       }
       return .success(try Configuration(json: configuration))
     } catch is JSON.Malformed {
-      return .failure(MasterError("reading the configuration anew failed: the process ended without an answer"))
+      return .failure(
+        MasterError(
+          "reading the configuration anew failed: the process ended without an answer; 'roost check' on the file may say why"
+        ))
     } catch {
       return .failure(MasterError("\(error)"))
     }

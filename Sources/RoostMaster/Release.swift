@@ -86,7 +86,10 @@ public struct ReleaseResolver {
   func resolve(_ configuration: WorkerConfiguration) throws(MasterError) -> Release {
     let logical = configuration.directory ?? startDirectory
     guard let directory = resolvedPath(logical) else { throw MasterError(cannot: "enter the directory \(logical)") }
-    let base = configuration.output == .direct ? inherited : inherited.filter { !WorkerEnvironmentBase.isOfStderr($0) }
+    let base = inherited.filter { assignment in
+      (configuration.output == .direct || !WorkerEnvironmentBase.isOfStderr(assignment))
+        && (configuration.identity == nil || !WorkerEnvironmentBase.isOfSession(assignment))
+    }
     let environment = WorkerEnvironmentBase.merge(base, configuration.environment)
     var probe: [String]?
     if case .command(let command) = configuration.probe { probe = command }

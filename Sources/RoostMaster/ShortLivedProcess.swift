@@ -30,7 +30,8 @@ final class ShortLivedProcess {
     ]
     var request = ProcessRequest(
       executable: program, arguments: CStrings(CommandLine.arguments),
-      environment: CStrings(WorkerEnvironmentBase.merge(WorkerEnvironmentBase.all(), variables)), directory: directory)
+      environment: CStrings(environment: WorkerEnvironmentBase.merge(WorkerEnvironmentBase.all(), variables)),
+      directory: directory)
     request.descriptors = [writeEnd.number] + descriptors
     pid = try request.start()
   }

@@ -7,6 +7,7 @@ import RoostHandoff
 struct Spawner {
   let service: String
   let relay: OutputRelay
+  let openFiles: OpenFiles
 
   /// Starts a worker. Returns when it runs its command.
   func spawn(
@@ -40,21 +41,35 @@ struct Spawner {
     }
     environment = try substitution.fillIn(configuration.variableTemplates, environment)
     let output = try relay.channels(for: id, configuration)
-    let assignments = CStrings(environment)
+    let assignments = CStrings(environment: environment)
     var request = ProcessRequest(
       release, release.executable, try substitution.arguments(of: release), assignments, output)
     request.descriptors = descriptors
     request.ownPid = assignments.value(of: WorkerEnvironment.listenerProcess)
     request.umask = configuration.umask
     request.nice = configuration.nice
-    request.limits = configuration.limits
-    let pid = try request.start()
+    // In this sequence: the last one counts.
+    request.limits = [openFiles.forWorkers] + configuration.limits
+    let (pid, followed) = try start(request, output, configuration.output == .prefixed ? id : nil)
     pipe?.closeWriteEnd()
     einhornChannel?.closeWorkerEnd()
     return WorkerProcess(
       id: id, pid: pid, release: release, notifySocket: notifySocket, readinessPipe: pipe,
-      einhornChannel: einhornChannel,
-      output: try relay.follow(output, release.configuration.output == .prefixed ? id : nil))
+      einhornChannel: einhornChannel, output: followed)
+  }
+
+  private func start(
+    _ request: ProcessRequest, _ output: OutputChannels, _ id: WorkerID?
+  ) throws(MasterError) -> (pid_t, WorkerOutput) {
+    let followed = try relay.follow(output, id)
+    do {
+      let pid = try request.start()
+      output.closeWriteEnds()
+      return (pid, followed)
+    } catch {
+      relay.forget(followed)
+      throw error
+    }
   }
 
   /// Starts a command of the operator's, as the user of the workers and in their directory.
@@ -63,12 +78,14 @@ struct Spawner {
   ) throws(MasterError) -> HookProcess {
     let output = try relay.capture(release.configuration)
     let environment = CStrings(
-      release.environment + [
+      environment: release.environment + [
         "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
         "\(WorkerEnvironment.generation)=\(generation.number)", "\(WorkerEnvironment.hook)=\(hook.rawValue)",
       ])
-    let pid = try ProcessRequest(release, executable, CStrings(command), environment, output).start()
-    return HookProcess(hook: hook, generation: generation, pid: pid, output: try relay.follow(output, nil))
+    var request = ProcessRequest(release, executable, CStrings(command), environment, output)
+    request.limits = [openFiles.forWorkers]
+    let (pid, followed) = try start(request, output, nil)
+    return HookProcess(hook: hook, generation: generation, pid: pid, output: followed)
   }
 
   /// Starts a command that asks a worker, as the user of the workers and in their directory.
@@ -77,13 +94,15 @@ struct Spawner {
   ) throws(MasterError) -> ProbeCommand {
     let output = try relay.capture(release.configuration)
     let environment = CStrings(
-      release.environment + [
+      environment: release.environment + [
         "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
         "\(WorkerEnvironment.slot)=\(id.slot)", "\(WorkerEnvironment.generation)=\(id.generation.number)",
         "\(WorkerEnvironment.probeAddress)=\(address)",
       ])
-    let pid = try ProcessRequest(release, executable, CStrings(command), environment, output).start()
-    return ProbeCommand(pid: pid, output: try relay.follow(output, nil))
+    var request = ProcessRequest(release, executable, CStrings(command), environment, output)
+    request.limits = [openFiles.forWorkers]
+    let (pid, followed) = try start(request, output, nil)
+    return ProbeCommand(pid: pid, output: followed)
   }
 
   private func assignments(

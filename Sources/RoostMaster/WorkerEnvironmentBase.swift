@@ -16,11 +16,20 @@ enum WorkerEnvironmentBase {
   /// systemd.exec(5)).
   static func isOfStderr(_ assignment: String) -> Bool { name(of: assignment) == "JOURNAL_STREAM" }
 
+  /// Whether an assignment belongs to the login session of whoever has started the master: no other user's process can
+  /// use what it names, and some try (pam_systemd(8), sudo(8), ssh(1)).
+  static func isOfSession(_ assignment: String) -> Bool {
+    let name = name(of: assignment)
+    let families = ["XDG_SESSION_", "SUDO_", "SSH_"]
+    return ["XDG_RUNTIME_DIR", "MAIL", "DBUS_SESSION_BUS_ADDRESS"].contains(name)
+      || families.contains { name.utf8.starts(with: $0.utf8) }
+  }
+
   /// The first with the second's assignments over it.
   static func merge(_ below: [String], _ above: [String]) -> [String] {
     if above.isEmpty { return below }
     let names = Set(above.map(name))
-    return below.filter { !names.contains(name(of: $0)) } + above
+    return below.filter { !names.contains(name(of: $0)) } + above.map { EnvironmentBytes.text(of: Array($0.utf8)) }
   }
 
   /// The environment of this process.
@@ -28,7 +37,8 @@ enum WorkerEnvironmentBase {
     var assignments: [String] = []
     var next = environ
     while let assignment = next.pointee {
-      assignments.append(String(cString: assignment))
+      let bytes = UnsafeRawBufferPointer(start: assignment, count: strlen(assignment))
+      assignments.append(EnvironmentBytes.text(of: Array(bytes)))
       next += 1
     }
     return assignments

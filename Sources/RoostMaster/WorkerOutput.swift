@@ -16,11 +16,11 @@ final class WorkerOutput {
   /// The last lines that it wrote to stderr.
   var lastLines: [String] { streams.last?.tail.lines ?? [] }
 
-  /// Whether there is nothing more to come.
+  /// Whether there is nothing more to come, and nothing left to be passed on.
   var hasEnded: Bool { streams.allSatisfy(\.hasEnded) }
 
   func watch(in loop: EventLoop) throws(SystemdError) {
-    for stream in streams { try stream.watch(in: loop, self) }
+    for stream in streams { try stream.watch(in: loop) }
   }
 
   /// Reads what a process that has exited has left.
@@ -28,9 +28,9 @@ final class WorkerOutput {
     for stream in streams { stream.finish() }
   }
 
-  /// The sink can be written to again.
-  func resume() {
-    for stream in streams { stream.resume(self) }
+  /// Passes on what is left, and waits for who reads it until the time is over.
+  func finish(by deadline: UInt64) {
+    for stream in streams { stream.finish(by: deadline) }
   }
 }
 
@@ -42,13 +42,17 @@ final class OutputStream {
   private static let capacity = 65536
 
   private(set) var tail = OutputTail()
-  private(set) var hasEnded = false
-  private let pipe: OutputPipe
+  /// nil when nobody writes to it any more: who doesn't read what is left mustn't keep descriptors.
+  private var pipe: OutputPipe?
   private let sink: OutputSink
   private var prefix: LinePrefix?
   private var source: Source?
   /// Read, and not written yet.
   private var pending: [UInt8] = []
+
+  var hasNoWriter: Bool { pipe == nil }
+  var hasEnded: Bool { hasNoWriter && pending.isEmpty }
+  var pendingCount: Int { pending.count }
 
   init(_ pipe: OutputPipe, to sink: OutputSink, prefix: LinePrefix?) {
     self.pipe = pipe
@@ -58,30 +62,28 @@ final class OutputStream {
 
   /// What an upgrade hands over.
   struct Saved: Codable {
-    let pipe: SavedDescriptor
+    let pipe: SavedDescriptor?
     let sink: Int32
     let prefixed: WorkerID?
     let tail: SavedBytes
     let pending: SavedBytes
     let unfinished: SavedBytes
-    let hasEnded: Bool
   }
 
   fileprivate var saved: Saved {
     Saved(
-      pipe: SavedDescriptor(pipe.readEnd), sink: sink.number, prefixed: prefix?.id, tail: SavedBytes(tail.bytes),
-      pending: SavedBytes(pending), unfinished: SavedBytes(prefix?.unfinished ?? []), hasEnded: hasEnded)
+      pipe: pipe.map { SavedDescriptor($0.readEnd) }, sink: sink.number, prefixed: prefix?.id,
+      tail: SavedBytes(tail.bytes), pending: SavedBytes(pending), unfinished: SavedBytes(prefix?.unfinished ?? []))
   }
 
   init(restoring saved: Saved, to sink: OutputSink) {
-    pipe = OutputPipe(restoring: saved.pipe)
+    pipe = saved.pipe.map { OutputPipe(restoring: $0) }
     self.sink = sink
     prefix = saved.prefixed.map {
       LinePrefix($0, isTerminal: sink.isTerminal, unfinished: saved.unfinished.bytes)
     }
     tail = OutputTail(saved.tail.bytes)
     pending = saved.pending.bytes
-    hasEnded = saved.hasEnded
   }
 
   deinit {
@@ -90,28 +92,38 @@ final class OutputStream {
   }
 
   /// After all that matters: a process that floods its output gets what time is left.
-  func watch(in loop: EventLoop, _ output: WorkerOutput) throws(SystemdError) {
-    defer { if !pending.isEmpty { pass(output) } }
-    if hasEnded { return }
-    source = try loop.onReadable(pipe.readEnd.number, priority: .last) { [unowned self, unowned output] in
+  func watch(in loop: EventLoop) throws(SystemdError) {
+    defer { if !pending.isEmpty { pass() } }
+    guard let pipe else { return }
+    source = try loop.onReadable(pipe.readEnd.number, priority: .last) { [unowned self] in
       read(atMost: Self.turn)
-      pass(output)
+      pass()
     }
   }
 
   func finish() {
     // A process that it has left behind may go on writing: then this isn't the end.
     read(atMost: Self.capacity)
-    pending = Array(pending.dropFirst(sink.write(pending[...])))
+    pass()
   }
 
-  func resume(_ output: WorkerOutput) {
+  func finish(by deadline: UInt64) {
+    finish()
+    while !pending.isEmpty {
+      let now = Clock.now().microseconds
+      guard now < deadline, sink.waitUntilWritable(atMost: Int32((deadline - now) / 1000 + 1)) else { return }
+      pending.removeFirst(sink.write(pending[...]))
+    }
+  }
+
+  /// The sink can be written to again.
+  func resume() {
     source?.setEnabled(true)
-    pass(output)
+    pass()
   }
 
   private func read(atMost limit: Int) {
-    guard !hasEnded else { return }
+    guard let pipe else { return }
     var buffer = [UInt8](repeating: 0, count: Self.turn)
     var taken = 0
     while taken < limit {
@@ -121,20 +133,32 @@ final class OutputStream {
         tail.append(buffer[..<count])
         pending += prefix?.lines(of: buffer[..<count]) ?? Array(buffer[..<count])
       } else {
-        if count == 0 || errno != EAGAIN {
-          hasEnded = true
-          source = nil
-          pending += prefix?.rest() ?? []
-        }
+        if count == 0 || errno != EAGAIN { end() }
         return
       }
     }
   }
 
-  private func pass(_ output: WorkerOutput) {
+  private func end() {
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    source = nil
+    pipe = nil
+    pending += prefix?.rest() ?? []
+  }
+
+  private func pass() {
     pending.removeFirst(sink.write(pending[...]))
     guard !pending.isEmpty else { return }
+    if hasNoWriter { dropExcess() }
     source?.setEnabled(false)
-    sink.await(output)
+    sink.await(self)
+  }
+
+  /// Workers that are lost and replaced again and again would fill the memory of a master whose log isn't read.
+  private func dropExcess() {
+    let excess = pending.count - sink.room(for: self)
+    guard excess > 0 else { return }
+    pending.removeLast(excess)
+    sink.tellLost(excess)
   }
 }

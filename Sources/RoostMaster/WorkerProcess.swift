@@ -22,8 +22,9 @@ final class WorkerProcess {
   /// When it was started, in seconds since 1970.
   let started: Int
   var state = State.running
-  /// What it last said of itself.
-  var statusText: String?
+  /// What it last said of itself, as much of it as fits into a line of many.
+  private(set) var statusText: String?
+  private static let maximumStatus = 256
 
   init(
     id: WorkerID, pid: pid_t, release: Release, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?,
@@ -70,6 +71,14 @@ final class WorkerProcess {
     started = saved.started
     state = saved.state
     statusText = saved.statusText
+  }
+
+  /// The worker says something of itself.
+  func tellStatus(_ text: String) {
+    var end = text.utf8.index(text.startIndex, offsetBy: Self.maximumStatus, limitedBy: text.endIndex) ?? text.endIndex
+    // Whole characters, which begin at the bytes that continue none.
+    while end < text.endIndex, text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }
+    statusText = String(Substring(text.utf8[..<end]))
   }
 
   /// Asks the worker to drain, or if it has exited, what remains of its group.

@@ -15,6 +15,10 @@ struct ConfigurationFile {
   }
 
   init(text: String, path: String) throws(Problems) {
+    if let trap = TOMLTraps(of: text).first {
+      let place = Place.file(path, line: trap.position.line, column: trap.position.column)
+      throw Problems([Problem(place, nil, "this isn't TOML: expected \(trap.expected)")])
+    }
     let table: TOMLTable
     do {
       table = try TOMLTable(string: text)
@@ -34,8 +38,11 @@ struct ConfigurationFile {
     let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
     let index = error.source.begin.line - 1
     let value = lines.indices.contains(index) ? lines[index].split(separator: "=", maxSplits: 1).dropFirst().first : nil
-    let isBareWord = value?.first { $0 != " " }?.isLetter ?? false
-    return "this isn't TOML: \(reason)" + (isBareWord ? " (a string needs quotes)" : "")
+    // The parser takes such a word for the beginning of a number or of a boolean, and says what it lacks of that.
+    guard let word = value?.drop(while: { $0 == " " || $0 == "\t" }), word.first?.isLetter == true else {
+      return "this isn't TOML: \(reason)"
+    }
+    return "this isn't TOML: a string needs quotes, as in \"\(word.prefix { !" \t\r#,]}\"'".contains($0) })\""
   }
 
   private static func text(of path: String) throws(Problems) -> String {

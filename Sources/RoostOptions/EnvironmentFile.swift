@@ -2,7 +2,8 @@ import Foundation
 import RoostHandoff
 
 /// A file of lines `NAME=value`, as `EnvironmentFile=` of systemd.exec(5) takes it: comments begin with `#` or `;`, a
-/// backslash at the end of a line continues it, quotes as in a shell, and no expansion of variables.
+/// backslash at the end of a line continues it, quotes around a value, and no expansion of variables. Differs from it where
+/// it would pass over a mistake in silence: that is told, without what stands there, which may be secret.
 enum EnvironmentFile {
   /// Reads a file. A missing one is empty if it is optional.
   static func read(
@@ -32,14 +33,16 @@ enum EnvironmentFile {
 
   /// What is wrong with a variable's name, if anything is.
   static func problem(withName name: String) -> String? {
-    let isWord = name.unicodeScalars.allSatisfy {
-      $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || $0.isDigit
-    }
-    guard isWord, let first = name.unicodeScalars.first, !first.isDigit else {
-      return "'\(name)' is no name of a variable: use letters, digits and '_', not beginning with a digit"
-    }
+    guard isName(name.unicodeScalars) else { return "'\(name)' is no name of a variable: \(nameRule)" }
     if WorkerEnvironment.isPrivateToMaster(name) { return "'\(name)' is set by Roost itself for each worker" }
     return nil
+  }
+
+  private static let nameRule = "use letters, digits and '_', not beginning with a digit"
+
+  private static func isName(_ name: String.UnicodeScalarView) -> Bool {
+    guard let first = name.first, !first.isDigit else { return false }
+    return name.allSatisfy { $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || $0.isDigit }
   }
 
   private struct Parser {
@@ -80,52 +83,71 @@ enum EnvironmentFile {
 
     mutating func assignment() -> (name: String, value: String)? {
       let start = line
-      var name = ""
-      while let scalar = next, scalar != "=", scalar != "\n" {
-        name.unicodeScalars.append(scalar)
+      var name = String.UnicodeScalarView()
+      while let scalar = next, scalar != "=", !Self.isNewline(scalar) {
+        name.append(scalar)
         _ = take()
       }
+      // Without what was found: it may be part of a secret.
       guard next == "=" else {
-        problem("found '\(name)', expected NAME=value", at: start)
+        problem("expected NAME=value", at: start)
         return nil
       }
       _ = take()
-      if let text = EnvironmentFile.problem(withName: name) {
+      while let last = name.last, last == " " || last == "\t" { name.removeLast() }
+      guard EnvironmentFile.isName(name) else {
+        problem("expected NAME=value with a name of a variable: \(EnvironmentFile.nameRule)", at: start)
+        skipLine()
+        return nil
+      }
+      if let text = EnvironmentFile.problem(withName: String(name)) {
         problem(text, at: start)
         skipLine()
         return nil
       }
-      return value(start).map { (name, $0) }
+      return value(start).map { (String(name), $0) }
     }
 
+    /// Quotes count only where the value begins, and where its next part begins after a closing quote.
     mutating func value(_ start: Int) -> String? {
       var value = String.UnicodeScalarView()
-      // Blanks at the end don't belong to the value, unless they were quoted.
-      var blanks = String.UnicodeScalarView()
-      while let scalar = next, scalar == " " || scalar == "\t" { _ = take() }
-      while let scalar = take(), scalar != "\n" {
+      while let scalar = next {
         switch scalar {
-        case " ", "\t", "\r":
-          blanks.append(scalar)
-          continue
+        case " ", "\t": _ = take()
         case "'", "\"":
-          value += blanks
+          _ = take()
           guard let quoted = quoted(scalar) else {
             problem("the quote \(scalar) is never closed", at: start)
             return nil
           }
           value += quoted
-        case "\\":
-          value += blanks
-          if let escaped = take(), escaped != "\n" { value.append(escaped) }
-        default:
-          value += blanks
-          value.append(scalar)
+        default: return String(value + unquoted())
         }
-        blanks = String.UnicodeScalarView()
       }
       return String(value)
     }
+
+    /// Up to the end of the line, without the blanks there unless they were escaped.
+    mutating func unquoted() -> String.UnicodeScalarView {
+      var value = String.UnicodeScalarView()
+      var blanks = String.UnicodeScalarView()
+      while let scalar = take(), !Self.isNewline(scalar) {
+        if scalar == " " || scalar == "\t" {
+          blanks.append(scalar)
+          continue
+        }
+        value += blanks
+        blanks = String.UnicodeScalarView()
+        guard scalar == "\\" else {
+          value.append(scalar)
+          continue
+        }
+        if let escaped = take(), !Self.isNewline(escaped) { value.append(escaped) }
+      }
+      return value
+    }
+
+    static func isNewline(_ scalar: Unicode.Scalar) -> Bool { scalar == "\n" || scalar == "\r" }
 
     mutating func quoted(_ quote: Unicode.Scalar) -> String.UnicodeScalarView? {
       var value = String.UnicodeScalarView()

@@ -62,6 +62,8 @@ final class ControlConnection {
     var rest = Varlink.bytes(of: call.json)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      // What it has said before it hung up, such as that it is busy, can still be read.
+      if count < 0, errno == EPIPE || errno == ECONNRESET { return }
       guard count > 0 else { throw errno == EAGAIN ? .timedOut : .gone }
       rest = rest.dropFirst(count)
     }
@@ -75,6 +77,9 @@ final class ControlConnection {
         input = Array(input[(end + 1)...])
         guard let reply = VarlinkReply(parsing: message) else { throw .other("the master's reply can't be read") }
         if reply.error == VarlinkService.permissionDenied { throw .notPermitted }
+        if reply.error == ControlInterface.busy {
+          throw .other("too many clients are connected to the control socket: try again in a moment")
+        }
         return reply
       }
       let wait = deadline.map { min(max(0, $0.timeIntervalSinceNow * 1000), 3_600_000) }

@@ -41,6 +41,19 @@ struct JSONTests {
     #expect(error?.offset == offset, "\(text): \(error?.expected ?? "")")
   }
 
+  @Test(
+    "A number that no Int can be is a string where that is asked for",
+    arguments: ["1.5", "-0.25", "1e3", "1E+3", "-2.5e-10", "9223372036854775808"])
+  func otherNumbers(_ text: String) throws {
+    let json = try JSON(parsing: Array("[\(text),1]".utf8), otherNumbers: .strings)
+    #expect(json == .array([.string(text), 1]))
+  }
+
+  @Test("What is no number at all is refused all the same", arguments: ["1.", ".5", "1e", "1e+", "01.5", "1.5.5", "-"])
+  func noNumbers(_ text: String) {
+    #expect(throws: JSON.Malformed.self) { try JSON(parsing: Array(text.utf8), otherNumbers: .strings) }
+  }
+
   @Test("Text that isn't UTF-8 is refused")
   func notText() {
     #expect(throws: JSON.Malformed.self) { try JSON(parsing: [0x22, 0xff, 0x22]) }

@@ -8,8 +8,10 @@ struct EnvironmentFileTests {
     "Values",
     arguments: [
       ("A=b", "b"), ("A=", ""), ("A=  b c  ", "b c"), ("A='b c  '", "b c  "), ("A=\"b\\\"c\\\\d\"", "b\"c\\d"),
-      ("A=\"\\n\"", "\\n"), ("A='\\'", "\\"), ("A=b\\\nc", "bc"), ("A=\"b\nc\"", "b\nc"), ("A=x'y'\"z\"", "xyz"),
-      ("A=b#c", "b#c"), ("A=$B", "$B"), ("A=b\r", "b"), ("A=\\ b", " b"),
+      ("A=\"\\n\"", "\\n"), ("A='\\'", "\\"), ("A=b\\\nc", "bc"), ("A=\"b\nc\"", "b\nc"),
+      ("A=b#c", "b#c"), ("A=$B", "$B"), ("A=b\r", "b"), ("A=\\ b", " b"), ("A=x'y'\"z\"", "x'y'\"z\""),
+      ("A=it's", "it's"), ("A=ab\"cd", "ab\"cd"), ("A='a' \"b\"c", "abc"), ("A='a'b'c'", "ab'c'"), ("A='a' ", "a"),
+      ("A =b", "b"), ("A=b\\ ", "b "), ("A=b\\\n  c", "b  c"), ("A= 'b'\r", "b"), ("A=\"b\\\nc\"", "bc"),
     ])
   func values(_ text: String, _ value: String) throws {
     let found = try EnvironmentFile.parse(text + "\n# B=1\n; C=1\n\n", path: "f")
@@ -20,11 +22,14 @@ struct EnvironmentFileTests {
   @Test(
     "What is no assignment is told with its line",
     arguments: [
-      ("\nA", "f:2:1: found 'A', expected NAME=value"), ("A='b\nc", "f:1:1: the quote ' is never closed"),
-      ("1A=b", "f:1:1: '1A' is no name of a variable: use letters, digits and '_', not beginning with a digit"),
+      ("\nA secret", "f:2:1: expected NAME=value"), ("A='b\nc", "f:1:1: the quote ' is never closed"),
       (
-        "export A=b",
-        "f:1:1: 'export A' is no name of a variable: use letters, digits and '_', not beginning with a digit"
+        "1A=b",
+        "f:1:1: expected NAME=value with a name of a variable: use letters, digits and '_', not beginning with a digit"
+      ),
+      (
+        "c2VjcmV0/A==",
+        "f:1:1: expected NAME=value with a name of a variable: use letters, digits and '_', not beginning with a digit"
       ),
       ("LISTEN_PID=1", "f:1:1: 'LISTEN_PID' is set by Roost itself for each worker"),
     ])

@@ -1,5 +1,6 @@
 """Configuration files: what is wrong with bad ones, and what good ones do."""
 
+import ctypes
 import json
 import os
 import pathlib
@@ -131,14 +132,14 @@ class Configured(RoostTestCase):
             f'ready = "pipe"\nenvironment-file = ["{variables}", "-/no/such/file"]\nenvironment = {{ A = "0", E = "e" }}\n'
         )
         found = facts()["environment"]
-        self.assertEqual([found[name] for name in "ABCDE"], ["3", "two words # no comment", 'x"y', "a b", "e"])
+        self.assertEqual([found[name] for name in "ABCDE"], ["3", "two words# no comment", 'x"y', "a b", "e"])
         variables.write_text("A=4\n")
         self.assertIn("succeeded", service.reload())
         found = facts()["environment"]
         self.assertEqual(found["A"], "4")
         self.assertNotIn("B", found)
         variables.write_text("A=5\nnonsense\n")
-        self.assertRegex(service.reload(), f"failed.*{variables}:2:1: found 'nonsense', expected NAME=value; generation 2 goes on")
+        self.assertRegex(service.reload(), f"failed.*{variables}:2:1: expected NAME=value; generation 2 goes on")
 
     def test_a_reload_reads_the_file_anew_and_an_invalid_one_changes_nothing(self):
         path = self.configure('command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n')
@@ -284,6 +285,36 @@ class Users(Configured):
                 self.assertEqual(extra, [])
                 service.log.expect_count("^through the path of stderr$", 1)
                 self.assertIn("succeeded", service.reload())
+
+    def test_a_worker_of_another_user_has_nothing_of_the_session(self):
+        session = dict(
+            XDG_RUNTIME_DIR="/run/user/0", XDG_SESSION_ID="1", XDG_SESSION_TYPE="tty", MAIL="/var/mail/root", SUDO_USER="x",
+            SSH_AUTH_SOCK="/tmp/agent", DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/0/bus")
+        text = 'ready = "pipe"\nuser = "nobody"\n[environment]\nMAIL = "/var/mail/web"\n'
+        service, found = self.witness(text, env=dict(os.environ, **session))
+        environment = found()["environment"]
+        self.assertEqual({name: environment[name] for name in session if name in environment}, {"MAIL": "/var/mail/web"})
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "the number of keyctl(2)")
+    def test_a_worker_of_another_user_has_a_keyring_of_its_own(self):
+        ADD_KEY, KEYCTL, JOIN, SEARCH, SESSION = 248, 250, 1, 10, -3
+        search = (
+            "import ctypes\n"
+            "libc = ctypes.CDLL(None, use_errno=True)\n"
+            f"key = libc.syscall({KEYCTL}, {SEARCH}, {SESSION}, b'user', b'roost-test', 0)\n"
+            "print('key', key, flush=True)\n"
+        )
+        libc = ctypes.CDLL(None, use_errno=True)
+
+        def join():
+            libc.syscall(KEYCTL, JOIN, b"roost-test")
+            libc.syscall(ADD_KEY, b"user", b"roost-test", b"secret", 6, SESSION)
+
+        for options, pattern in [((), r"^key \d+$"), (("--user", "nobody"), "^key -1$")]:
+            service = self.start(
+                *options, ready="none", command=["/usr/bin/python3", "-c", f"import sys\nsys.stdout = sys.stderr\n{search}import signal\nsignal.pause()"],
+                preexec_fn=join)
+            service.expect(pattern)
 
     def test_groups_can_be_chosen(self):
         service, found = self.facts_as('user = "nobody"\ngroup = "daemon"\nsupplementary-group = ["adm", "sys"]')

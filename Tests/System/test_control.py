@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -667,6 +668,77 @@ class Misbehaviour(ControlTestCase):
         for client in idle:
             client.close()
 
+    def test_one_who_only_listens_makes_room(self):
+        subscribers = []
+        for _ in range(72):
+            subscribers.append(self.client(self.service))
+            subscribers[-1].call("roost.Control.Subscribe", more=True)
+        self.assertEqual(self.roost(self.service, "reload", "-q").returncode, 0)
+        self.assertEqual(subscribers[0].receive(), {"error": "roost.Control.Busy", "parameters": {}})
+        self.assertIsNone(subscribers[0].receive())
+        self.assertEqual(subscribers[-1].receive()["parameters"]["event"]["kind"], "reload-requested")
+
+    def test_one_for_whom_there_is_no_room_is_told(self):
+        self.release("exec sleep 1000")
+        clients = [self.client(self.service) for _ in range(72)]
+        for client in clients:
+            client.send("roost.Control.Reload")
+        self.service.expect("started")
+        late = self.client(self.service)
+        self.assertEqual(late.receive(), {"error": "roost.Control.Busy", "parameters": {}})
+        result = self.roost(self.service, "status")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("too many clients are connected to the control socket: try again in a moment", result.stderr)
+        # The first one's reload, and the one that was latched for the others.
+        os.kill(self.service.worker(), signal.SIGKILL)
+        self.service.expect("failed")
+        self.service.expect("started")
+        os.kill(self.service.worker(), signal.SIGKILL)
+        self.service.expect("failed")
+        self.assertEqual({client.receive()["error"] for client in clients}, {"roost.Control.ReloadFailed"})
+        self.release(READY)
+
+    def test_root_is_not_locked_out(self):
+        os.chmod(self.folder, 0o755)
+        service = self.deployed("--control-group", "games")
+        self.release("exec sleep 1000")
+        occupy = (
+            "import socket, sys\n"
+            "sockets = [socket.socket(socket.AF_UNIX) for _ in range(65)]\n"
+            "for one in sockets:\n"
+            f"    one.connect({service.control!r} + '/control')\n"
+            "    one.sendall(b'{\"method\":\"roost.Control.Reload\"}\\0')\n"
+            "print(sockets[-1].recv(1000).decode(), flush=True)\n"
+            "sys.stdin.read()\n"
+        )
+        other = subprocess.Popen(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--groups=60", sys.executable, "-c", occupy],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        try:
+            self.assertIn("roost.Control.Busy", other.stdout.readline())
+            self.assertEqual(self.roost(service, "status").returncode, 0)
+        finally:
+            other.communicate("")
+            self.release(READY)
+
+    def test_without_descriptors_the_master_does_not_spin(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+
+        service = self.deployed(preexec_fn=limit)
+        clients = [self.client(service) for _ in range(50)]
+        service.expect("cannot accept a client of the control socket for now: Too many open files")
+        before = self.cpu(service)
+        time.sleep(1)
+        self.assertLess(self.cpu(service) - before, 10)
+        for client in clients:
+            client.close()
+        self.assertEqual(self.roost(service, "status").returncode, 0)
+
+    def cpu(self, service):
+        fields = pathlib.Path(f"/proc/{service.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return int(fields[11]) + int(fields[12])
+
     def test_a_subscriber_that_does_not_read_is_let_go(self):
         client = self.client(self.service)
         client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
@@ -734,6 +806,7 @@ class Misbehaviour(ControlTestCase):
         client.send("no.such.Interface.Method")
         client.send("roost.Control.Scale", {"workers": "many"})
         client.send("roost.Control.Reload", {"drained": 1})
+        client.send("roost.Control.Scale", {"workers": 1.5, "else": -1e3})
         client.socket.shutdown(socket.SHUT_WR)
         self.assertEqual(client.receive()["parameters"]["product"], "roost")
         self.assertTrue(client.receive()["parameters"]["verdict"]["succeeded"])
@@ -742,6 +815,7 @@ class Misbehaviour(ControlTestCase):
         self.assertEqual(client.receive(), {"error": "org.varlink.service.InterfaceNotFound", "parameters": {"interface": "no.such.Interface"}})
         self.assertEqual(client.receive()["parameters"], {"parameter": "workers"})
         self.assertEqual(client.receive()["parameters"], {"parameter": "drained"})
+        self.assertEqual(client.receive()["parameters"], {"parameter": "workers"})
         self.assertIsNone(client.receive())
 
     def test_a_message_may_come_in_pieces(self):

@@ -1,13 +1,17 @@
 import array
+import json
 import os
 import pwd
 import select
 import shutil
+import signal
 import socket
+import struct
+import subprocess
 import sys
 import unittest
 
-from harness import PATIENCE, RoostTestCase
+from harness import PATIENCE, ROOST, RoostTestCase
 
 # Says nothing to the master by itself: the test speaks for it.
 SILENT = ["sh", "-c", "echo $NOTIFY_SOCKET >&2; exec tail -f /dev/null"]
@@ -63,6 +67,49 @@ class Notify(RoostTestCase):
         client.send(b"READY=1")
         service.serving()
         self.assertEqual(len(os.listdir(f"/proc/{service.pid}/fd")), before)
+
+    def lingering_socket(self):
+        """A TCP socket whose last close waits for what its peer doesn't read."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        client = socket.create_connection(listener.getsockname())
+        peer, _ = listener.accept()
+        self.addCleanup(peer.close)
+        client.setblocking(False)
+        try:
+            while True:
+                client.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+        client.setblocking(True)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+        return client
+
+    def test_a_socket_that_lingers_does_not_hold_up_the_master(self):
+        service, client = self.silent()
+        operator = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.addCleanup(operator.close)
+        operator.connect(service.control + "/control")
+        for sender, message in [(client, b"STATUS=x"), (operator, b'{"method":')]:
+            lingering = self.lingering_socket()
+            # So that the master's copy is the last one.
+            service.signal(signal.SIGSTOP)
+            sender.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [lingering.fileno()]))])
+            lingering.close()
+            service.signal(signal.SIGCONT)
+            result = subprocess.run(
+                [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+        client.send(b"READY=1")
+        service.serving()
+
+    def test_a_status_is_clipped_to_whole_characters(self):
+        service, client = self.silent()
+        client.send("READY=1\nSTATUS=x{}".format("é" * 2000).encode())
+        service.serving()
+        result = subprocess.run(
+            [ROOST, "status", "--json", "--control-directory", service.control], capture_output=True, text=True)
+        self.assertEqual(json.loads(result.stdout)["workers"][0]["status"], "x" + "é" * 127)
 
     def test_what_is_no_message_is_dropped_whole(self):
         service, client = self.silent()

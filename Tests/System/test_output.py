@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import json
 import os
 import pathlib
 import pty
@@ -16,7 +17,7 @@ import threading
 import time
 import unittest
 
-from harness import PATIENCE, ROOST, Log, RoostTestCase
+from harness import PATIENCE, ROOST, Log, RoostTestCase, wait_for_exit
 
 READY = "echo >&$READY_FD; exec tail -f /dev/null"
 
@@ -162,15 +163,132 @@ class Output(RoostTestCase):
         subprocess.run([ROOST, "stop", "-q", *control], timeout=PATIENCE)
         self.assertEqual(service.process.wait(PATIENCE), 0)
 
-    def test_a_worker_outlives_its_masters_reading(self):
-        # The default action of SIGPIPE would kill a draining worker that logs.
-        script = f"trap 'echo draining >&2; echo more >&2; echo drained > {self.folder}/done; exit 0' TERM; echo >&$READY_FD; while :; do sleep 0.05; done"
+    def test_a_worker_that_ignores_sigpipe_drains_without_a_master(self):
+        script = f"trap '' PIPE; trap 'echo draining >&2; echo more >&2; echo drained > {self.folder}/done; exit 0' TERM; echo >&$READY_FD; while :; do sleep 0.05; done"
         service = self.start(command=["sh", "-c", script]).serving()
         service.signal(signal.SIGKILL)
         service.process.wait(PATIENCE)
         self.eventually(lambda: self.assertTrue((self.folder / "done").exists()))
         self.reap()
         service.reader.join(PATIENCE)
+
+    def test_a_worker_that_writes_on_without_a_master_does_not_wait_for_it(self):
+        # More than a pipe holds: it would wait for a reader for ever, and keep the listeners.
+        text = (
+            "import os, signal\n"
+            "def drain(*_):\n"
+            "    os.write(2, b'x' * 200000)\n"
+            "    os._exit(0)\n"
+            "signal.signal(signal.SIGTERM, drain)\n"
+            "os.write(int(os.environ['READY_FD']), b'\\n')\n"
+            "while True: signal.pause()\n"
+        )
+        service = self.start(command=[sys.executable, "-c", text]).serving()
+        service.signal(signal.SIGKILL)
+        service.process.wait(PATIENCE)
+        service.reader.join(PATIENCE)
+        wait_for_exit(service.worker())
+        self.reap()
+
+    def unread(self, *arguments, command, **options):
+        """A service whose stderr is a pipe that the test reads when it likes, its read end, and how to talk to it."""
+        read_end, write_end = os.pipe()
+        control = str(self.folder / "c")
+        process = subprocess.Popen(
+            [ROOST, "run", "--ready", "pipe", "--settle", "0s", "--control-directory", control, *arguments, "--", *command],
+            stderr=write_end, stdout=write_end if options.pop("shared", False) else subprocess.DEVNULL)
+        os.close(write_end)
+        self.addCleanup(self.end_unread, process, read_end)
+        return process, read_end, ["--control-directory", control]
+
+    def end_unread(self, process, read_end):
+        if process.poll() is None:
+            process.send_signal(signal.SIGQUIT)
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            self.reap()
+            raise
+        finally:
+            os.close(read_end)
+
+    def status(self, control):
+        result = subprocess.run([ROOST, "status", "--json", *control], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return json.loads(result.stdout)
+
+    def test_a_pipe_that_workers_fill_too_does_not_stop_the_master(self):
+        text = (
+            "import os\n"
+            "os.write(int(os.environ['READY_FD']), b'\\n')\n"
+            "number = 2 if os.fork() == 0 else 1\n"
+            "while True: os.write(number, b'x' * 4096)\n"
+        )
+        process, read_end, control = self.unread("--drain-timeout", "200ms", command=[sys.executable, "-c", text], shared=True)
+        self.eventually(lambda: self.assertEqual(self.status(control)["phase"], "serving"))
+        for _ in range(40):
+            # Room for one part, for which the worker and the master race.
+            for _ in range(10):
+                os.read(read_end, 4096)
+                time.sleep(0.003)
+            time.sleep(0.03)
+            where = pathlib.Path(f"/proc/{process.pid}/wchan").read_text()
+            self.assertNotIn("pipe_write", where, "the master waits for the reader")
+        self.status(control)
+        subprocess.run([ROOST, "stop", "--at-once", "-q", *control], timeout=PATIENCE)
+        self.assertEqual(process.wait(PATIENCE), 0)
+
+    def test_a_terminal_that_is_not_read_does_not_stop_the_master(self):
+        # Of a terminal poll(2) says that it can be written to when there is room for less than is written.
+        main, end = pty.openpty()
+        self.addCleanup(os.close, main)
+        control = ["--control-directory", str(self.folder / "c")]
+        process = subprocess.Popen(
+            [ROOST, "run", "--ready", "pipe", "--settle", "0s", "--drain-timeout", "200ms", *control, "--", "sh", "-c",
+             "echo >&$READY_FD; exec yes flood >&2"], stderr=end, stdout=subprocess.DEVNULL, start_new_session=True)
+        os.close(end)
+        try:
+            self.eventually(lambda: self.assertEqual(self.status(control)["phase"], "serving"))
+            for _ in range(5):
+                os.read(main, 100)
+                self.status(control)
+            process.terminate()
+            self.assertEqual(process.wait(PATIENCE), 0)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+                self.reap()
+
+    def test_workers_that_are_lost_while_nobody_reads_cost_no_descriptors_and_bounded_memory(self):
+        text = "echo >&$READY_FD; head -c 60000 /dev/zero >&2; exit 1"
+        process, read_end, control = self.unread("--restart-delay", "1ms", "--restart-delay-limit", "2ms", command=["sh", "-c", text])
+
+        def restarts(count):
+            workers = self.status(control)["workers"]
+            self.assertGreaterEqual(workers[0]["restarts"] if workers else 0, count)
+
+        self.eventually(lambda: restarts(40))
+        links = [os.readlink(link) for link in pathlib.Path(f"/proc/{process.pid}/fd").iterdir() if os.path.islink(link)]
+        self.assertLess(len([link for link in links if link.startswith("pipe:")]), 10, links)
+        rss = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * 4096
+        self.assertLess(rss, 40_000_000)
+
+    def test_the_last_words_of_a_service_wait_for_a_slow_reader(self):
+        text = "head -c 65536 /dev/zero >&2; echo LAST >&2; exit 3"
+        process, read_end, _ = self.unread("--start-attempts", "1", command=["sh", "-c", text])
+        # No more parts fit by then: the log's lines take room too.
+        self.eventually(lambda: self.assertGreater(self.queued(read_end), 60000))
+        received = b""
+        while part := os.read(read_end, 65536):
+            received += part
+        self.assertEqual(process.wait(PATIENCE), 1)
+        self.assertIn(b"LAST\n", received)
+
+    def queued(self, read_end):
+        return struct.unpack("i", fcntl.ioctl(read_end, termios.FIONREAD, b"\0" * 4))[0]
 
     def reap(self):
         while True:

@@ -1,6 +1,7 @@
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -90,6 +91,55 @@ class Spawn(RoostTestCase):
             self.assertNotIn(name, environment)
         self.assertEqual(environment["READY_FD"], "3")
         self.assertTrue(environment["NOTIFY_SOCKET"].startswith("@roost/"))
+
+    def test_descriptors_that_were_closed_are_nobodys(self):
+        facts = self.folder / "facts"
+        os.mkfifo(facts)
+        command = 'exec "$0" "$@" <&- >&- 2>&-'
+        text = f"it=$(ls -l /proc/$$/fd); echo \"$it\" > {facts}; echo >&$READY_FD; exec tail -f /dev/null"
+        service = self.start(
+            "-l", "127.0.0.1:0", "--direct-stderr", command=["sh", "-c", text], launcher=["sh", "-c", command])
+        with open(facts) as file:
+            listing = file.read()
+        for number in [0, 1, 2]:
+            self.assertRegex(listing, rf" {number} -> /dev/null\n")
+        self.assertRegex(listing, r" 3 -> socket:")
+
+    def test_the_master_may_have_more_files_than_its_workers(self):
+        def limit():
+            resource.setrlimit(resource.RLIMIT_NOFILE, (64, 4096))
+
+        service = self.start("-n", "30", preexec_fn=limit).serving()
+        self.assertEqual(resource.prlimit(service.pid, resource.RLIMIT_NOFILE), (4096, 4096))
+        self.assertEqual(resource.prlimit(service.worker(), resource.RLIMIT_NOFILE), (64, 4096))
+        self.assertIn("succeeded", service.reload())
+        # The new binary mustn't take the raised limit for what it was started with.
+        service.signal(signal.SIGUSR2)
+        service.expect("upgraded the master")
+        self.assertEqual(resource.prlimit(service.pid, resource.RLIMIT_NOFILE), (4096, 4096))
+        self.assertIn("succeeded", service.reload())
+        self.assertEqual(resource.prlimit(service.worker(), resource.RLIMIT_NOFILE), (64, 4096))
+
+    def test_a_descriptor_that_systemd_is_said_to_have_passed_must_be_open(self):
+        for named in ["systemd:x", "127.0.0.1:0"]:
+            service = self.start(
+                "-l", named, launcher=["sh", "-c", 'LISTEN_FDS=2 LISTEN_FDNAMES=x:y LISTEN_PID=$$ exec "$0" "$@"'])
+            self.assertEqual(service.wait(), 78)
+            self.assertRegex(str(service.log), "cannot take the descriptors that systemd passed: Bad file descriptor")
+
+    def test_what_is_no_text_in_the_environment_reaches_workers_unchanged(self):
+        word = b"gr\xfc\xdfe \xc3\xa9 \xf4\x8f\xbe\x80"
+        facts = self.folder / "facts"
+        os.mkfifo(facts)
+        text = f"printf %s \"$WORD\" > {facts}; echo >&$READY_FD; exec tail -f /dev/null"
+        service = self.start(command=["sh", "-c", text], env={**os.environb, b"WORD": word})
+        self.assertEqual(facts.read_bytes(), word)
+        service.serving()
+        # It is a part of the state.
+        service.signal(signal.SIGUSR2)
+        service.expect("upgraded the master")
+        os.kill(service.worker(), signal.SIGKILL)
+        self.assertEqual(facts.read_bytes(), word)
 
     def test_a_hundred_listeners_arrive_in_their_order(self):
         options = [part for index in range(100) for part in ["-l", f"n{index}=127.0.0.1:0"]]

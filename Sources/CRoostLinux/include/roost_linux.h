@@ -45,10 +45,12 @@ int roost_pass_credentials(int fd);
 // Makes a file without a name that survives execve (memfd_create(2)). Returns a descriptor, or -1 with errno.
 int roost_memory_file(const char *name);
 
-// Makes a pipe for what a process writes: ends[0] is for reading, non-blocking, ends[1] for the process. The latter can
-// also be read from, so that the process is never without a reader: nobody's going makes its writes fail. Both are
+// Makes a pipe for what a process writes: ends[0] is for reading, non-blocking, ends[1] for the process. Both are
 // close-on-exec. Returns 0, or -1 with errno.
 int roost_output_pipe(int ends[_Nonnull 2]);
+
+// Closes a descriptor that somebody has passed, without waiting for a socket that lingers (SO_LINGER in socket(7)).
+void roost_close_at_once(int fd);
 
 // Accepts a connection, close-on-exec and non-blocking (accept4(2)). Returns a descriptor, or -1 with errno.
 int roost_accept(int fd);

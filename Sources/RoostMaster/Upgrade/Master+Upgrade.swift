@@ -34,7 +34,7 @@ extension Master {
     guard verdict == nil else { return }
     do {
       // With the state as it is now: time has passed since the proof.
-      try handover.execute()
+      try handover.execute(givingBack: openFiles)
     } catch {
       refuseUpgrade("\(error)")
     }

@@ -1,0 +1,86 @@
+import Glibc
+
+/// One of the streams that this process was started with, written to without ever waiting. That poll(2) has just said yes
+/// is not enough: other processes write to the same pipe.
+public struct StandardStream: ~Copyable, Sendable {
+  /// How to write without waiting. The flag O_NONBLOCK of the stream itself isn't ours to set: it is shared with every
+  /// process that holds it.
+  private enum Way: Sendable {
+    /// Through an open file of our own, which has the flag.
+    case own(Int32)
+    /// By a flag of the call.
+    case socket
+    /// As far as poll(2) promises it: an ordinary file never waits, and of a pipe that can't be opened no more is known.
+    case polled
+  }
+
+  /// What was written, and what becomes of the rest.
+  public enum Outcome: Equatable, Sendable {
+    /// So many bytes.
+    case written(Int)
+    /// Nothing can be written now.
+    case full
+    /// Nobody will ever read.
+    case gone
+  }
+
+  /// What a pipe takes at once if it takes anything (PIPE_BUF in pipe(7)).
+  public static let part = 4096
+
+  /// Its descriptor.
+  public let number: Int32
+  /// Whether it is a terminal.
+  public let isTerminal: Bool
+  private let way: Way
+
+  /// The stream of this descriptor, which stays open.
+  public init(_ number: Int32) {
+    self.number = number
+    isTerminal = isatty(number) == 1
+    way = Self.way(number, isTerminal: isTerminal)
+  }
+
+  deinit {
+    if case .own(let own) = way { close(own) }
+  }
+
+  private static func way(_ number: Int32, isTerminal: Bool) -> Way {
+    var status = stat()
+    guard fstat(number, &status) == 0 else { return .polled }
+    let kind = status.st_mode & S_IFMT
+    if kind == S_IFSOCK { return .socket }
+    // An ordinary file must not be opened anew: it would be written to from its beginning.
+    guard kind == S_IFIFO || isTerminal else { return .polled }
+    let own = open("/proc/self/fd/\(number)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    return own >= 0 ? .own(own) : .polled
+  }
+
+  /// Writes what is taken at once, at most `part` bytes: less is written to a pipe as a whole or not at all.
+  public func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+    let length = min(bytes.count, Self.part)
+    while true {
+      let count =
+        switch way {
+        case .own(let own): Glibc.write(own, bytes.baseAddress, length)
+        case .socket: send(number, bytes.baseAddress, length, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+        case .polled: writePolled(bytes, length)
+        }
+      if count >= 0 { return .written(count) }
+      if errno == EAGAIN { return .full }
+      if errno != EINTR { return .gone }
+    }
+  }
+
+  private func writePolled(_ bytes: UnsafeRawBufferPointer, _ length: Int) -> Int {
+    var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+    guard Glibc.poll(&poll, 1, 0) == 1 else {
+      errno = EAGAIN
+      return -1
+    }
+    guard poll.revents & Int16(POLLOUT) != 0 else {
+      errno = EPIPE
+      return -1
+    }
+    return Glibc.write(number, bytes.baseAddress, length)
+  }
+}

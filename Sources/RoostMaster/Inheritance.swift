@@ -1,0 +1,24 @@
+import Glibc
+import RoostSystemd
+
+/// What this process was started with. Taken before anything is opened: what systemd is said to have passed may not be
+/// there, and its number would be that of something else.
+struct Inheritance {
+  let openFiles: OpenFiles
+  private let result: Result<[(descriptor: Int32, name: String)], SystemdError>
+
+  init(openFiles: OpenFiles, isUpgrade: Bool) {
+    self.openFiles = openFiles
+    // After an upgrade the state says what is open.
+    result = isUpgrade ? .success([]) : Result { () throws(SystemdError) in try InheritedDescriptors.all() }
+  }
+
+  /// The descriptors that systemd has passed, with their names.
+  func descriptors() throws(MasterError) -> [(descriptor: Int32, name: String)] {
+    do {
+      return try result.get()
+    } catch {
+      throw MasterError(cannot: error.operation, error.errno, hint: "LISTEN_FDS names what isn't open")
+    }
+  }
+}

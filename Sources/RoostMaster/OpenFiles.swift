@@ -1,0 +1,37 @@
+import Glibc
+import RoostConfiguration
+
+/// How many descriptors the master may have, which needs several for each worker, and how many its workers may, for which
+/// the usual soft limit is made: some programs still take memory or time for each possible one.
+struct OpenFiles {
+  /// What the master was started with.
+  private let former: rlimit
+
+  /// Raises the limit as far as it goes.
+  init() {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    former = limit
+    raise()
+  }
+
+  /// What a worker gets, unless its configuration says otherwise.
+  var forWorkers: ResourceLimit {
+    ResourceLimit(
+      resource: Int32(RLIMIT_NOFILE.rawValue), soft: UInt64(former.rlim_cur), hard: UInt64(former.rlim_max))
+  }
+
+  func raise() {
+    set(rlimit(rlim_cur: former.rlim_max, rlim_max: former.rlim_max))
+  }
+
+  /// For the binary that is executed next, which does the same anew. What is open stays open.
+  func giveBack() {
+    set(former)
+  }
+
+  private func set(_ limit: rlimit) {
+    var limit = limit
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+  }
+}
