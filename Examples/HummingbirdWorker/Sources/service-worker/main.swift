@@ -1,0 +1,13 @@
+import Logging
+import RoostServiceLifecycle
+import RoostWorker
+import ServiceLifecycle
+
+let stopSignal = StopSignal()
+let roost = RoostService(worker: try Worker(), stopSignal: stopSignal, parts: ["store", "http"])
+let logger = Logger(label: "service-worker")
+let port = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 8080
+
+// The store first: the server needs it until its last answer, so it is shut down after it.
+let services: [any Service] = [Store(roost: roost, logger: logger), HTTPServer(roost: roost, port: port, logger: logger)]
+try await ServiceGroup(configuration: .init(services: services, roost: roost, logger: logger)).run()
