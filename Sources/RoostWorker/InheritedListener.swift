@@ -9,6 +9,12 @@ public struct InheritedListener: Hashable, Sendable {
   /// The name that the operator gave it, or nil if the master said none.
   public let name: String?
 
+  /// A listening socket that came in another way, for code that expects an inherited one.
+  public init(descriptor: Int32, name: String?) {
+    self.descriptor = descriptor
+    self.name = name
+  }
+
   static func all(_ count: Int, names: String?) throws(WorkerError) -> [InheritedListener] {
     let first = WorkerEnvironment.firstListenerDescriptor
     let names = names.map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) }
@@ -32,15 +38,21 @@ public struct InheritedListener: Hashable, Sendable {
 }
 
 extension InheritedListener {
+  /// How many connections may wait in its queue, as the operator chose; nil if the kernel doesn't tell.
+  public var backlog: Int32? {
+    var queued: UInt32 = 0
+    var limit: UInt32 = 0
+    return roost_accept_queue(descriptor, &queued, &limit) == 0 ? Int32(clamping: limit) : nil
+  }
+
   /// Runs what takes the listener into use, and gives it back the backlog that the operator chose: many event loops call
   /// listen(2) with a number of their own, and that is everybody's backlog then, since all share the socket.
   ///
-  /// Connections that are queued stay. Nothing happens if the kernel doesn't tell the backlog.
+  /// Connections that are queued stay. Should two workers do this in the same instant, the master has the last word, since
+  /// it sets the backlog again when a worker is ready.
   public func keepingBacklog<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    var queued: UInt32 = 0
-    var limit: UInt32 = 0
-    let isKnown = roost_accept_queue(descriptor, &queued, &limit) == 0
-    defer { if isKnown { listen(descriptor, Int32(clamping: limit)) } }
+    let backlog = backlog
+    defer { if let backlog { listen(descriptor, backlog) } }
     return try body()
   }
 }
