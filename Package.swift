@@ -133,3 +133,8 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// For scripts/documentation only: nobody else fetches the plugin.
+if Context.environment["ROOST_DOCUMENTATION"] != nil {
+  package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}

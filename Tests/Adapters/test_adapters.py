@@ -1,5 +1,6 @@
 """The adapters for Swift servers: real requests across reloads, counted exactly, on SwiftNIO and on Hummingbird."""
 
+import concurrent.futures
 import json
 import os
 import pathlib
@@ -15,6 +16,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "System"))
 from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, Load, RoostTestCase  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("ADAPTER_WORKERS", ROOT / "Examples/HummingbirdWorker/.build/debug"))
+GREETER = os.environ.get("GREETER", str(ROOT / "Examples/Greeter/.build/debug/greeter"))
 RELOADS = 20
 BACKLOG = 777
 
@@ -212,6 +214,37 @@ class HummingbirdWorker(Adapter, RoostTestCase):
         self.assertRegex(
             get(address, "/").decode(), r"(?i)\r\ndate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n"
         )
+
+
+class Greeter(RoostTestCase):
+    """RoostWorker alone: what its tutorial comes to."""
+
+    def test_reloads_lose_nothing(self):
+        service = self.start("-l", "127.0.0.1:0", "-n", "2", ready="notify", command=[GREETER])
+        address = service.address()
+        service.serving()
+        over = threading.Event()
+        greetings = []
+
+        def ask():
+            while not over.is_set():
+                with connect(address) as client:
+                    greetings.append(client.makefile("rb").read())
+
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            clients = [pool.submit(ask) for _ in range(4)]
+            try:
+                for _ in range(RELOADS):
+                    self.assertIn("succeeded", service.reload())
+                service.log.expect_count("drained and exited with status 0", RELOADS * 2)
+            finally:
+                over.set()
+        for client in clients:
+            # A connection that failed is an error here.
+            client.result(PATIENCE)
+        print(f"{self.id()}: {len(greetings)} greetings", flush=True)
+        self.assertGreater(len(greetings), RELOADS)
+        self.assertEqual([text for text in greetings if not text.startswith(b"Hello from process")], [])
 
 
 class Alone:
