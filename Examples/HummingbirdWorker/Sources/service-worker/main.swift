@@ -9,5 +9,6 @@ let logger = Logger(label: "service-worker")
 let port = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 8080
 
 // The store first: the server needs it until its last answer, so it is shut down after it.
-let services: [any Service] = [Store(roost: roost, logger: logger), HTTPServer(roost: roost, port: port, logger: logger)]
-try await ServiceGroup(configuration: .init(services: services, roost: roost, logger: logger)).run()
+let store = Store(roost: roost, logger: logger)
+let server = HTTPServer(roost: roost, port: port, logger: logger)
+try await ServiceGroup(configuration: .init(services: [store, server], roost: roost, logger: logger)).run()
