@@ -9,8 +9,8 @@ let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .trea
 let package = Package(
   name: "roost",
   products: [
-    .executable(name: "roost", targets: ["roost"]),
-    .executable(name: "roost-master", targets: ["roost-master"]),
+    // The executables are products by themselves. Declared here, they would have everybody who depends on this package fetch
+    // what they need (docs/decisions/0010-adapters-by-traits.md).
     .library(name: "RoostWorker", targets: ["RoostWorker"]),
     .library(name: "RoostNIO", targets: ["RoostNIO"]),
     .library(name: "RoostServiceLifecycle", targets: ["RoostServiceLifecycle"]),

@@ -15,7 +15,7 @@ import unittest
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "System"))
 from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, Load, RoostTestCase  # noqa: E402
 
-BUILD = pathlib.Path(os.environ.get("ADAPTER_WORKERS", ROOT / "Examples/HummingbirdWorker/.build/debug"))
+BUILD = pathlib.Path(os.environ.get("ADAPTER_WORKERS", ROOT / "Examples/HummingbirdWorker/.build/release"))
 GREETER = os.environ.get("GREETER", str(ROOT / "Examples/Greeter/.build/debug/greeter"))
 RELOADS = 20
 BACKLOG = 777
