@@ -10,14 +10,14 @@ let package = Package(
   name: "roost",
   products: [
     // The executables are products by themselves. Declared here, they would have everybody who depends on this package fetch
-    // what they need (docs/decisions/0010-adapters-by-traits.md).
+    // what they need (docs/decisions/0030-adapters-by-traits.md).
     .library(name: "RoostWorker", targets: ["RoostWorker"]),
     .library(name: "RoostNIO", targets: ["RoostNIO"]),
     .library(name: "RoostServiceLifecycle", targets: ["RoostServiceLifecycle"]),
     .library(name: "RoostHummingbird", targets: ["RoostHummingbird"]),
   ],
   // Adapters for Swift servers. Without its trait an adapter is an empty module, and what it depends on isn't even fetched
-  // (docs/decisions/0010-adapters-by-traits.md).
+  // (docs/decisions/0030-adapters-by-traits.md).
   traits: [
     .trait(name: "NIO", description: "RoostNIO: servers on SwiftNIO"),
     .trait(name: "ServiceLifecycle", description: "RoostServiceLifecycle: groups of services"),
