@@ -9,14 +9,29 @@ let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .trea
 let package = Package(
   name: "roost",
   products: [
-    .executable(name: "roost", targets: ["roost"]),
-    .executable(name: "roost-master", targets: ["roost-master"]),
+    // The executables are products by themselves. Declared here, they would have everybody who depends on this package fetch
+    // what they need (docs/decisions/0030-adapters-by-traits.md).
     .library(name: "RoostWorker", targets: ["RoostWorker"]),
+    .library(name: "RoostNIO", targets: ["RoostNIO"]),
+    .library(name: "RoostServiceLifecycle", targets: ["RoostServiceLifecycle"]),
+    .library(name: "RoostHummingbird", targets: ["RoostHummingbird"]),
+  ],
+  // Adapters for Swift servers. Without its trait an adapter is an empty module, and what it depends on isn't even fetched
+  // (docs/decisions/0030-adapters-by-traits.md).
+  traits: [
+    .trait(name: "NIO", description: "RoostNIO: servers on SwiftNIO"),
+    .trait(name: "ServiceLifecycle", description: "RoostServiceLifecycle: groups of services"),
+    .trait(
+      name: "Hummingbird", description: "RoostHummingbird: applications on Hummingbird", enabledTraits: ["NIO"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
     .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
     .package(url: "https://github.com/LebJe/TOMLKit", from: "0.6.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
+    .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
+    .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.8.0"),
   ],
   targets: [
     .executableTarget(
@@ -60,8 +75,47 @@ let package = Package(
     .target(name: "CRoostProcess", cSettings: strictC),
     .target(name: "CRoostSpawn", cSettings: strictC),
     .target(name: "CRoostLinux", cSettings: strictC),
+    .target(name: "CRoostSignals", cSettings: strictC),
     .target(name: "RoostHandoff", swiftSettings: strict),
-    .target(name: "RoostWorker", dependencies: ["RoostHandoff"], swiftSettings: strict),
+    .target(
+      name: "RoostWorker", dependencies: ["CRoostLinux", "CRoostSignals", "RoostHandoff"], swiftSettings: strict),
+
+    .target(name: "RoostHTTPDrain", swiftSettings: strict),
+    .target(
+      name: "RoostNIO",
+      dependencies: [
+        "RoostHTTPDrain", "RoostWorker",
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["NIO"])),
+        .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["NIO"])),
+        .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["NIO"])),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "RoostServiceLifecycle",
+      dependencies: [
+        "RoostWorker",
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["ServiceLifecycle"])),
+        .product(name: "Logging", package: "swift-log", condition: .when(traits: ["ServiceLifecycle"])),
+      ],
+      swiftSettings: strict),
+    .target(
+      name: "RoostHummingbird",
+      dependencies: [
+        "RoostNIO", "RoostWorker",
+        .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+        .product(name: "HummingbirdCore", package: "hummingbird", condition: .when(traits: ["Hummingbird"])),
+        .product(name: "Logging", package: "swift-log", condition: .when(traits: ["Hummingbird"])),
+        .product(name: "NIOCore", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+        .product(name: "NIOHTTP1", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+        .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras", condition: .when(traits: ["Hummingbird"])),
+        .product(name: "NIOPosix", package: "swift-nio", condition: .when(traits: ["Hummingbird"])),
+        .product(
+          name: "ServiceLifecycle", package: "swift-service-lifecycle", condition: .when(traits: ["Hummingbird"])),
+        .product(
+          name: "UnixSignals", package: "swift-service-lifecycle", condition: .when(traits: ["Hummingbird"])),
+      ],
+      swiftSettings: strict),
 
     .testTarget(name: "RoostCoreTests", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
     .testTarget(
@@ -80,6 +134,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "RoostJSONTests", dependencies: ["RoostJSON"], swiftSettings: strict),
     .testTarget(name: "RoostWorkerTests", dependencies: ["RoostHandoff", "RoostWorker"], swiftSettings: strict),
+    .testTarget(name: "RoostHTTPDrainTests", dependencies: ["RoostHTTPDrain"], swiftSettings: strict),
     .testTarget(name: "RoostControlTests", dependencies: ["RoostControl", "RoostJSON"], swiftSettings: strict),
     .testTarget(
       name: "RoostOptionsTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostOptions"],
@@ -91,3 +146,8 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// For scripts/documentation only: nobody else fetches the plugin.
+if Context.environment["ROOST_DOCUMENTATION"] != nil {
+  package.dependencies.append(.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.4.0"))
+}

@@ -5,8 +5,8 @@ import PackageDescription
 let package = Package(
   name: "demo-worker",
   dependencies: [
-    .package(name: "roost", path: "../.."),
-    .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+    .package(name: "roost", path: "../..", traits: ["NIO"]),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.100.0"),
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.6.0"),
   ],
   targets: [
@@ -14,10 +14,10 @@ let package = Package(
       name: "demo-worker",
       dependencies: [
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+        .product(name: "RoostNIO", package: "roost"),
         .product(name: "RoostWorker", package: "roost"),
       ],
       path: "Sources/DemoWorker",

@@ -13,6 +13,10 @@ public enum WorkerEnvironment {
   public static let notifySocket = "NOTIFY_SOCKET"
   /// The number of the descriptor to which a line is written when the worker is ready (as in s6).
   public static let readyDescriptor = "READY_FD"
+  /// How often the worker has to say that it is alive, at least, in microseconds (sd_watchdog_enabled(3)).
+  public static let watchdogMicroseconds = "WATCHDOG_USEC"
+  /// The pid of the process that has to say so; without it, whoever has the variable above (sd_watchdog_enabled(3)).
+  public static let watchdogProcess = "WATCHDOG_PID"
 
   /// The listeners and their descriptors, as in `8080=3;/run/web.sock=4` (Server::Starter).
   public static let serverStarterPort = "SERVER_STARTER_PORT"

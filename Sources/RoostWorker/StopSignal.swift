@@ -1,36 +1,25 @@
+internal import CRoostSignals
 import Glibc
 import Synchronization
 
 /// The master's request to drain.
 ///
-/// Make it first of all in `main`, before any thread is started, also one of an event loop: threads inherit the mask of
-/// blocked signals, and a thread that doesn't have it would be killed by the signal. From then on no signal is lost: one
-/// that comes before anybody waits for it is kept.
+/// Make it before the worker says that it is ready: a signal that comes earlier ends the process, which holds no request
+/// then. From then on no signal is lost; one that comes before anybody waits for it is kept.
 public final class StopSignal: Sendable {
   private struct State {
     var received: Int32?
     var waiting: [@Sendable (Int32) -> Void] = []
   }
 
+  private let signals: [Int32]
   private let state = Mutex(State())
 
-  /// Blocks these signals in this thread, and from now on waits for them in one of its own. SIGINT stands for Ctrl-C of
-  /// somebody who runs the program by hand.
+  /// Takes these signals from now on. SIGINT stands for Ctrl-C of somebody who runs the program by hand.
   public init(_ signals: [Int32] = [SIGTERM, SIGINT]) {
-    var set = sigset_t()
-    sigemptyset(&set)
-    for signal in signals { sigaddset(&set, signal) }
-    pthread_sigmask(SIG_BLOCK, &set, nil)
-    let wait = Wait(set: set, owner: self)
-    var thread = pthread_t()
-    let result = pthread_create(
-      &thread, nil,
-      { argument in
-        Unmanaged<Wait>.fromOpaque(argument!).takeRetainedValue().run()
-        return nil
-      }, Unmanaged.passRetained(wait).toOpaque())
-    precondition(result == 0, "no thread to wait for signals")
-    pthread_detach(thread)
+    self.signals = signals
+    SignalReader.shared.add(self)
+    for signal in signals { precondition(roost_signals_catch(signal) == 0, "signal \(signal) can't be caught") }
   }
 
   /// Calls the handler once, on another thread, when the first of the signals has come; at once if it has.
@@ -42,13 +31,14 @@ public final class StopSignal: Sendable {
     if let received { handler(received) }
   }
 
-  /// Waits until the first of the signals has come, and returns it.
-  public func wait() async -> Int32 {
-    await withCheckedContinuation { continuation in onStop { continuation.resume(returning: $0) } }
+  /// Waits until the first of the signals has come, and returns it; nil if the task is cancelled before.
+  @discardableResult
+  public func wait() async -> Int32? {
+    await received.first { _ in true }
   }
 
   /// The first of the signals as a sequence of one element.
-  public var signals: AsyncStream<Int32> {
+  public var received: AsyncStream<Int32> {
     AsyncStream { continuation in
       onStop { signal in
         continuation.yield(signal)
@@ -58,6 +48,7 @@ public final class StopSignal: Sendable {
   }
 
   fileprivate func receive(_ signal: Int32) {
+    guard signals.contains(signal) else { return }
     let waiting = state.withLock { state in
       state.received = state.received ?? signal
       defer { state.waiting = [] }
@@ -67,20 +58,37 @@ public final class StopSignal: Sendable {
   }
 }
 
-/// The thread that waits: it keeps the owner, since a signal may come for as long as the process lives.
-private final class Wait {
-  private var set: sigset_t
-  private let owner: StopSignal
+/// The thread that reads the process's signals, for all who wait for some.
+private final class SignalReader: Sendable {
+  static let shared = SignalReader()
 
-  init(set: sigset_t, owner: StopSignal) {
-    self.set = set
-    self.owner = owner
+  private let descriptor: Int32
+  /// They are kept: a signal may come for as long as the process lives.
+  private let owners = Mutex<[StopSignal]>([])
+
+  private init() {
+    descriptor = roost_signals_open()
+    precondition(descriptor >= 0, "no pipe for signals")
+    var thread = pthread_t()
+    let result = pthread_create(
+      &thread, nil,
+      { argument in
+        Unmanaged<SignalReader>.fromOpaque(argument!).takeUnretainedValue().run()
+        return nil
+      }, Unmanaged.passRetained(self).toOpaque())
+    precondition(result == 0, "no thread for signals")
+    pthread_detach(thread)
   }
 
-  func run() {
+  func add(_ owner: StopSignal) {
+    owners.withLock { $0.append(owner) }
+  }
+
+  private func run() {
+    var byte: UInt8 = 0
     while true {
-      var signal: Int32 = 0
-      if sigwait(&set, &signal) == 0 { owner.receive(signal) }
+      guard read(descriptor, &byte, 1) == 1 else { continue }
+      for owner in owners.withLock({ $0 }) { owner.receive(Int32(byte)) }
     }
   }
 }

@@ -14,6 +14,8 @@ public struct Worker: Sendable {
   public let generation: Int?
   /// The worker's slot, from 0, or nil outside Roost.
   public let slot: Int?
+  /// How often the master wants to hear that this worker is alive, at least, or nil if it doesn't.
+  public let watchdogTimeout: Duration?
   private let notifySocket: String?
   private let readyDescriptor: Int32?
 
@@ -22,9 +24,9 @@ public struct Worker: Sendable {
   /// - Throws: `WorkerError.invalidEnvironment` if a variable makes no sense.
   public init() throws(WorkerError) {
     func value(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-    func number(_ name: String) throws(WorkerError) -> Int? {
+    func number(_ name: String, upTo limit: Int = Int(Int32.max)) throws(WorkerError) -> Int? {
       guard let text = value(name) else { return nil }
-      guard let number = Int(text), (0...Int(Int32.max)).contains(number) else {
+      guard let number = Int(text), (0...limit).contains(number) else {
         throw .invalidEnvironment(name: name, value: text)
       }
       return number
@@ -34,7 +36,10 @@ public struct Worker: Sendable {
     slot = try number(WorkerEnvironment.slot)
     notifySocket = value(WorkerEnvironment.notifySocket)
     readyDescriptor = try number(WorkerEnvironment.readyDescriptor).map(Int32.init)
-    if let readyDescriptor { closeOnExec(readyDescriptor) }
+    if let readyDescriptor { InheritedListener.closeOnExec(readyDescriptor) }
+    let isWatched = try number(WorkerEnvironment.watchdogProcess).map { $0 == Int(getpid()) } ?? true
+    let watchdog = try number(WorkerEnvironment.watchdogMicroseconds, upTo: .max)
+    watchdogTimeout = watchdog.flatMap { isWatched && $0 > 0 ? .microseconds($0) : nil }
     // A mismatch says that the sockets were meant for another process, and is no error (sd_listen_fds(3)).
     let isMeant = try number(WorkerEnvironment.listenerProcess) == Int(getpid())
     let count = isMeant ? try number(WorkerEnvironment.listenerCount) ?? 0 : 0
@@ -51,6 +56,50 @@ public struct Worker: Sendable {
     try send(message)
     guard let readyDescriptor else { return }
     guard write(readyDescriptor, "\n", 1) == 1 else { throw .notify(errno: errno) }
+  }
+
+  /// Says what it does at present, for people: one line, of which the first thousand characters count.
+  ///
+  /// - Throws: `WorkerError.notify` if the master can't be reached.
+  public func status(_ text: String) throws(WorkerError) {
+    var message = NotifyMessage()
+    // A line break would begin another assignment, and a message that is too long is dropped whole.
+    let line = text.unicodeScalars.prefix(1000).map { $0 == "\n" || $0 == "\0" ? " " : $0 }
+    message.status = String(String.UnicodeScalarView(line))
+    try send(message)
+  }
+
+  /// Says that it has begun to drain. The master knows when it has asked for that; this is for a worker that goes by itself.
+  ///
+  /// - Throws: `WorkerError.notify` if the master can't be reached.
+  public func stopping() throws(WorkerError) {
+    var message = NotifyMessage()
+    message.isStopping = true
+    try send(message)
+  }
+
+  /// Says that it is alive: by `WATCHDOG=1`. Does nothing if the master doesn't want to hear it.
+  ///
+  /// - Throws: `WorkerError.notify` if the master can't be reached.
+  public func ping() throws(WorkerError) {
+    guard watchdogTimeout != nil else { return }
+    var message = NotifyMessage()
+    message.isAlive = true
+    try send(message)
+  }
+
+  /// Says that it is alive, twice as often as it has to, until the task is cancelled. Each time it goes through Swift's
+  /// thread pool, so that a worker whose tasks are stuck falls silent.
+  ///
+  /// Let it go on while the worker drains. Returns at once if the master doesn't want to hear it.
+  ///
+  /// - Throws: `WorkerError.notify` if the master can't be reached.
+  public func keepAlive() async throws(WorkerError) {
+    guard let watchdogTimeout else { return }
+    while !Task.isCancelled {
+      try ping()
+      try? await Task.sleep(for: watchdogTimeout / 2)
+    }
   }
 
   /// Asks for more time, from now, to get ready or to drain.
@@ -80,33 +129,4 @@ public struct Worker: Sendable {
     try Datagram.send(message.datagram, to: notifySocket)
     return true
   }
-}
-
-/// A listening socket that the master has opened. It must not be shut down (shutdown(2)): all workers share it.
-public struct InheritedListener: Hashable, Sendable {
-  /// The open descriptor. It belongs to whoever takes it out of `Worker.listeners`.
-  public let descriptor: Int32
-  /// The name that the operator gave it, or nil if the master said none.
-  public let name: String?
-
-  static func all(_ count: Int, names: String?) throws(WorkerError) -> [InheritedListener] {
-    let first = WorkerEnvironment.firstListenerDescriptor
-    let names = names.map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) }
-    var listeners: [InheritedListener] = []
-    for index in 0..<count {
-      let descriptor = first + Int32(index)
-      guard closeOnExec(descriptor) else {
-        throw .invalidEnvironment(name: WorkerEnvironment.listenerCount, value: "\(count)")
-      }
-      listeners.append(
-        InheritedListener(descriptor: descriptor, name: names.flatMap { index < $0.count ? $0[index] : nil }))
-    }
-    return listeners
-  }
-}
-
-/// Whether the descriptor is open.
-@discardableResult
-private func closeOnExec(_ descriptor: Int32) -> Bool {
-  fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
 }

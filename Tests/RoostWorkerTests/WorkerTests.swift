@@ -10,7 +10,7 @@ struct WorkerTests {
   private func with(_ variables: [String: String], _ body: () throws -> Void) throws {
     for name in [
       "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "READY_FD", "ROOST_GENERATION", "ROOST_SLOT",
-      "ROOST_SERVICE",
+      "ROOST_SERVICE", "WATCHDOG_USEC", "WATCHDOG_PID",
     ] { unsetenv(name) }
     for (name, value) in variables { setenv(name, value, 1) }
     defer { for name in variables.keys { unsetenv(name) } }
@@ -48,9 +48,11 @@ struct WorkerTests {
 
   @Test(
     "A variable that makes no sense is an error that names it",
-    arguments: ["LISTEN_FDS", "LISTEN_PID", "ROOST_GENERATION", "ROOST_SLOT", "READY_FD"])
+    arguments: [
+      "LISTEN_FDS", "LISTEN_PID", "ROOST_GENERATION", "ROOST_SLOT", "READY_FD", "WATCHDOG_USEC", "WATCHDOG_PID",
+    ])
   func senseless(_ name: String) throws {
-    for value in ["", "x", "-1", "1.5", "99999999999"] {
+    for value in ["", "x", "-1", "1.5", "99999999999999999999"] {
       var variables = ["LISTEN_FDS": "0", "LISTEN_PID": "\(getpid())"]
       variables[name] = value
       try with(variables) {
@@ -74,6 +76,13 @@ struct WorkerTests {
       let worker = try Worker()
       try worker.ready()
       #expect(try NotifyMessage(parsing: receiver.receive()).isReady)
+      try worker.status("half\nREADY=0\0full")
+      let status = try NotifyMessage(parsing: receiver.receive())
+      #expect(status.status == "half READY=0 full" && !status.isReady)
+      try worker.status(String(repeating: "é", count: 10_000))
+      #expect(try NotifyMessage(parsing: receiver.receive()).status?.unicodeScalars.count == 1000)
+      try worker.stopping()
+      #expect(try NotifyMessage(parsing: receiver.receive()).isStopping)
       try worker.extendTimeout(by: .milliseconds(1500))
       #expect(try NotifyMessage(parsing: receiver.receive()).extendTimeoutMicroseconds == 1_500_000)
       #expect(try worker.requestReload())
@@ -96,6 +105,100 @@ struct WorkerTests {
     try with(["READY_FD": "\(ends[1])"]) { try Worker().ready() }
     var byte: UInt8 = 0
     #expect(read(ends[0], &byte, 1) == 1 && byte == UInt8(ascii: "\n"))
+  }
+
+  @Test("A worker that is watched says that it is alive, until it is told to end that")
+  func watched() async throws {
+    let name = "roost-worker-test/alive/\(getpid())"
+    let receiver = try Receiver(name)
+    var found: Worker?
+    try with(["NOTIFY_SOCKET": "@" + name, "WATCHDOG_USEC": "20000"]) { found = try Worker() }
+    let worker = try #require(found)
+    #expect(worker.watchdogTimeout == .milliseconds(20))
+    let alive = Task { try await worker.keepAlive() }
+    for _ in 1...5 { #expect(try NotifyMessage(parsing: receiver.receive()).isAlive) }
+    alive.cancel()
+    try await alive.value
+  }
+
+  @Test("A worker that isn't watched itself says nothing")
+  func notWatched() async throws {
+    for variables in [[:], ["WATCHDOG_USEC": "0"], ["WATCHDOG_USEC": "20000", "WATCHDOG_PID": "\(getpid() + 1)"]] {
+      let unreachable = variables.merging(["NOTIFY_SOCKET": "@roost-worker-test/nobody"]) { $1 }
+      var found: Worker?
+      try with(unreachable) { found = try Worker() }
+      let worker = try #require(found)
+      #expect(worker.watchdogTimeout == nil)
+      // It would throw if it said something: nobody is there.
+      try worker.ping()
+      try await worker.keepAlive()
+    }
+  }
+
+  @Test("A listener keeps its backlog whatever an event loop does to it", arguments: [AF_INET, AF_UNIX])
+  func backlog(_ family: Int32) throws {
+    let listening = socket(family, Int32(SOCK_STREAM.rawValue), 0)
+    try #require(listening >= 0)
+    defer { close(listening) }
+    if family == AF_UNIX {
+      // Autobind (unix(7)).
+      var address = sockaddr(sa_family: sa_family_t(AF_UNIX), sa_data: (0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0))
+      try #require(bind(listening, &address, socklen_t(MemoryLayout<sa_family_t>.size)) == 0)
+    }
+    try #require(listen(listening, 77) == 0)
+    let listener = InheritedListener(descriptor: listening, name: nil)
+    #expect(listener.backlog == 77)
+    let result = listener.keepingBacklog {
+      listen(listening, 5)
+      #expect(listener.backlog == 5)
+      return "result"
+    }
+    #expect(result == "result")
+    #expect(listener.backlog == 77)
+  }
+}
+
+/// In processes of their own: signals belong to the whole process.
+@Suite("Stop signal")
+struct StopSignalTests {
+  @Test("A signal is told to all who wait, and to those who come later")
+  func told() async {
+    await #expect(processExitsWith: .success) {
+      let stopSignal = StopSignal()
+      let other = StopSignal([SIGUSR1])
+      async let first = stopSignal.wait()
+      kill(getpid(), SIGTERM)
+      let second = await stopSignal.wait()
+      var third: [Int32] = []
+      for await signal in stopSignal.received { third.append(signal) }
+      let fourth = await withCheckedContinuation { continuation in
+        stopSignal.onStop { continuation.resume(returning: $0) }
+      }
+      kill(getpid(), SIGUSR1)
+      let user = await other.wait()
+      guard await first == SIGTERM, second == SIGTERM, third == [SIGTERM], fourth == SIGTERM, user == SIGUSR1 else {
+        exit(1)
+      }
+      exit(0)
+    }
+  }
+
+  @Test("Waiting ends when the task is cancelled")
+  func cancelled() async {
+    let stopSignal = StopSignal([SIGUSR2])
+    let waiting = Task { await stopSignal.wait() }
+    waiting.cancel()
+    #expect(await waiting.value == nil)
+  }
+
+  @Test("A signal that comes while every thread is busy isn't lost")
+  func busy() async {
+    await #expect(processExitsWith: .exitCode(42)) {
+      let stopSignal = StopSignal()
+      stopSignal.onStop { _ in exit(42) }
+      kill(getpid(), SIGTERM)
+      while true {}
+    }
   }
 }
 

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Glibc
 import NIOCore
+import NIOHTTP1
 import NIOPosix
+import RoostNIO
 import RoostWorker
 
 /// A small HTTP server that loses no request when Roost replaces it.
@@ -38,14 +40,28 @@ struct DemoWorker: ParsableCommand {
     if let failAtStart { Glibc.exit(failAtStart) }
     let worker = try Worker()
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 2)
-    let server = Server(group: group, worker: worker)
+    worker.keepAlive(on: group)
     if readyDelay > 0 {
       try group.next().scheduleTask(in: .milliseconds(Int64(readyDelay * 1000))) {}.futureResult.wait()
     }
-    try server.start(port: port)
+    let server = try bootstrap(group, worker)
+      .bind(inheriting: worker.listeners, otherwise: SocketAddress(ipAddress: "127.0.0.1", port: port)).wait()
+    if worker.listeners.isEmpty { print("demo-worker: http://127.0.0.1:\(port)/") }
     try worker.ready()
     let drained = group.next().makePromise(of: Void.self)
-    stopSignal.onStop { _ in server.drain(promise: drained) }
+    stopSignal.onStop { _ in server.drain().cascade(to: drained) }
     try drained.futureResult.wait()
+  }
+
+  private func bootstrap(_ group: any EventLoopGroup, _ worker: Worker) -> ServerBootstrap {
+    ServerBootstrap(group: group)
+      .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+      .childChannelInitializer { channel in
+        channel.eventLoop.makeCompletedFuture {
+          try channel.pipeline.syncOperations.configureHTTPServerPipeline()
+          try channel.pipeline.syncOperations.addHandler(HTTPDrainHandler())
+          try channel.pipeline.syncOperations.addHandler(Answers(responder: Responder(worker: worker)))
+        }
+      }
   }
 }

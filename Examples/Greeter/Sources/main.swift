@@ -1,0 +1,1 @@
+../../../Sources/RoostWorker/RoostWorker.docc/Resources/greeter-5.swift

@@ -1,0 +1,103 @@
+#if NIO
+import NIOCore
+import NIOHTTP1
+import RoostHTTPDrain
+
+/// Brings an HTTP/1 connection to its end when it is told to drain (`DrainEvent`), without cutting a request off.
+///
+/// Add it behind `configureHTTPServerPipeline()`, before the handler that answers. While the server drains it puts
+/// `Connection: close` into the last response; an idle connection may send one more request within half a second. It also
+/// closes a connection whose client has asked for that, so that the handler that answers need not. Where a connection can
+/// change its protocol, name it among the handlers that are removed then.
+public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandler {
+  /// Parts of requests come in.
+  public typealias InboundIn = HTTPServerRequestPart
+  /// They go on as they are.
+  public typealias InboundOut = HTTPServerRequestPart
+  /// Parts of responses go out.
+  public typealias OutboundIn = HTTPServerResponsePart
+  /// The head of the last one says so.
+  public typealias OutboundOut = HTTPServerResponsePart
+
+  /// While draining, a connection without a request gets this long for one more. A client that was about to send one
+  /// sees a response with `Connection: close` then, instead of a connection that was closed under its request.
+  private static let idleGrace = TimeAmount.milliseconds(500)
+  /// A new connection's first request may still be on its way through the network.
+  private static let firstRequestGrace = TimeAmount.seconds(2)
+  /// How long the client has to close its side after the last response.
+  private static let lingerTimeout = TimeAmount.seconds(1)
+
+  private var drain = HTTPDrain()
+
+  /// A handler for one connection.
+  public init() {}
+
+  /// Takes the event to drain, and lets it go on.
+  public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+    if event is DrainEvent { carry(out: drain.drainRequested(), context: context) }
+    context.fireUserInboundEventTriggered(event)
+  }
+
+  /// Sees where requests begin and end.
+  public func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    switch unwrapInboundIn(data) {
+    case .head(let head): drain.requestBegan(keepsAlive: head.isKeepAlive)
+    case .body: break
+    case .end: carry(out: drain.requestEnded(), context: context)
+    }
+    context.fireChannelRead(data)
+  }
+
+  /// Has the last response say so, and ends the connection behind it.
+  public func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    switch unwrapOutboundIn(data) {
+    case .head(var head):
+      if head.status.isInformational || !drain.responseBegan(saysClose: !head.isKeepAlive) { break }
+      head.headers.replaceOrAdd(name: "Connection", value: "close")
+      return context.write(wrapOutboundOut(.head(head)), promise: promise)
+    case .body: break
+    case .end:
+      let order = drain.responseEnded()
+      if order == .closeWhenWritten {
+        let written = promise ?? context.eventLoop.makePromise()
+        close(context.channel, behind: written.futureResult)
+        return context.write(data, promise: written)
+      }
+      carry(out: order, context: context)
+    }
+    context.write(data, promise: promise)
+  }
+
+  private func carry(out order: HTTPDrain.Order, context: ChannelHandlerContext) {
+    switch order {
+    case .none, .closeWhenWritten: break
+    case .close: context.close(promise: nil)
+    case .wait(let grace):
+      let channel = context.channel
+      let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+      let time =
+        switch grace {
+        case .firstRequest: Self.firstRequestGrace
+        case .nextRequest: Self.idleGrace
+        }
+      context.eventLoop.scheduleTask(in: time) {
+        if handler.value.drain.graceIsOver() == .close { channel.close(promise: nil) }
+      }
+    }
+  }
+
+  /// Closes the connection for writing, and altogether when the client has closed it. A close of both sides at once may
+  /// reset the connection if the client has sent more, and take the response with it.
+  private func close(_ channel: any Channel, behind written: EventLoopFuture<Void>) {
+    written.flatMap { channel.close(mode: .output) }.whenComplete { _ in
+      let end = channel.eventLoop.scheduleTask(in: Self.lingerTimeout) { channel.close(promise: nil) }
+      channel.closeFuture.whenComplete { _ in end.cancel() }
+    }
+  }
+}
+
+extension HTTPResponseStatus {
+  /// Whether it only announces a response, or the end of HTTP on this connection: neither is the last response.
+  fileprivate var isInformational: Bool { (100..<200).contains(code) }
+}
+#endif

@@ -1,0 +1,58 @@
+internal import CRoostLinux
+import Glibc
+import RoostHandoff
+
+/// A listening socket that the master has opened. It must not be shut down (shutdown(2)): all workers share it.
+public struct InheritedListener: Hashable, Sendable {
+  /// The open descriptor. It belongs to whoever takes it out of `Worker.listeners`.
+  public let descriptor: Int32
+  /// The name that the operator gave it, or nil if the master said none.
+  public let name: String?
+
+  /// A listening socket that came in another way, for code that expects an inherited one.
+  public init(descriptor: Int32, name: String?) {
+    self.descriptor = descriptor
+    self.name = name
+  }
+
+  static func all(_ count: Int, names: String?) throws(WorkerError) -> [InheritedListener] {
+    let first = WorkerEnvironment.firstListenerDescriptor
+    let names = names.map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) }
+    var listeners: [InheritedListener] = []
+    for index in 0..<count {
+      let descriptor = first + Int32(index)
+      guard closeOnExec(descriptor) else {
+        throw .invalidEnvironment(name: WorkerEnvironment.listenerCount, value: "\(count)")
+      }
+      listeners.append(
+        InheritedListener(descriptor: descriptor, name: names.flatMap { index < $0.count ? $0[index] : nil }))
+    }
+    return listeners
+  }
+
+  /// Whether the descriptor is open.
+  @discardableResult
+  static func closeOnExec(_ descriptor: Int32) -> Bool {
+    fcntl(descriptor, F_SETFD, FD_CLOEXEC) == 0
+  }
+}
+
+extension InheritedListener {
+  /// How many connections may wait in its queue, as the operator chose; nil if the kernel doesn't tell.
+  public var backlog: Int32? {
+    var queued: UInt32 = 0
+    var limit: UInt32 = 0
+    return roost_accept_queue(descriptor, &queued, &limit) == 0 ? Int32(clamping: limit) : nil
+  }
+
+  /// Runs what takes the listener into use, and gives it back the backlog that the operator chose: many event loops call
+  /// listen(2) with a number of their own, and that is everybody's backlog then, since all share the socket.
+  ///
+  /// Connections that are queued stay. Should two workers do this in the same instant, the master has the last word, since
+  /// it sets the backlog again when a worker is ready.
+  public func keepingBacklog<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    let backlog = backlog
+    defer { if let backlog { listen(descriptor, backlog) } }
+    return try body()
+  }
+}
