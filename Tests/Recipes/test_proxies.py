@@ -7,7 +7,7 @@ class Proxies(RecipeTestCase):
     def nginx(self, changes=()):
         port = free_port()
         self.install("proxies", {"127.0.0.1:8080": f"127.0.0.1:{port}", "/run/web": f"{self.folder}/web", **dict(changes)})
-        return self.run_recipe("nginx", listen=f"http=127.0.0.1:{port}", identity="pids")
+        return self.run_recipe("nginx", listen=f"http=127.0.0.1:{port}", header="X-Pid")
 
     def test_nginx(self):
         """nginx"""
