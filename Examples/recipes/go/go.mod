@@ -1,0 +1,3 @@
+module example/roost-recipes
+
+go 1.19

@@ -1,0 +1,4 @@
+<?php
+header("Content-Length: 6");
+header("X-Generation: " . getenv("ROOST_GENERATION"));
+echo "hello\n";

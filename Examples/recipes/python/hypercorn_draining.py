@@ -1,0 +1,36 @@
+"""hypercorn, but a kept-alive connection may make one more request before it is closed."""
+
+import asyncio
+import signal
+import sys
+
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+
+from asgi import app
+from closing import Closing
+
+# How long a connection that says nothing is waited for.
+GRACE = 0.5
+
+
+async def main(descriptor):
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    loop.add_signal_handler(signal.SIGTERM, stopped.set)
+    closing = Closing(app)
+
+    async def drain():
+        await stopped.wait()
+        # Accept no more: hypercorn itself stops only when this returns.
+        loop.remove_reader(descriptor)
+        closing.begin()
+        await asyncio.sleep(GRACE)
+
+    config = Config()
+    config.bind = [f"fd://{descriptor}"]
+    await serve(closing, config, shutdown_trigger=drain)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1])))
