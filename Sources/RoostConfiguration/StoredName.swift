@@ -18,7 +18,8 @@ public enum StoredName {
   /// Which of its listener's sockets has this name.
   public static func socket(of name: String) -> Int {
     let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { (0x30...0x39).contains($0) }
-    let end = name.utf8.index(name.utf8.startIndex, offsetBy: prefix.utf8.count + digits.count, limitedBy: name.utf8.endIndex)
+    let end = name.utf8.index(
+      name.utf8.startIndex, offsetBy: prefix.utf8.count + digits.count, limitedBy: name.utf8.endIndex)
     guard let end, end < name.utf8.endIndex, name.utf8[end] == UInt8(ascii: "/") else { return 0 }
     return Int(String(Substring(digits))) ?? 0
   }

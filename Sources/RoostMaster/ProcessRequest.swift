@@ -86,7 +86,8 @@ struct ProcessRequest {
       switch result.error {
       case ENOENT where isExecution: "is the interpreter in its first line installed?"
       case ENOEXEC where isExecution: "a script needs a first line such as #!/bin/sh"
-      case EPERM where result.failed_step == ROOST_SPAWN_LIMITS: "to raise a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
+      case EPERM where result.failed_step == ROOST_SPAWN_LIMITS:
+        "to raise a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
       case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "to lower a nice value needs CAP_SYS_NICE"
       case EACCES where identity != nil: "as user \(identity?.user ?? 0)"
       default: nil as String?

@@ -6,7 +6,7 @@ import RoostHTTPDrain
 /// Brings an HTTP/1 connection to its end when it is told to drain (`DrainEvent`), without cutting a request off.
 ///
 /// Add it behind `configureHTTPServerPipeline()`, before the handler that answers. While the server drains it puts
-/// `Connection: close` into the last response; an idle connection may send one more request within half a second. It also
+/// `Connection: close` into the last response; an idle connection may send one more request within two seconds. It also
 /// closes a connection whose client has asked for that, so that the handler that answers need not. Where a connection can
 /// change its protocol, name it among the handlers that are removed then.
 public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandler {
@@ -21,7 +21,8 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
 
   /// While draining, a connection without a request gets this long for one more. A client that was about to send one
   /// sees a response with `Connection: close` then, instead of a connection that was closed under its request.
-  private static let idleGrace = TimeAmount.milliseconds(500)
+  /// A packet that is lost is sent again after a second at the latest (RFC 6298), so this is longer.
+  private static let idleGrace = TimeAmount.seconds(2)
   /// A new connection's first request may still be on its way through the network.
   private static let firstRequestGrace = TimeAmount.seconds(2)
   /// How long the client has to close its side after the last response.

@@ -60,7 +60,8 @@ struct UpgradeCommand: ParsableCommand {
     switch reply.error {
     case nil:
       let before = reply.parameters.string("versionBefore") ?? "?"
-      Terminal.write("\(name): upgraded from version \(before) to version \(reply.parameters.string("version") ?? "?")\n")
+      Terminal.write(
+        "\(name): upgraded from version \(before) to version \(reply.parameters.string("version") ?? "?")\n")
     case ControlInterface.upgradeRefused:
       let reason = reply.parameters.string("reason") ?? "the master doesn't say why"
       try Failure.exit("\(name): upgrade refused, the former version goes on: \(reason)", 1)

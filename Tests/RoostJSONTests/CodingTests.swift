@@ -10,7 +10,9 @@ struct CodingTests {
   }
 
   struct Everything: Codable, Equatable {
-    var shapes: [Shape] = [.point, .circle(radius: .nanoseconds(-5)), .polygon([1, -2], name: nil), .polygon([], name: "a")]
+    var shapes: [Shape] = [
+      .point, .circle(radius: .nanoseconds(-5)), .polygon([1, -2], name: nil), .polygon([], name: "a"),
+    ]
     var unsigned = UInt64.max
     var small: UInt8 = 255
     var flag = true

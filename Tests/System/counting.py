@@ -66,7 +66,7 @@ while True:
         if key.fileobj is mine:
             mine.recv(100)
             if not ending:
-                ending = time.monotonic() + 0.5
+                ending = time.monotonic() + 5
                 selector.unregister(listener)
                 listener.close()
         elif key.fileobj is listener:

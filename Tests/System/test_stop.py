@@ -73,7 +73,7 @@ class Stop(RoostTestCase):
         self.assertEqual(service.wait(), 0)
 
     def test_new_connections_are_refused_while_workers_drain(self):
-        script = "import os, signal\nsignal.signal(signal.SIGTERM, lambda *_: None)\nos.close(3)\nos.write(4, b'\\n')\nsignal.pause()\nopen(os.environ['FIFO']).read()"
+        script = "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\nos.close(3)\nos.write(4, b'\\n')\nsignal.sigwait([signal.SIGTERM])\nopen(os.environ['FIFO']).read()"
         fifo = self.folder / "fifo"
         os.mkfifo(fifo)
         service = self.start("-l", "127.0.0.1:0", command=[sys.executable, "-c", script], env=dict(os.environ, FIFO=str(fifo)))

@@ -7,10 +7,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import unittest
 
-from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, wait_for_exit
+from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, Service
 
 WAITS = "echo >&$READY_FD; exec tail -f /dev/null"
 STUBBORN = "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nos.write(int(os.environ['READY_FD']), b'\\n')\nwhile True: signal.pause()"
@@ -312,6 +313,32 @@ class Meanwhile(UpgradeTestCase):
         service.wait()
         for worker in workers:
             os.waitpid(worker, 0)
+
+
+class Older(UpgradeTestCase):
+    """A master of an older format, played by a script with real sockets and a real worker, executes this one."""
+
+    def test_a_state_of_format_2_is_gone_on_with(self):
+        player = pathlib.Path(__file__).with_name("former_master.py")
+        launcher = [sys.executable, str(player), str(self.programs / "roost-master"), str(self.folder), DEMO_WORKER]
+        (self.folder / "c").mkdir()
+        service = Service([], launcher=launcher, program="roost")
+        service.control = str(self.folder / "c")
+        self.services.append(service)
+        service.expect("upgraded the master from version 0.2.0 to version")
+        worker = int((self.folder / "worker").read_text())
+        self.assertEqual(service.children(), [worker])
+        status = self.status(service)
+        self.assertEqual([(w["pid"], w["state"]) for w in status["workers"]], [(worker, "ready")])
+        load = Load(status["listeners"][0]["address"])
+        status, _, errors = self.told(self.roost("reload", service, "-q"))
+        self.assertEqual((status, errors), (0, ""))
+        self.upgrade(service)
+        os.kill(service.worker(), signal.SIGKILL)
+        service.expect("generation 3. is ready")
+        result = load.finish()
+        self.assertLess(result["failures"], 20, "but for what the killed worker was answering")
+        self.assertEqual(service.stop(), 0)
 
 
 class Refused(UpgradeTestCase):

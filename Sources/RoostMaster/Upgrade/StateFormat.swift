@@ -5,12 +5,13 @@ import RoostJSON
 /// number, and says below how the former format becomes the new one.
 enum StateFormat {
   /// What this version writes.
-  static let current = 2
+  static let current = 3
 
   /// How a state of each older format becomes one of the next.
   private static let migrations: [Int: @Sendable (JSON) -> JSON] = [
     // Up to 1 there was only the start: nothing was running yet.
-    1: { $0 }
+    1: { $0 },
+    2: from2,
   ]
 
   /// The state in the current format.

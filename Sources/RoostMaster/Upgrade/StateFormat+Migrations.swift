@@ -1,0 +1,74 @@
+import RoostJSON
+import RoostMetrics
+
+/// How a state of one format becomes one of the next.
+extension StateFormat {
+  /// Format 3 brought listeners of a generation's own, sockets for each slot, metrics, placeholders and probes.
+  static func from2(_ state: JSON) -> JSON {
+    let listeners = (state["running"]?["listeners"]?.elements ?? []).map { listener($0) }
+    return
+      state
+      .changing("configuration") { configuration in
+        configuration.adding(["metrics": .null])
+          .changing("listeners") { $0.mapping { $0.adding(["reuseport": .null]) } }
+          .changing("worker", worker).changing("settings", settings)
+      }
+      .changing("running") { running in
+        running.adding([
+          "inherited": [], "heldDrains": [], "counters": ServiceCounters().json, "probes": [], "spoken": [],
+        ])
+        .changing("listeners") { _ in .array(listeners) }
+        .changing("releases") { $0.mapping { release($0, listeners) } }
+        .changing("supervisor") { supervisor in
+          supervisor.changing("settings", settings)
+            .changing("phase") { $0.changing("reloading") { $0.changing("_0") { $0.changing("settings", settings) } } }
+        }
+      }
+  }
+
+  private static func settings(_ settings: JSON) -> JSON {
+    settings.adding(["queuePerSlot": false, "probeTimeout": .null])
+  }
+
+  private static func worker(_ worker: JSON) -> JSON {
+    worker.adding(["argumentTemplates": [], "variableTemplates": [], "compatibility": [], "probe": .null])
+  }
+
+  private static func listener(_ listener: JSON) -> JSON {
+    listener.adding([
+      "storedNames": [], "isRetired": false, "further": [],
+      "queue": ["peak": listener["peakQueue"] ?? 0, "droppedBeforeReload": 0, "counts": []],
+    ])
+    .changing("configuration") { $0.adding(["reuseport": .null]) }
+  }
+
+  /// Every generation had all listeners.
+  private static func release(_ release: JSON, _ listeners: [JSON]) -> JSON {
+    release.changing("configuration", worker)
+      .adding([
+        "listeners": .array(
+          listeners.enumerated().map { ["configuration": $1["configuration"] ?? .null, "index": .integer($0)] })
+      ])
+  }
+}
+
+extension JSON {
+  fileprivate var elements: [JSON] {
+    guard case .array(let elements) = self else { return [] }
+    return elements
+  }
+
+  fileprivate func mapping(_ change: (JSON) -> JSON) -> JSON { .array(elements.map(change)) }
+
+  /// With these members too, unless it has them.
+  fileprivate func adding(_ added: JSON) -> JSON {
+    guard case .object(let members) = self, case .object(let added) = added else { return self }
+    return .object(members + added.filter { self[$0.name] == nil })
+  }
+
+  /// With another value of this name, if it has one.
+  fileprivate func changing(_ name: String, _ change: (JSON) -> JSON) -> JSON {
+    guard case .object(let members) = self else { return self }
+    return .object(members.map { $0.name == name ? Member(name, change($0.value)) : $0 })
+  }
+}
