@@ -18,8 +18,8 @@ BUILD = ROOT / ".build/recipes"
 RELEASE = "/srv/web"
 RELOADS = int(os.environ.get("RELOADS", 20))
 CLIENTS = 4
-# Each client once in each reload: what a server may lose that closes idle connections without a warning.
-ONCE_A_RELOAD = CLIENTS * RELOADS
+# One lost request of each client for each retiree: what a server may lose that closes idle connections without a warning.
+ONCE_A_RETIREE = CLIENTS * RELOADS
 # Time for requests to both generations at once, where a reload itself takes a few milliseconds.
 SETTLE = "100ms"
 # A retiree that takes so long has not drained.

@@ -1,7 +1,7 @@
 import shutil
 import unittest
 
-from recipes import BUILD, ONCE_A_RELOAD, RecipeTestCase
+from recipes import BUILD, ONCE_A_RETIREE, RecipeTestCase
 
 
 class Go(RecipeTestCase):
@@ -13,7 +13,7 @@ class Go(RecipeTestCase):
 
     def test_net_http(self):
         """Go net/http"""
-        self.assert_lost_at_most(self.run_recipe("plain"), kept_alive=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("plain"), kept_alive=2 * ONCE_A_RETIREE)
 
     def test_net_http_draining(self):
         """Go net/http, draining"""

@@ -1,6 +1,6 @@
 import unittest
 
-from recipes import ONCE_A_RELOAD, RecipeTestCase
+from recipes import ONCE_A_RETIREE, RecipeTestCase
 
 
 class Node(RecipeTestCase):
@@ -10,7 +10,7 @@ class Node(RecipeTestCase):
 
     def test_http(self):
         """Node http"""
-        self.assert_lost_at_most(self.run_recipe("plain"), kept_alive=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("plain"), kept_alive=2 * ONCE_A_RETIREE)
 
     def test_http_draining(self):
         """Node http, draining"""

@@ -26,7 +26,8 @@ class PHP(RecipeTestCase):
 
     def test_fpm(self):
         """PHP-FPM behind nginx"""
-        counts = self.run_recipe("fpm", listen=f"php=unix:{self.path},mode=0660,group=www-data", target=f"127.0.0.1:{self.port}")
+        listener = f"php=unix:{self.path},mode=0660,group=www-data"
+        counts = self.run_recipe("fpm", listen=listener, target=f"127.0.0.1:{self.port}")
         self.assert_nothing_lost(counts)
 
 

@@ -1,6 +1,6 @@
 import unittest
 
-from recipes import ONCE_A_RELOAD, RecipeTestCase, free_port
+from recipes import ONCE_A_RETIREE, RecipeTestCase, free_port
 
 
 class Proxies(RecipeTestCase):
@@ -11,7 +11,7 @@ class Proxies(RecipeTestCase):
 
     def test_nginx(self):
         """nginx"""
-        self.assert_lost_at_most(self.nginx(), kept_alive=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.nginx(), kept_alive=ONCE_A_RETIREE)
 
     def test_nginx_without_keepalive(self):
         """nginx, keepalive_timeout 0"""

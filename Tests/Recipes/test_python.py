@@ -1,6 +1,6 @@
 import unittest
 
-from recipes import ONCE_A_RELOAD, RecipeTestCase
+from recipes import ONCE_A_RETIREE, RecipeTestCase
 
 
 class Python(RecipeTestCase):
@@ -10,7 +10,7 @@ class Python(RecipeTestCase):
 
     def test_uvicorn(self):
         """uvicorn"""
-        self.assert_lost_at_most(self.run_recipe("uvicorn"), kept_alive=ONCE_A_RELOAD, new=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("uvicorn"), kept_alive=ONCE_A_RETIREE, new=ONCE_A_RETIREE)
 
     def test_uvicorn_draining(self):
         """uvicorn, draining"""
@@ -26,7 +26,7 @@ class Python(RecipeTestCase):
 
     def test_hypercorn(self):
         """hypercorn"""
-        self.assert_lost_at_most(self.run_recipe("hypercorn"), kept_alive=ONCE_A_RELOAD, new=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("hypercorn"), kept_alive=ONCE_A_RETIREE, new=ONCE_A_RETIREE)
 
     def test_hypercorn_draining(self):
         """hypercorn, draining"""
@@ -34,11 +34,11 @@ class Python(RecipeTestCase):
 
     def test_granian(self):
         """granian"""
-        self.assert_lost_at_most(self.run_recipe("granian"), kept_alive=ONCE_A_RELOAD, new=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("granian"), kept_alive=ONCE_A_RETIREE, new=ONCE_A_RETIREE)
 
     def test_waitress(self):
         """waitress"""
-        self.assert_lost_at_most(self.run_recipe("waitress"), kept_alive=ONCE_A_RELOAD, new=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("waitress"), kept_alive=ONCE_A_RETIREE, new=ONCE_A_RETIREE)
 
     def test_waitress_draining(self):
         """waitress, draining"""

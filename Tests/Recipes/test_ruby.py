@@ -1,6 +1,6 @@
 import unittest
 
-from recipes import ONCE_A_RELOAD, RecipeTestCase
+from recipes import ONCE_A_RETIREE, RecipeTestCase
 
 
 class Ruby(RecipeTestCase):
@@ -12,7 +12,7 @@ class Ruby(RecipeTestCase):
     def test_puma_that_queues_requests(self):
         """puma that queues requests"""
         self.install("ruby", {"queue_requests false": ""})
-        self.assert_lost_at_most(self.run_recipe("puma"), kept_alive=ONCE_A_RELOAD, new=ONCE_A_RELOAD)
+        self.assert_lost_at_most(self.run_recipe("puma"), kept_alive=ONCE_A_RETIREE, new=ONCE_A_RETIREE)
 
 
 if __name__ == "__main__":
