@@ -123,6 +123,7 @@ let package = Package(
       dependencies: [
         "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostSystemd",
       ],
+      exclude: ["Fixtures"],
       swiftSettings: strict),
     // Real requests for tests, demo and benchmark; not part of any product.
     .executableTarget(
