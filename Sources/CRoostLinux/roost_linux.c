@@ -1,14 +1,12 @@
 #define _GNU_SOURCE
 #include "roost_linux.h"
+#include "roost_unix_diag.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <linux/rtnetlink.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -125,56 +123,6 @@ bool roost_peer_is_in(int fd, gid_t group) {
 
 int roost_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
 
-// sock_diag(7): the queue of the unix socket with this inode.
-static int ask_unix_queue(int netlink, ino_t inode, unsigned *ret_queued, unsigned *ret_limit) {
-  struct {
-    struct nlmsghdr header;
-    struct unix_diag_req request;
-  } question = {
-      .header = {.nlmsg_len = sizeof question, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST},
-      .request = {.sdiag_family = AF_UNIX,
-                  .udiag_states = ~0U,
-                  .udiag_ino = (unsigned)inode,
-                  .udiag_show = UDIAG_SHOW_RQLEN,
-                  .udiag_cookie = {~0U, ~0U}},
-  };
-  union {
-    struct nlmsghdr header;
-    char bytes[4096];
-  } answer;
-  if (send(netlink, &question, sizeof question, 0) < 0) return -1;
-  ssize_t length = recv(netlink, &answer, sizeof answer, 0);
-  if (length < 0) return -1;
-  if (!NLMSG_OK(&answer.header, (size_t)length) || answer.header.nlmsg_type != SOCK_DIAG_BY_FAMILY) {
-    errno = ENODATA;
-    return -1;
-  }
-  struct unix_diag_msg *message = NLMSG_DATA(&answer.header);
-  long rest = (long)answer.header.nlmsg_len - (long)NLMSG_LENGTH(sizeof *message);
-  for (struct rtattr *part = (struct rtattr *)(message + 1); RTA_OK(part, rest); part = RTA_NEXT(part, rest)) {
-    if (part->rta_type != UNIX_DIAG_RQLEN) continue;
-    struct unix_diag_rqlen queue;
-    memcpy(&queue, RTA_DATA(part), sizeof queue);
-    *ret_queued = queue.udiag_rqueue;
-    *ret_limit = queue.udiag_wqueue;
-    return 0;
-  }
-  errno = ENODATA;
-  return -1;
-}
-
-static int unix_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
-  struct stat status;
-  if (fstat(fd, &status) < 0) return -1;
-  int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-  if (netlink < 0) return -1;
-  int result = ask_unix_queue(netlink, status.st_ino, ret_queued, ret_limit);
-  int error = errno;
-  close(netlink);
-  errno = error;
-  return result;
-}
-
 int roost_dropped(int fd, unsigned *ret_dropped) {
   int family;
   socklen_t length = sizeof family;
@@ -199,7 +147,7 @@ int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
   int family;
   socklen_t length = sizeof family;
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0) return -1;
-  if (family == AF_UNIX) return unix_queue(fd, ret_queued, ret_limit);
+  if (family == AF_UNIX) return roost_unix_queue(fd, ret_queued, ret_limit);
   struct tcp_info info;
   length = sizeof info;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -1;
