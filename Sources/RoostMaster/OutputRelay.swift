@@ -11,10 +11,11 @@ final class OutputRelay {
   private let standardError: OutputSink
   private var outputs: [WorkerOutput] = []
 
-  init(loop: EventLoop) {
+  /// A relay to the master's own streams, or to others.
+  init(loop: EventLoop, standardOutput: Int32 = STDOUT_FILENO, standardError: Int32 = STDERR_FILENO) {
     self.loop = loop
-    standardOutput = OutputSink(STDOUT_FILENO, loop: loop)
-    standardError = OutputSink(STDERR_FILENO, loop: loop)
+    self.standardOutput = OutputSink(standardOutput, loop: loop)
+    self.standardError = OutputSink(standardError, loop: loop)
   }
 
   /// The pipes of a worker, as its configuration asks for them.

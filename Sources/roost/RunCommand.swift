@@ -55,7 +55,7 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  private func configuration() throws -> Configuration {
+  func configuration() throws -> Configuration {
     if service != nil, config != nil { throw ValidationError("Give a NAME or --config, not both") }
     if file == nil, command.isEmpty {
       throw ValidationError(
@@ -66,7 +66,7 @@ struct RunCommand: ParsableCommand {
     return try Options(file: file, commandLine: entries, directory: try WorkingDirectory.logical()).configuration()
   }
 
-  private var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
+  var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
 
   /// What reads the configuration on reload: this program, unless nothing but the command line was read.
   private func reader() throws -> String? {
@@ -74,7 +74,7 @@ struct RunCommand: ParsableCommand {
   }
 
   /// Swift's strings would replace what isn't UTF-8, and a worker would get another argument than was written.
-  private func checkEncoding() throws {
+  func checkEncoding() throws {
     for (index, argument) in CommandLine.arguments.enumerated() {
       guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else { continue }
       throw ValidationError("Argument \(index) isn't UTF-8: '\(argument)'")

@@ -1,0 +1,5 @@
+struct UnitExamination {
+  static let properties: [String] = ["Type"]
+  init(_ name: String, report: DoctorReport) {}
+  func run(_ given: RunCommand) throws {}
+}
