@@ -50,6 +50,7 @@ struct DoctorCommand: ParsableCommand {
     for path in [path, slowPath].compactMap(\.self) where !path.hasPrefix("/") || path.contains(where: \.isWhitespace) {
       throw ValidationError("'\(path)' is no path of a request: it begins with '/' and has no spaces")
     }
+    if unit != nil, !service.command.isEmpty { throw ValidationError("--unit and a command contradict each other") }
     if slowPath != nil, !http { throw ValidationError("--slow-path and --no-http contradict each other") }
   }
 
@@ -92,6 +93,7 @@ struct DoctorCommand: ParsableCommand {
   }
 
   private func examineUnit(_ name: String) throws -> Bool {
+    ManagedSignals.unblock()
     let report = DoctorReport(isJSON: json, names: UnitExamination.properties)
     try UnitExamination(name, report: report).run(service)
     report.end(skipped: [])

@@ -5,6 +5,8 @@ final class DoctorReport {
   private let isJSON: Bool
   /// The widest name of a check.
   private let width: Int
+  /// Whether the cursor stands behind what is being waited for.
+  private var isWaiting = false
   private(set) var findings: [Finding] = []
 
   init(isJSON: Bool, names: [String]) {
@@ -18,8 +20,17 @@ final class DoctorReport {
     if !isJSON { Terminal.write(Terminal.styled(text, .bold) + "\n") }
   }
 
+  /// Says what is being waited for, where somebody looks on.
+  func begin(_ check: Check) {
+    guard !isJSON, Terminal.isInteractive else { return }
+    isWaiting = true
+    Terminal.write(Terminal.styled("  \(check.rawValue) …", .dim))
+  }
+
   func add(_ finding: Finding) {
     findings.append(finding)
+    if isWaiting { Terminal.write("\r\u{1b}[K") }
+    isWaiting = false
     if !isJSON { Terminal.write(lines(finding).map { $0 + "\n" }.joined()) }
   }
 

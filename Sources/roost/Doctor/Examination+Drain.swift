@@ -5,6 +5,7 @@ import RoostMaster
 extension Examination {
   /// Tells the worker to stop with requests in flight, and sees it off. Whether it has exited in time.
   func checkDrain(of worker: TrialWorker, answers: Bool) throws -> Bool {
+    report.begin(.exit)
     let clients = target.map { DrainClients($0, patience: .seconds(30)) }
     let isAsked = answers && options.speaksHTTP
     if isAsked, let clients {

@@ -5,6 +5,7 @@ extension Examination {
   /// A reload in small: a worker under load, another beside it, and the first one told to stop.
   func checkHandover() throws {
     guard let target else { return }
+    report.begin(.handover)
     let first = try trial.start()
     guard try trial.waitForReadiness(of: first) else { return report.add(notReady(first)) }
     let load = Load(target, path: options.path, speaksHTTP: options.speaksHTTP, patience: Self.patience)

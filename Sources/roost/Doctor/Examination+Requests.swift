@@ -8,6 +8,7 @@ extension Examination {
   /// Whether the worker answers under a little load, and goes on accepting.
   func checkRequests(to worker: TrialWorker) throws -> Bool {
     guard let target else { return false }
+    report.begin(.requests)
     let load = Load(target, path: options.path, speaksHTTP: options.speaksHTTP, patience: Self.patience)
     for _ in 0..<2 { load.startClient(keepAlive: false, limit: Self.requests / 2) }
     _ = try trial.wait(.seconds(60)) { load.threads.areDone }
@@ -17,7 +18,7 @@ extension Examination {
     }
     load.threads.finish()
     let counts = load.counts
-    let isStuck = try !trial.wait(Self.patience) { streams[0].queue?.queued ?? 0 == 0 }
+    let isStuck = try counts.failed == 0 && !trial.wait(Self.patience) { streams[0].queue?.queued ?? 0 == 0 }
     let noun = options.speaksHTTP ? "requests" : "connections"
     if counts.failed == 0, !isStuck, worker.exit == nil {
       let verb = options.speaksHTTP ? "answered" : "accepted"

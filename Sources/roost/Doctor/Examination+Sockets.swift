@@ -2,7 +2,7 @@ import RoostConfiguration
 import RoostMaster
 
 extension Examination {
-  private static let ownSocketAdvice =
+  static let ownSocketAdvice =
     "take the sockets from descriptor 3 on: LISTEN_FDS, or {fd} in the command (docs/protocol.md); 'sh -c' needs exec"
 
   /// Whether somebody accepts on each listener; and whether the worker listens elsewhere.

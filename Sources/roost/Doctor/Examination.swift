@@ -58,6 +58,7 @@ final class Examination {
   // MARK: What it says
 
   private func checkReadiness(of worker: TrialWorker) throws -> Bool {
+    report.begin(.ready)
     if try trial.waitForReadiness(of: worker), let readiness = worker.readiness {
       report.add(Self.finding(readiness.by, after: readiness.after))
       return true
@@ -68,9 +69,11 @@ final class Examination {
       text = "\(exit) before it was ready"
       mend = "see what it wrote; run the command by itself"
     } else {
+      let own = SocketTable().places(of: worker.processes, except: worker.passedInodes)
       let lacks = worker.lacks.map { ": \($0)" } ?? ""
-      text = "not ready within \(readyTimeout.text)\(lacks)"
-      mend = Self.readinessAdvice(configuration.worker.readinessChannel)
+      let instead = own.isEmpty ? "" : ", but it listens at \(own.joined(separator: ", ")) by itself"
+      text = "not ready within \(readyTimeout.text)\(lacks)\(instead)"
+      mend = own.isEmpty ? Self.readinessAdvice(configuration.worker.readinessChannel) : Self.ownSocketAdvice
     }
     report.add(.failure(.ready, text, mend: mend, lastLines: worker.lastLines))
     return false

@@ -23,7 +23,7 @@ struct Counts {
 
 /// Requests, one after the other on each of several threads.
 final class Load: Sendable {
-  /// After so many failures it ends: what more would follow tells nothing new.
+  /// After so many failures it ends: what more would follow tells nothing new. One that timed out has taken long enough.
   private static let enough = 5
 
   let threads = ClientThreads()
@@ -42,13 +42,18 @@ final class Load: Sendable {
 
   var counts: Counts { state.withLock { $0 } }
 
+  private var hasFailedEnough: Bool {
+    let counts = counts
+    return counts.failed >= Self.enough || counts.failures[.timedOut] != nil
+  }
+
   /// Starts a client: this many requests at most, with a pause between each and the next.
   func startClient(keepAlive: Bool, limit: Int, pause: Duration = .zero, stopsWhenFailing: Bool = true) {
     threads.start { [self] in
       var connection: HTTPConnection?
       var asked = 0
       while asked < limit, !threads.isOver {
-        if stopsWhenFailing, counts.failed >= Self.enough { return }
+        if stopsWhenFailing, hasFailedEnough { return }
         if connection?.isClosedByServer == true { connection = nil }
         connection = ask(connection, keepAlive: keepAlive)
         asked += 1
