@@ -58,19 +58,24 @@ class Server:
             while self.next_request(client):
                 # Long enough for some requests to be in flight at any time.
                 time.sleep(0.01)
-                is_last = self.is_last()
                 try:
-                    client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: %s\r\n\r\nok" % (b"close" if is_last else b"keep-alive"))
+                    is_last = self.answer(client, self.is_last())
                 except OSError:
                     return
                 if is_last:
                     client.shutdown(socket.SHUT_WR)
                     return
 
+    def answer(self, client, is_last):
+        """Whether it was the last."""
+        connection = b"close" if is_last else b"keep-alive"
+        client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: %s\r\n\r\nok" % connection)
+        return is_last
+
     def next_request(self, client):
         """Whether one has come. While it drains, an idle connection is given a while for one more."""
         select.select([client, self.told], [], [])
-        if self.draining.is_set() and not select.select([client], [], [], 0.5)[0]:
+        if self.draining.is_set() and not select.select([client], [], [], 2)[0]:
             return False
         request = b""
         while not request.endswith(b"\r\n\r\n"):

@@ -125,6 +125,32 @@ class DoctorTests(RoostTestCase):
         self.assertEqual(result.returncode, 0, result)
         self.assertRegex(result.stdout, r"✓ handover +0 of \d+ connections failed")
 
+    def test_answers_in_chunks(self):
+        script = f"import sys; sys.path.insert(0, {str(CORPUS)!r})\n{CHUNKS}"
+        result = self.doctor(command=[sys.executable, "-B", "-c", script])
+        self.assertEqual(result.returncode, 0, result)
+        self.assertRegex(result.stdout, r"✓ requests +400 of 400 requests answered")
+        self.assertRegex(result.stdout, r"✓ kept alive +4 of 4")
+
+    def test_answers_that_end_with_the_connection(self):
+        script = f"import sys; sys.path.insert(0, {str(CORPUS)!r})\n{UNTIL_CLOSE}"
+        result = self.doctor(command=[sys.executable, "-B", "-c", script])
+        self.assertEqual(result.returncode, 0, result)
+        self.assertRegex(result.stdout, r"✓ requests +400 of 400 requests answered")
+        self.assertIn("not checked: in flight, kept alive\n", result.stdout)
+
+    def test_answers_that_are_errors(self):
+        script = f"import sys; sys.path.insert(0, {str(CORPUS)!r})\n{ERRORS}"
+        result = self.doctor(command=[sys.executable, "-B", "-c", script])
+        self.assertEqual(result.returncode, 1, result)
+        self.assertRegex(result.stdout, r"✗ requests +(\d) of \1 requests failed: status 503")
+
+    def test_what_a_worker_writes_is_shown_where_that_is_wanted(self):
+        command = ["sh", "-c", "echo out; echo error >&2; exit 1"]
+        self.assertEqual(self.doctor(command=command).stderr, "")
+        result = self.doctor("--output", command=command)
+        self.assertEqual(set(result.stderr.splitlines()), {"slot 0 generation 1 | out", "slot 0 generation 1 | error"})
+
     def test_what_cannot_be_run(self):
         result = self.doctor(command=["/nowhere/server"])
         self.assertEqual((result.returncode, result.stdout), (78, ""))
@@ -137,8 +163,7 @@ class DoctorTests(RoostTestCase):
     def test_an_interrupt_takes_the_worker_with_it(self):
         command = [sys.executable, "-B", "-c", f"import os\nprint(os.getpid(), file=open({str(self.folder / 'pid')!r}, 'w'))\n{DEAF}"]
         doctor = subprocess.Popen([ROOST, "doctor", "--", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.eventually(lambda: self.assertTrue((self.folder / "deaf").exists() or self.pid()))
-        pid = self.pid()
+        pid = self.eventually(self.pid)
         doctor.send_signal(signal.SIGINT)
         doctor.communicate(timeout=PATIENCE)
         self.assertEqual(doctor.returncode, 130)
@@ -146,8 +171,8 @@ class DoctorTests(RoostTestCase):
 
     def pid(self):
         path = self.folder / "pid"
-        text = path.read_text().strip() if path.exists() else ""
-        return int(text) if text else None
+        self.assertTrue(path.exists() and path.read_text().endswith("\n"))
+        return int(path.read_text())
 
 
 # Greets whoever comes, and drains.
@@ -171,6 +196,21 @@ while told not in select.select([listener, told], [], [])[0]:
         except OSError:
             pass
 """
+ANSWER = """
+from good import Server
+class Chunked(Server):
+    def answer(self, client, is_last):
+        client.sendall({answer})
+        {after}
+Chunked().run()
+"""
+CHUNKS = ANSWER.format(
+    answer="b'HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\nConnection: ' + (b'close' if is_last else b'keep-alive')"
+    " + b'\\r\\n\\r\\n3;x=y\\r\\nabc\\r\\nA\\r\\n0123456789\\r\\n0\\r\\nTrailer: x\\r\\n\\r\\n'",
+    after="return is_last")
+UNTIL_CLOSE = ANSWER.format(answer="b'HTTP/1.1 200 OK\\r\\n\\r\\nto the end'", after="return True")
+ERRORS = ANSWER.format(
+    answer="b'HTTP/1.1 503 Service Unavailable\\r\\nContent-Length: 0\\r\\n\\r\\n'", after="return is_last")
 # Never gets ready, and hears no stop signal.
 DEAF = """
 import signal

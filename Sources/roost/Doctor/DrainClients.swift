@@ -24,7 +24,7 @@ final class DrainClients: Sendable {
   }
 
   /// How long a worker may go on before its answers have to say that the connection is closed.
-  private static let grace: Duration = .milliseconds(500)
+  private static let grace: Duration = .seconds(1)
   private static let clock = ContinuousClock()
 
   let threads = ClientThreads()

@@ -60,7 +60,7 @@ final class Examination {
   private func checkReadiness(of worker: TrialWorker) throws -> Bool {
     report.begin(.ready)
     if try trial.waitForReadiness(of: worker), let readiness = worker.readiness {
-      report.add(Self.finding(readiness.by, after: readiness.after))
+      report.add(finding(readiness.by, after: readiness.after))
       return true
     }
     let text: String
@@ -86,14 +86,18 @@ final class Examination {
     }
   }
 
-  private static func finding(_ word: TrialWorker.Word, after time: Duration) -> Finding {
+  private func finding(_ word: TrialWorker.Word, after time: Duration) -> Finding {
     let after = "after \(Amount.time(milliseconds: time.wholeMilliseconds))"
     switch word {
     case .message: return .ok(.ready, "\(after), by READY=1")
     case .line: return .ok(.ready, "\(after), by a line to READY_FD")
     case .acknowledgement: return .ok(.ready, "\(after), by einhorn's acknowledgement")
     case .age: return .ok(.ready, "\(after), by being alive; it has no way to say so")
-    case .sighting: return .ok(.ready, "\(after), by being seen to accept")
+    case .sighting:
+      let advice =
+        configuration.worker.readinessChannel == .automatic
+        ? "; it sent no message within a second, and --ready accepting doesn't wait for one" : ""
+      return .ok(.ready, "\(after), by being seen to accept\(advice)")
     }
   }
 

@@ -119,7 +119,9 @@ struct UnitCommandLine {
 
   /// What follows `roost SUBCOMMAND`; nil where it is another command.
   func arguments(of subcommand: String) -> [String]? {
-    guard words.count >= 2, words[0] == "roost" || words[0].hasSuffix("/roost"), words[1] == subcommand else { return nil }
+    guard words.count >= 2, words[0] == "roost" || words[0].hasSuffix("/roost"), words[1] == subcommand else {
+      return nil
+    }
     return Array(words.dropFirst(2))
   }
 }

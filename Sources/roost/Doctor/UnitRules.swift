@@ -6,7 +6,8 @@ struct UnitRules {
   let unit: UnitProperties
   let configuration: Configuration
 
-  private var isHeard: Bool { unit["Type"].hasPrefix("notify") && unit["NotifyAccess"] != "none" }
+  /// Whether the master can ask for more time, which goes with every Type.
+  private var isHeard: Bool { unit["NotifyAccess"] != "none" }
 
   var type: Finding {
     switch unit["Type"] {
@@ -17,8 +18,7 @@ struct UnitRules {
         mend: "Type=notify, and ExecReload=roost reload --quiet \(configuration.name)")
     case let other:
       .failure(
-        "Type", "\(other): systemd doesn't learn when the workers are ready, nor that the master needs more time",
-        mend: "Type=notify")
+        "Type", "\(other): systemd doesn't learn when the workers are ready, nor whether they are", mend: "Type=notify")
     }
   }
 
@@ -38,10 +38,12 @@ struct UnitRules {
       .ok("KillMode", "control-group: a stop tells the workers too, and they drain when the master has died")
     case "control-group":
       .failure(
-        "KillMode", "control-group: a stop sends SIGTERM to workers whose stop signal is SIG\(configuration.worker.stopSignal.name)",
+        "KillMode",
+        "control-group: a stop sends SIGTERM to workers whose stop signal is SIG\(configuration.worker.stopSignal.name)",
         mend: "KillMode=mixed")
     case let other:
-      .failure("KillMode", "\(other): workers outlive a master that has died, and hold its listeners", mend: "KillMode=mixed")
+      .failure(
+        "KillMode", "\(other): workers outlive a master that has died, and hold its listeners", mend: "KillMode=mixed")
     }
   }
 
@@ -53,11 +55,12 @@ struct UnitRules {
     }
     if limit.isAtLeast(drain) { return .ok("TimeoutStopSec", "\(shown), the drain timeout is \(drain.text)") }
     if isHeard {
-      return .ok("TimeoutStopSec", "\(shown), less than the drain timeout of \(drain.text): the master asks for more time")
+      return .ok(
+        "TimeoutStopSec", "\(shown), less than the drain timeout of \(drain.text): the master asks for more time")
     }
     return .failure(
       "TimeoutStopSec", "\(shown), and workers may take \(drain.text) to drain: systemd kills them before",
-      mend: "TimeoutStopSec=\(Self.seconds(drain) + 30), or Type=notify: then the master asks for more time")
+      mend: "TimeoutStopSec=\(Self.seconds(drain) + 30), or NotifyAccess=main: then the master asks for more time")
   }
 
   var oomPolicy: Finding {
@@ -101,7 +104,9 @@ struct UnitRules {
     let own = configuration.listeners.filter { if case .systemd = $0.address { false } else { true } }
     let wanted = own.map { $0.reuseport == nil ? 1 : configuration.settings.workers }.reduce(0, +)
     let room = Int(unit["FileDescriptorStoreMax"]) ?? 0
-    if wanted == 0 { return .ok("FileDescriptorStoreMax", "\(room): systemd opens the listeners, and keeps them anyway") }
+    if wanted == 0 {
+      return .ok("FileDescriptorStoreMax", "\(room): systemd opens the listeners, and keeps them anyway")
+    }
     if room >= wanted { return .ok("FileDescriptorStoreMax", "\(room), for \(wanted) of the listeners' sockets") }
     return .warning(
       "FileDescriptorStoreMax",
