@@ -6,10 +6,12 @@ import RoostLog
 import RoostProcess
 import RoostSystemd
 
-/// Somebody wants the trial to end, by this signal.
-public struct TrialInterruption: Error {
-  /// Its number.
-  public let signal: Int32
+/// Why a trial can't go on.
+public enum TrialError: Error {
+  /// Somebody wants it to end, by this signal.
+  case interrupted(signal: Int32)
+  /// Its event loop has failed: it hears nothing any more.
+  case deaf(SystemdError)
 }
 
 /// Workers by themselves: they get what they would get from a master, and nobody restarts them, restores their backlog or
@@ -25,7 +27,7 @@ public final class Trial {
   private let acceptance: Acceptance
   private let passed: [PassedListener]
   private var sources: [Source] = []
-  private var interruption: TrialInterruption?
+  private var interruption: TrialError?
   /// Those that are no worker's: what the process had before.
   private let others: Set<pid_t>
   private var workers: [TrialWorker] = []
@@ -66,7 +68,7 @@ public final class Trial {
     for signal in [SIGHUP, SIGINT, SIGTERM, SIGQUIT] {
       sources.append(
         try loop.onSignal(signal, priority: .normal) { [unowned self] in
-          interruption = TrialInterruption(signal: signal)
+          interruption = .interrupted(signal: signal)
         })
     }
     try acceptance.watch(in: loop) { [unowned self] id in
@@ -94,7 +96,7 @@ public final class Trial {
   /// Goes on until the condition holds, or so long at most. Whether it holds.
   public func wait(
     _ limit: Duration, until condition: () -> Bool
-  ) throws(TrialInterruption) -> Bool {
+  ) throws(TrialError) -> Bool {
     let deadline = Clock.now() + limit
     while !condition() {
       if Clock.now() >= deadline { return false }
@@ -104,7 +106,7 @@ public final class Trial {
   }
 
   /// Waits until a worker is ready or has exited, or its ready timeout is over. Whether it is ready.
-  public func waitForReadiness(of worker: TrialWorker) throws(TrialInterruption) -> Bool {
+  public func waitForReadiness(of worker: TrialWorker) throws(TrialError) -> Bool {
     while Clock.now() < worker.readyDeadline, worker.exit == nil, !worker.isReadyByNow { try turn() }
     if worker.readiness == nil { worker.lacks = acceptance.lacks(worker.process.id) }
     acceptance.forget { $0 == worker.process.id }
@@ -112,18 +114,13 @@ public final class Trial {
   }
 
   /// Waits until a worker that was told to stop has exited, or its drain timeout is over. Whether it has exited.
-  public func waitForExit(of worker: TrialWorker) throws(TrialInterruption) -> Bool {
+  public func waitForExit(of worker: TrialWorker) throws(TrialError) -> Bool {
     while Clock.now() < worker.drainDeadline, worker.exit == nil { try turn() }
     return worker.exit != nil
   }
 
-  private func turn() throws(TrialInterruption) {
-    do {
-      try loop.runOnce(microseconds: Self.slice)
-    } catch {
-      // Without its loop the trial hears nothing: everything would look as if it had timed out.
-      fatalError("\(error)")
-    }
+  private func turn() throws(TrialError) {
+    do { try loop.runOnce(microseconds: Self.slice) } catch { throw .deaf(error) }
     if let interruption { throw interruption }
   }
 

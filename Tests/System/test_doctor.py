@@ -125,6 +125,13 @@ class DoctorTests(RoostTestCase):
         self.assertEqual(result.returncode, 0, result)
         self.assertRegex(result.stdout, r"✓ handover +0 of \d+ connections failed")
 
+    def test_a_worker_that_dies_under_load(self):
+        script = f"import sys; sys.path.insert(0, {str(CORPUS)!r})\n{DYING}"
+        result = self.doctor(command=[sys.executable, "-B", "-c", script])
+        self.assertEqual(result.returncode, 1, result)
+        self.assertRegex(result.stdout, r"✗ requests +exited with status 4 after \d+ requests\n +\| out of paper\n +→ ")
+        self.assertIn("\n1 failure\n", result.stdout)
+
     def test_answers_in_chunks(self):
         script = f"import sys; sys.path.insert(0, {str(CORPUS)!r})\n{CHUNKS}"
         result = self.doctor(command=[sys.executable, "-B", "-c", script])
@@ -211,6 +218,17 @@ CHUNKS = ANSWER.format(
 UNTIL_CLOSE = ANSWER.format(answer="b'HTTP/1.1 200 OK\\r\\n\\r\\nto the end'", after="return True")
 ERRORS = ANSWER.format(
     answer="b'HTTP/1.1 503 Service Unavailable\\r\\nContent-Length: 0\\r\\n\\r\\n'", after="return is_last")
+DYING = """
+import os, sys
+from good import Server
+class Dying(Server):
+    def serve(self, client):
+        if len(self.threads) == 5:
+            print("out of paper", file=sys.stderr, flush=True)
+            os._exit(4)
+        super().serve(client)
+Dying().run()
+"""
 # Never gets ready, and hears no stop signal.
 DEAF = """
 import signal

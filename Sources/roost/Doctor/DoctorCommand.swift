@@ -19,7 +19,7 @@ struct DoctorCommand: ParsableCommand {
       of its contract whether it keeps it, and how to mend what it doesn't (docs/doctor.md). Takes the options of 'roost run'. \
       Without --listen a command gets http=127.0.0.1:0, a port that the kernel chooses.
 
-      Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run.
+      Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run; 130 or 143 interrupted.
       """)
 
   @OptionGroup var service: RunCommand
@@ -62,8 +62,11 @@ struct DoctorCommand: ParsableCommand {
       try Failure.exit(problems)
     } catch let error as MasterError {
       try Failure.exit(error.description, ExitStatus.unusableConfiguration)
-    } catch let interruption as TrialInterruption {
-      throw ExitCode(128 + interruption.signal)
+    } catch let error as TrialError {
+      switch error {
+      case .interrupted(let signal): throw ExitCode(128 + signal)
+      case .deaf(let error): try Failure.exit("\(error)", ExitStatus.masterFailed)
+      }
     }
   }
 
