@@ -28,21 +28,12 @@ struct RunCommand: ParsableCommand {
       can't be had, and nothing was started.
       """)
 
-  @Argument(help: ArgumentHelp("The service of /etc/roost/NAME.toml.", valueName: "name"))
-  var service: String?
-
-  @Option(help: ArgumentHelp("Read this configuration file.", valueName: "file"))
-  var config: String?
-
-  @OptionGroup var options: ServiceOptions
-
-  @Argument(parsing: .postTerminator, help: "The worker's program and its arguments.")
-  var command: [String] = []
+  @OptionGroup var source: ServiceSource
 
   func run() throws {
     let request = PreparationRequest()
     do {
-      try checkEncoding()
+      try ServiceSource.checkEncoding()
       let read = try configuration()
       if let request { return request.answer(read) }
       try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read).execute()
@@ -55,30 +46,14 @@ struct RunCommand: ParsableCommand {
     }
   }
 
+  /// What the command line says to run.
   func configuration() throws -> Configuration {
-    if service != nil, config != nil { throw ValidationError("Give a NAME or --config, not both") }
-    if file == nil, command.isEmpty {
-      throw ValidationError(
-        "Say what to run: a NAME or --config for a configuration file, or a command after '--', as in: "
-          + "roost run --listen 8080 -- ./server --verbose")
-    }
-    let entries = options.entries + (command.isEmpty ? [] : [ServiceOptions.entry("command", command, as: "--")])
-    return try Options(file: file, commandLine: entries, directory: try WorkingDirectory.logical()).configuration()
+    try source.configuration(example: "roost run --listen 8080 -- ./server --verbose")
   }
-
-  var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
 
   /// What reads the configuration on reload: this program, unless nothing but the command line was read.
   private func reader() throws -> String? {
-    file == nil && !options.dependsOnFiles ? nil : try MasterProgram.ownPath()
-  }
-
-  /// Swift's strings would replace what isn't UTF-8, and a worker would get another argument than was written.
-  func checkEncoding() throws {
-    for (index, argument) in CommandLine.arguments.enumerated() {
-      guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else { continue }
-      throw ValidationError("Argument \(index) isn't UTF-8: '\(argument)'")
-    }
+    source.file == nil && !source.options.dependsOnFiles ? nil : try MasterProgram.ownPath()
   }
 }
 

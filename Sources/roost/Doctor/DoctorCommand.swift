@@ -22,7 +22,7 @@ struct DoctorCommand: ParsableCommand {
       Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run; 130 or 143 interrupted.
       """)
 
-  @OptionGroup var service: RunCommand
+  @OptionGroup var source: ServiceSource
 
   @Option(help: ArgumentHelp("What is requested.", valueName: "path"))
   var path = "/"
@@ -50,7 +50,7 @@ struct DoctorCommand: ParsableCommand {
     for path in [path, slowPath].compactMap(\.self) where !path.hasPrefix("/") || path.contains(where: \.isWhitespace) {
       throw ValidationError("'\(path)' is no path of a request: it begins with '/' and has no spaces")
     }
-    if unit != nil, !service.command.isEmpty { throw ValidationError("--unit and a command contradict each other") }
+    if unit != nil, !source.command.isEmpty { throw ValidationError("--unit and a command contradict each other") }
     if slowPath != nil, !http { throw ValidationError("--slow-path and --no-http contradict each other") }
   }
 
@@ -72,10 +72,10 @@ struct DoctorCommand: ParsableCommand {
 
   /// Whether something failed.
   private func examineWorker() throws -> Bool {
-    try service.checkEncoding()
-    var wanted = service
-    if service.file == nil, service.options.listen.isEmpty { wanted.options.listen = ["http=127.0.0.1:0"] }
-    var configuration = try wanted.configuration()
+    try ServiceSource.checkEncoding()
+    var wanted = source
+    if source.file == nil, source.options.listen.isEmpty { wanted.options.listen = ["http=127.0.0.1:0"] }
+    var configuration = try wanted.configuration(example: "roost doctor -- ./server --verbose")
     for index in configuration.listeners.indices {
       // Nobody has passed them: what they are called matters, and not where they are.
       guard case .systemd = configuration.listeners[index].address else { continue }
@@ -98,7 +98,7 @@ struct DoctorCommand: ParsableCommand {
   private func examineUnit(_ name: String) throws -> Bool {
     ManagedSignals.unblock()
     let report = DoctorReport(isJSON: json, names: UnitExamination.properties)
-    try UnitExamination(name, report: report).run(service)
+    try UnitExamination(name, report: report).run(source)
     report.end(skipped: [])
     return report.hasFailed
   }

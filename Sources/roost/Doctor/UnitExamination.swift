@@ -21,7 +21,7 @@ struct UnitExamination {
   }
 
   /// `given` is what the command line says of the configuration; without it the unit's own command does.
-  func run(_ given: RunCommand) throws {
+  func run(_ given: ServiceSource) throws {
     let command = UnitCommandLine(parsing: unit["ExecStart"])
     guard let run = command.arguments(of: "run") else {
       let seen = command.words.isEmpty ? "starts nothing" : command.words.joined(separator: " ")
@@ -43,8 +43,8 @@ struct UnitExamination {
     }
   }
 
-  private func configuration(_ arguments: [String], _ given: RunCommand) throws -> Configuration {
-    if given.file != nil { return try given.configuration() }
+  private func configuration(_ arguments: [String], _ given: ServiceSource) throws -> Configuration {
+    if given.file != nil { return try given.configuration(example: "") }
     do {
       return try RunCommand.parse(arguments).configuration()
     } catch let problems as Problems {
