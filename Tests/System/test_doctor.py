@@ -60,6 +60,20 @@ class DoctorTests(RoostTestCase):
         self.assertRegex(result.stdout, r"✓ handover +0 of \d{3,} requests failed")
         self.assertLess(took, 5)
 
+    def test_a_configuration_whose_sockets_systemd_would_pass(self):
+        path = self.folder / "web.toml"
+        command = json.dumps([sys.executable, "-B", str(CORPUS / "good.py")])
+        path.write_text(f'command = {command}\nlisten = ["systemd:http"]\n')
+        result = subprocess.run([ROOST, "doctor", "--config", path], capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual((result.returncode, result.stderr), (0, ""), result)
+        self.assertRegex(result.stdout, r"✓ listeners +accepts on http=127\.0\.0\.1:\d+\n")
+
+    def test_a_listener_for_datagrams_leaves_what_needs_no_connection(self):
+        result = self.doctor(
+            "--listen", "udp:127.0.0.1:0", "--ready", "none", "--ready-after", "50ms", command=["sleep", "1000"])
+        self.assertEqual(result.returncode, 0, result)
+        self.assertIn("not checked: listeners, requests, backlog, in flight, kept alive, handover\n", result.stdout)
+
     def test_a_port_of_its_own(self):
         self.assert_found(
             "own_port", {"listeners": ("failure", r"nobody accepts on http=127\.0\.0\.1:\d+, but the worker listens at 127\.0\.0\.1:\d+ by itself")},
