@@ -31,6 +31,13 @@ extension Options {
     }
   }
 
+  /// Datagrams aren't accepted, so a worker can't be seen to.
+  func checkAcceptance(_ listeners: [ListenerConfiguration], _ reader: OptionReader) {
+    let channel: WorkerConfiguration.ReadinessChannel? = reader.choice("ready")
+    guard channel == .accepting, !listeners.isEmpty, listeners.allSatisfy(\.address.isForDatagrams) else { return }
+    reader.report("ready", "\"accepting\" has a meaning only with a stream listener: datagrams aren't accepted")
+  }
+
   private func readiness(_ reader: OptionReader) -> Settings.Readiness {
     let channel: WorkerConfiguration.ReadinessChannel = reader.choice("ready") ?? .automatic
     let timeout = reader.duration("ready-timeout")
@@ -61,5 +68,14 @@ extension Options {
     if first == .zero { reader.report("restart-delay", "0s would let a failing worker be restarted without end") }
     return Backoff(
       first: first, longest: longest, forgivenAfter: reader.duration("restart-delay-reset") ?? standard.forgivenAfter)
+  }
+}
+
+extension Address {
+  fileprivate var isForDatagrams: Bool {
+    switch self {
+    case .udp: true
+    case .tcp, .unix, .systemd: false
+    }
   }
 }

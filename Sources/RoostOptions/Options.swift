@@ -63,6 +63,7 @@ public struct Options {
     var settings = settings(reader)
     let listeners = listeners(reader)
     settings.queuePerSlot = listeners.contains { $0.reuseport != nil }
+    checkAcceptance(listeners, reader)
     checkProcessors(listeners, workers: settings.workers, reader)
     let probe = probe(reader, listeners)
     settings.probeTimeout = probe?.timeout

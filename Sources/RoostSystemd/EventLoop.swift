@@ -43,6 +43,11 @@ public final class EventLoop {
     return status
   }
 
+  /// Dispatches what is ready, or waits for it so long at most, and returns after one source.
+  public func runOnce(microseconds: UInt64) throws(SystemdError) {
+    try SystemdError.check("run the event loop", sd_event_run(event, microseconds))
+  }
+
   /// Ends `run` once the current source has been handled.
   public func exit(_ status: Int32) {
     sd_event_exit(event, status)

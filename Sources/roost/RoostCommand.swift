@@ -9,6 +9,6 @@ struct RoostCommand: ParsableCommand {
     version: Version.number,
     subcommands: [
       RunCommand.self, ReloadCommand.self, StatusCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self,
-      CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self,
+      CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, DoctorCommand.self,
     ])
 }

@@ -22,27 +22,18 @@ struct RunCommand: ParsableCommand {
       (docs/configuration.md). Durations are written 500ms, 30s, 2m or 1m30s.
 
       Signals: HUP reloads; TERM and INT stop gracefully, a second one at once; QUIT stops at once; TTIN and TTOU add and \
-      remove a worker.
+      remove a worker; USR2 has the master execute its own new binary (roost upgrade); USR1 does nothing.
 
       Exit status: 0 stopped as asked; 1 the workers couldn't get ready; 64 wrong usage; 78 something that was asked for \
       can't be had, and nothing was started.
       """)
 
-  @Argument(help: ArgumentHelp("The service of /etc/roost/NAME.toml.", valueName: "name"))
-  var service: String?
-
-  @Option(help: ArgumentHelp("Read this configuration file.", valueName: "file"))
-  var config: String?
-
-  @OptionGroup var options: ServiceOptions
-
-  @Argument(parsing: .postTerminator, help: "The worker's program and its arguments.")
-  var command: [String] = []
+  @OptionGroup var source: ServiceSource
 
   func run() throws {
     let request = PreparationRequest()
     do {
-      try checkEncoding()
+      try ServiceSource.checkEncoding()
       let read = try configuration()
       if let request { return request.answer(read) }
       try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read).execute()
@@ -55,30 +46,14 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  private func configuration() throws -> Configuration {
-    if service != nil, config != nil { throw ValidationError("Give a NAME or --config, not both") }
-    if file == nil, command.isEmpty {
-      throw ValidationError(
-        "Say what to run: a NAME or --config for a configuration file, or a command after '--', as in: "
-          + "roost run --listen 8080 -- ./server --verbose")
-    }
-    let entries = options.entries + (command.isEmpty ? [] : [ServiceOptions.entry("command", command, as: "--")])
-    return try Options(file: file, commandLine: entries, directory: try WorkingDirectory.logical()).configuration()
+  /// What the command line says to run.
+  func configuration() throws -> Configuration {
+    try source.configuration(example: "roost run --listen 8080 -- ./server --verbose")
   }
-
-  private var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
 
   /// What reads the configuration on reload: this program, unless nothing but the command line was read.
   private func reader() throws -> String? {
-    file == nil && !options.dependsOnFiles ? nil : try MasterProgram.ownPath()
-  }
-
-  /// Swift's strings would replace what isn't UTF-8, and a worker would get another argument than was written.
-  private func checkEncoding() throws {
-    for (index, argument) in CommandLine.arguments.enumerated() {
-      guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else { continue }
-      throw ValidationError("Argument \(index) isn't UTF-8: '\(argument)'")
-    }
+    source.file == nil && !source.options.dependsOnFiles ? nil : try MasterProgram.ownPath()
   }
 }
 
@@ -86,8 +61,13 @@ struct RunCommand: ParsableCommand {
 enum ConfigurationPath {
   static func path(ofService name: String) -> String { "/etc/roost/\(name).toml" }
 
+  private static func isFile(_ path: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
+  }
+
   /// A path as it is; anything without a slash that is no file here names a service.
   static func path(of text: String) -> String {
-    text.contains("/") || FileManager.default.fileExists(atPath: text) ? text : path(ofService: text)
+    text.contains("/") || isFile(text) ? text : path(ofService: text)
   }
 }

@@ -6,8 +6,8 @@ ManagedSignals.block()
 StandardDescriptors.open()
 do {
   var command = try RoostCommand.parseAsRoot()
-  // Everything else is an ordinary command, which Ctrl-C ends.
-  if !(command is RunCommand) { ManagedSignals.unblock() }
+  // Everything else is an ordinary command, which Ctrl-C ends; the doctor takes its workers with it.
+  if !(command is RunCommand || command is DoctorCommand) { ManagedSignals.unblock() }
   try command.run()
 } catch {
   RoostCommand.exit(withError: error)

@@ -633,7 +633,7 @@ class Adopted(ListenersTestCase):
         port = one.getsockname()[1]
         first = self.tcp()
         service = self.start_with(["late"], [one], f"a={first}")
-        service.expect(f"systemd passed a socket named late that no --listen systemd:late takes; it is 127.0.0.1:{port}$")
+        service.expect(f"systemd passed a socket named late that no listener takes, by name or by address; it is 127.0.0.1:{port}$")
         service.serving()
         inode = self.inode(one)
         # A reload that fails after it gives it back.

@@ -161,7 +161,7 @@ class Adopted(RoostTestCase):
 
     def test_a_socket_that_nobody_takes_is_told(self):
         service = self.start_with(["http"], self.listeners(1))
-        service.expect("systemd passed a socket named http that no --listen systemd:http takes")
+        service.expect("systemd passed a socket named http that no listener takes")
 
     def test_a_socket_that_does_not_listen_is_refused(self):
         plain = socket.socket()

@@ -85,7 +85,7 @@ extension Master {
     }
     for socket in adoption.sockets {
       log.warning(
-        "systemd passed a socket named \(socket.name) that no --listen systemd:\(socket.name) takes; it is \(socket.title)"
+        "systemd passed a socket named \(socket.name) that no listener takes, by name or by address; it is \(socket.title)"
       )
     }
   }

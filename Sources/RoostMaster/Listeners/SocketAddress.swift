@@ -62,10 +62,9 @@ struct SocketAddress {
     return withPointer { Glibc.bind(number, $0, length) == 0 }
   }
 
-  func connect(_ descriptor: borrowing Descriptor) -> Bool {
-    let number = descriptor.number
-    return withPointer { Glibc.connect(number, $0, length) == 0 }
-  }
+  func connect(_ descriptor: borrowing Descriptor) -> Bool { connect(descriptor.number) }
+
+  func connect(_ number: Int32) -> Bool { withPointer { Glibc.connect(number, $0, length) == 0 } }
 
   private func withPointer<R>(_ body: (UnsafePointer<sockaddr>) -> R) -> R {
     withUnsafePointer(to: storage) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body) }

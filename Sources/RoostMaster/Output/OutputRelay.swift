@@ -14,10 +14,11 @@ final class OutputRelay {
   private let standardError: OutputSink
   private var outputs: [WorkerOutput] = []
 
-  init(loop: EventLoop, _ log: Log) {
+  /// A relay to the master's own streams, or to others.
+  init(loop: EventLoop, _ log: Log, standardOutput: Int32 = STDOUT_FILENO, standardError: Int32 = STDERR_FILENO) {
     self.loop = loop
-    standardOutput = OutputSink(STDOUT_FILENO, loop: loop, log)
-    standardError = OutputSink(STDERR_FILENO, loop: loop, log)
+    self.standardOutput = OutputSink(standardOutput, loop: loop, log)
+    self.standardError = OutputSink(standardError, loop: loop, log)
   }
 
   /// The pipes of a worker, as its configuration asks for them.

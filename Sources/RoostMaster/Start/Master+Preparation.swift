@@ -54,7 +54,8 @@ extension Master {
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
     guard !names.isEmpty else { return nil }
-    return "\(names.joined(separator: " and ")) has changed, which takes effect only when the service is restarted"
+    let have = names.count == 1 ? "has" : "have"
+    return "\(names.joined(separator: " and ")) \(have) changed, which takes effect only when the service is restarted"
   }
 
   func run(_ hook: Hook, _ generation: Generation) {

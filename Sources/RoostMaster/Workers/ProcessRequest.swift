@@ -81,10 +81,10 @@ struct ProcessRequest {
       default: "execute \(executable)"
       }
     let isExecution = result.failed_step == ROOST_SPAWN_EXECUTE
-    // The file itself was seen when the generation was prepared: what doesn't exist is what its first line names.
+    // Where the file is there, what doesn't exist is what its first line names.
     let hint =
       switch result.error {
-      case ENOENT where isExecution: "is the interpreter in its first line installed?"
+      case ENOENT where isExecution && access(executable, F_OK) == 0: "is the interpreter in its first line installed?"
       case ENOEXEC where isExecution: "a script needs a first line such as #!/bin/sh"
       case EPERM where result.failed_step == ROOST_SPAWN_LIMITS:
         "to raise a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"

@@ -1,0 +1,162 @@
+import CRoostLinux
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostLog
+import RoostProcess
+import RoostSystemd
+
+/// Why a trial can't go on.
+public enum TrialError: Error {
+  /// Somebody wants it to end, by this signal.
+  case interrupted(signal: Int32)
+  /// Its event loop has failed: it hears nothing any more.
+  case deaf(SystemdError)
+}
+
+/// Workers by themselves: they get what they would get from a master, and nobody restarts them, restores their backlog or
+/// decides for them. It belongs to a short-lived process, on whose main thread it stays.
+public final class Trial {
+  /// How long a look at what has happened waits for more.
+  private static let slice: UInt64 = 5000
+
+  let configuration: Configuration
+  let loop: EventLoop
+  private let resolver: ReleaseResolver
+  private let spawner: Spawner
+  private let acceptance: Acceptance
+  private let passed: [PassedListener]
+  private var sources: [Source] = []
+  private var interruption: TrialError?
+  /// Those that are no worker's: what the process had before.
+  private let others: Set<pid_t>
+  private var workers: [TrialWorker] = []
+
+  /// The listeners that its workers get.
+  public let listeners: [TrialListener]
+
+  /// Checks what the configuration asks for, and opens its listeners. `ManagedSignals.block` was called before. What
+  /// workers write is shown on stderr, or nowhere.
+  public init(_ configuration: Configuration, showsOutput: Bool) throws(MasterError) {
+    var configuration = configuration
+    // Both streams come here: none may mix with what is told about the worker.
+    configuration.worker.output = .prefixed
+    self.configuration = configuration
+    others = Set(ProcessTree.pids(below: getpid()))
+    resolver = try ReleaseResolver()
+    try resolver.check(configuration.worker)
+    try Acceptance.check(configuration.worker)
+    let log = Log()
+    acceptance = Acceptance(log: log)
+    var adoption = Adoption([])
+    passed = try Master.listeners(for: configuration.listeners, beside: [], &adoption)
+    listeners = passed.map { TrialListener($0.listener) }
+    let sink = showsOutput ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC)
+    guard sink >= 0, roost_become_subreaper() == 0 else { throw MasterError(cannot: "set up a trial") }
+    do {
+      let loop = try EventLoop()
+      self.loop = loop
+      spawner = Spawner(
+        service: configuration.name, relay: OutputRelay(loop: loop, log, standardOutput: sink, standardError: sink),
+        openFiles: OpenFiles())
+      try watch()
+    } catch {
+      throw MasterError("\(error)")
+    }
+  }
+
+  private func watch() throws(SystemdError) {
+    sources.append(try loop.onSignal(SIGCHLD, priority: .early) { [unowned self] in reap() })
+    for signal in [SIGHUP, SIGINT, SIGTERM, SIGQUIT] {
+      sources.append(
+        try loop.onSignal(signal, priority: .normal) { [unowned self] in
+          interruption = .interrupted(signal: signal)
+        })
+    }
+    try acceptance.watch(in: loop) { [unowned self] id in
+      workers.first { $0.process.id == id }?.isReady(by: .sighting)
+    }
+  }
+
+  /// Starts a worker, in slot 0.
+  public func start() throws(MasterError) -> TrialWorker {
+    let number = workers.count + 1
+    let id = WorkerID(number: number, slot: 0, generation: Generation(number: number))
+    let release = try resolver.resolve(configuration.worker)
+    release.listeners = passed
+    let probe = try Prober.listener(release, like: passed.map(\.configuration))
+    let all = passed + [probe].compactMap(\.self).map(PassedListener.init)
+    let worker = TrialWorker(
+      try spawner.spawn(id, release: release, listeners: all, einhornPath: nil), listeners: all.map(\.listener),
+      settings: configuration.settings)
+    workers.append(worker)
+    do { try worker.watch(in: loop) { [unowned self] in acceptance.spoke(id) } } catch { throw MasterError("\(error)") }
+    acceptance.await(worker.process, passed)
+    return worker
+  }
+
+  /// Goes on until the condition holds, or so long at most. Whether it holds.
+  public func wait(
+    _ limit: Duration, until condition: () -> Bool
+  ) throws(TrialError) -> Bool {
+    let deadline = Clock.now() + limit
+    while !condition() {
+      if Clock.now() >= deadline { return false }
+      try turn()
+    }
+    return true
+  }
+
+  /// Waits until a worker is ready or has exited, or its ready timeout is over. Whether it is ready.
+  public func waitForReadiness(of worker: TrialWorker) throws(TrialError) -> Bool {
+    while Clock.now() < worker.readyDeadline, worker.exit == nil, !worker.isReadyByNow { try turn() }
+    if worker.readiness == nil { worker.lacks = acceptance.lacks(worker.process.id) }
+    acceptance.forget { $0 == worker.process.id }
+    return worker.readiness != nil && worker.exit == nil
+  }
+
+  /// Waits until a worker that was told to stop has exited, or its drain timeout is over. Whether it has exited.
+  public func waitForExit(of worker: TrialWorker) throws(TrialError) -> Bool {
+    while Clock.now() < worker.drainDeadline, worker.exit == nil { try turn() }
+    return worker.exit != nil
+  }
+
+  private func turn() throws(TrialError) {
+    do { try loop.runOnce(microseconds: Self.slice) } catch { throw .deaf(error) }
+    if let interruption { throw interruption }
+  }
+
+  private func reap() {
+    var exit = roost_exit()
+    while roost_reap(&exit) == 1 {
+      guard let worker = workers.first(where: { $0.pid == exit.pid && $0.exit == nil }) else { continue }
+      worker.exited(ExitCause(exit))
+    }
+  }
+
+  /// The processes that workers which have exited have left behind.
+  public func leftovers() -> [pid_t] {
+    reap()
+    let running = workers.filter { $0.exit == nil }.flatMap { ProcessTree.pids(below: $0.pid) }
+    return ProcessTree.pids(below: getpid()).filter { !others.contains($0) && !running.contains($0) }
+  }
+
+  /// Kills the processes that workers have left behind.
+  public func killLeftovers() {
+    for pid in leftovers() { kill(pid, SIGKILL) }
+    waitWhileKilling { !leftovers().isEmpty }
+  }
+
+  /// Kills all that is left, however the trial went.
+  public func end() {
+    for worker in workers where worker.exit == nil { worker.kill() }
+    waitWhileKilling { workers.contains { $0.exit == nil } }
+    killLeftovers()
+  }
+
+  /// SIGKILL takes effect soon; but a process may be inside the kernel for a while.
+  private func waitWhileKilling(_ isGoingOn: () -> Bool) {
+    let deadline = Clock.now() + .seconds(5)
+    while isGoingOn(), Clock.now() < deadline { _ = try? loop.runOnce(microseconds: Self.slice) }
+  }
+}

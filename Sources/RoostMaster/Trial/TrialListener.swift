@@ -1,0 +1,85 @@
+import Glibc
+import RoostConfiguration
+
+/// Why a connection couldn't be made (errno(3)).
+public struct ConnectFailure: Error {
+  /// The error number.
+  public let number: Int32
+}
+
+/// Where clients connect to.
+public struct TrialAddress: Sendable {
+  fileprivate let address: SocketAddress
+
+  /// Connects. The socket is the caller's to close; each wait on it ends after this time.
+  public func connect(patience: Duration) throws(ConnectFailure) -> Int32 {
+    let number = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+    guard number >= 0 else { throw ConnectFailure(number: errno) }
+    let milliseconds = patience.wholeMilliseconds
+    var limit = timeval(tv_sec: milliseconds / 1000, tv_usec: milliseconds % 1000 * 1000)
+    let size = socklen_t(MemoryLayout<timeval>.size)
+    setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
+    setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+    guard address.connect(number) else {
+      defer { close(number) }
+      throw ConnectFailure(number: errno)
+    }
+    return number
+  }
+}
+
+/// A listener of a trial.
+public final class TrialListener {
+  /// What has become of a listener.
+  public enum State: Hashable, Sendable {
+    case open
+    /// Somebody has called shutdown(2).
+    case shutDown
+    /// The file of its unix socket is gone.
+    case unlinked
+    /// There is another file in its place.
+    case replaced
+  }
+
+  private let listener: Listener
+  /// The limit of its accept queue when it was opened.
+  public let initialLimit: Int?
+  /// Where it is connected to; nil of one for datagrams.
+  public let address: TrialAddress?
+
+  init(_ listener: Listener) {
+    self.listener = listener
+    address =
+      listener.isDatagram ? nil : SocketAddress.local(of: listener.descriptor).map(TrialAddress.init(address:))
+    initialLimit = listener.queue.now?.limit
+  }
+
+  /// Name and address.
+  public var title: String { listener.title }
+
+  /// How many connections wait to be accepted, and how many can; nil of one for datagrams.
+  public var queue: (queued: Int, limit: Int)? {
+    listener.sampleQueue()
+    return listener.isDatagram ? nil : listener.queue.now.map { ($0.queued, $0.limit) }
+  }
+
+  /// What has become of it. For a unix socket it takes a connection to find out, which is closed at once.
+  public var state: State {
+    if let file = listener.socketFile {
+      guard let found = SocketFile(path: file.path) else { return .unlinked }
+      if found.device != file.device || found.inode != file.inode { return .replaced }
+    }
+    guard let address else { return .open }
+    // A connection might be the last one that a faulty worker takes.
+    guard address.address.family == AF_UNIX else {
+      return listener.descriptor.get(SOL_SOCKET, SO_ACCEPTCONN) == 0 ? .shutDown : .open
+    }
+    do {
+      close(try address.connect(patience: .seconds(1)))
+      return .open
+    } catch {
+      // A full queue is a queue.
+      return error.number == ECONNREFUSED ? .shutDown : .open
+    }
+  }
+}

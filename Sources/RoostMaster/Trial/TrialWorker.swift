@@ -1,0 +1,141 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostHandoff
+import RoostProcess
+import RoostSystemd
+
+/// A worker of a trial.
+public final class TrialWorker {
+  /// How a worker's readiness was known.
+  public enum Word: Hashable, Sendable {
+    /// `READY=1`
+    case message
+    /// A line to the descriptor in `READY_FD`.
+    case line
+    /// It was seen to accept.
+    case sighting
+    /// The acknowledgement of einhorn's clients.
+    case acknowledgement
+    /// It is alive for long enough.
+    case age
+  }
+
+  let process: WorkerProcess
+  /// Also the listener of its probe: kept open for as long as it is looked at.
+  private let listeners: [Listener]
+  private let settings: Settings
+  private let started = Clock.now()
+  private var stopped: Instant?
+  private var extendedUntil = Instant(sinceOrigin: .zero)
+
+  /// Its pid, also when it has exited.
+  public var pid: pid_t { process.pid }
+  /// By what it was known to be ready, and how long after its start; nil as long as it isn't.
+  public private(set) var readiness: (by: Word, after: Duration)?
+  /// What it lacks for being ready, where that is known.
+  public internal(set) var lacks: String?
+  /// How it ended, and how long after it was told to stop, or after its start.
+  public private(set) var exit: (cause: ExitCause, after: Duration)?
+
+  init(_ process: WorkerProcess, listeners: [Listener], settings: Settings) {
+    self.process = process
+    self.listeners = listeners
+    self.settings = settings
+  }
+
+  /// The inodes of the sockets that it was given.
+  public var passedInodes: [UInt64] {
+    listeners.compactMap { SocketIdentity(of: $0.number(slot: process.id.slot))?.inode }
+  }
+
+  /// The pids of it and of its descendants.
+  public var processes: [pid_t] { exit == nil ? ProcessTree.pids(below: pid) : [] }
+
+  /// The last lines that it wrote to stderr.
+  public var lastLines: [String] {
+    process.output.finish()
+    return process.output.lastLines
+  }
+
+  /// Whether it has ended as one that was told to stop should.
+  public var hasExitedCleanly: Bool {
+    exit?.cause == .exited(status: 0)
+      || stopped != nil
+        && exit?.cause == .signalled(process.release.configuration.stopSignal.number, dumpedCore: false)
+  }
+
+  /// How it ended, for people.
+  public var exitText: String? {
+    switch exit?.cause {
+    case nil: nil
+    case .exited(let status): "exited with status \(status)"
+    case .signalled(let signal, let dumpedCore):
+      "was killed by \(signalName(signal))" + (dumpedCore ? " (core dumped)" : "")
+    }
+  }
+
+  /// Sends it the stop signal.
+  public func stop() {
+    stopped = Clock.now()
+    process.drain()
+  }
+
+  /// Kills it with its process group.
+  public func kill() {
+    process.kill()
+  }
+
+  // MARK: For the trial
+
+  var readyDeadline: Instant {
+    switch settings.readiness {
+    case .reported(let timeout): max(started + timeout, extendedUntil)
+    // Its readiness is noticed a moment after.
+    case .alive(let age): started + age + .seconds(1)
+    }
+  }
+
+  var drainDeadline: Instant { max((stopped ?? started) + settings.drainTimeout, extendedUntil) }
+
+  var isReadyByNow: Bool {
+    if case .alive(let age) = settings.readiness, Clock.now() >= started + age { isReady(by: .age) }
+    return readiness != nil
+  }
+
+  func isReady(by word: Word) {
+    if readiness == nil { readiness = (word, Clock.now() - started) }
+  }
+
+  func watch(in loop: EventLoop, _ spoke: @escaping () -> Void) throws(SystemdError) {
+    try process.notifySocket.watch(in: loop) { [unowned self] in receive(last: false, spoke) }
+    try process.readinessPipe?.watch(in: loop) { [unowned self] in
+      if process.readinessPipe?.receive() == true { isReady(by: .line) }
+    }
+    try process.einhornChannel?.stream.watch(in: loop) { [unowned self] in receiveAcknowledgement(spoke) }
+  }
+
+  private func receive(last: Bool, _ spoke: () -> Void = {}) {
+    process.notifySocket.receive(last: last, isAcceptable: process.isAcceptableSender) { message in
+      spoke()
+      if let time = message.extendTimeoutMicroseconds {
+        extendedUntil = max(extendedUntil, Clock.now() + .microseconds(min(time, 604_800_000_000)))
+      }
+      if message.isReady, process.release.configuration.readinessChannel.isByMessage { isReady(by: .message) }
+    }
+  }
+
+  private func receiveAcknowledgement(_ spoke: () -> Void) {
+    guard process.einhornChannel?.receive() == true else { return }
+    spoke()
+    if process.release.configuration.readinessChannel.isByAcknowledgement { isReady(by: .acknowledgement) }
+  }
+
+  func exited(_ cause: ExitCause) {
+    // What it said last is heard first.
+    receive(last: true)
+    process.output.finish()
+    process.state = .remains
+    exit = (cause, Clock.now() - (stopped ?? started))
+  }
+}

@@ -1,0 +1,105 @@
+import ArgumentParser
+import RoostConfiguration
+import RoostMaster
+import RoostOptions
+
+/// `roost doctor`
+struct DoctorCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "doctor",
+    abstract: "Try a worker by itself, or compare a unit with its configuration.",
+    usage: """
+      roost doctor [<options>] -- COMMAND [ARG ...]
+      roost doctor [<options>] NAME            (reads /etc/roost/NAME.toml)
+      roost doctor [<options>] --config FILE
+      roost doctor --unit UNIT
+      """,
+    discussion: """
+      Runs the worker, asks it a few hundred requests, tells it to stop, and has another take over from it. Says for each part \
+      of its contract whether it keeps it, and how to mend what it doesn't (docs/doctor.md). Takes the options of 'roost run'. \
+      Without --listen a command gets http=127.0.0.1:0, a port that the kernel chooses.
+
+      Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run; 130 or 143 interrupted.
+      """)
+
+  @OptionGroup var source: ServiceSource
+
+  @Option(help: ArgumentHelp("What is requested.", valueName: "path"))
+  var path = "/"
+
+  @Option(
+    help: ArgumentHelp(
+      "A request that takes about a second: it is in flight when the worker is told to stop.", valueName: "path"))
+  var slowPath: String?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Whether the worker speaks HTTP/1.1 on its first listener. Else it is only connected to.")
+  var http = true
+
+  @Flag(help: "Show what the worker writes.")
+  var output = false
+
+  @Option(help: ArgumentHelp("Compare this systemd unit with the configuration that it runs.", valueName: "unit"))
+  var unit: String?
+
+  @Flag(help: "Print the findings as JSON.")
+  var json = false
+
+  func validate() throws {
+    for path in [path, slowPath].compactMap(\.self) where !path.hasPrefix("/") || path.contains(where: \.isWhitespace) {
+      throw ValidationError("'\(path)' is no path of a request: it begins with '/' and has no spaces")
+    }
+    if unit != nil, !source.command.isEmpty { throw ValidationError("--unit and a command contradict each other") }
+    if slowPath != nil, !http { throw ValidationError("--slow-path and --no-http contradict each other") }
+  }
+
+  func run() throws {
+    do {
+      let hasFailed = try unit.map(examineUnit) ?? examineWorker()
+      if hasFailed { throw ExitCode(1) }
+    } catch let problems as Problems {
+      try Failure.exit(problems)
+    } catch let error as MasterError {
+      try Failure.exit(error.description, ExitStatus.unusableConfiguration)
+    } catch let error as TrialError {
+      switch error {
+      case .interrupted(let signal): throw ExitCode(128 + signal)
+      case .deaf(let error): try Failure.exit("\(error)", ExitStatus.masterFailed)
+      }
+    }
+  }
+
+  /// Whether something failed.
+  private func examineWorker() throws -> Bool {
+    try ServiceSource.checkEncoding()
+    var wanted = source
+    if source.file == nil, source.options.listen.isEmpty { wanted.options.listen = ["http=127.0.0.1:0"] }
+    var configuration = try wanted.configuration(example: "roost doctor -- ./server --verbose")
+    for index in configuration.listeners.indices {
+      // Nobody has passed them: what they are called matters, and not where they are.
+      guard case .systemd = configuration.listeners[index].address else { continue }
+      configuration.listeners[index].address = .tcp(.ipv4("127.0.0.1"), port: 0)
+    }
+    let trial = try Trial(configuration, showsOutput: output)
+    defer { trial.end() }
+    let report = DoctorReport(isJSON: json, names: Check.allCases.map(\.rawValue))
+    let listeners = trial.listeners.map(\.title).joined(separator: ", ")
+    report.headline(
+      "\(configuration.worker.command.joined(separator: " "))" + (listeners.isEmpty ? "" : ", on \(listeners)"))
+    let examination = Examination(
+      trial, configuration, options: ExaminationOptions(path: path, slowPath: slowPath, speaksHTTP: http),
+      report: report)
+    try examination.run()
+    report.end(skipped: examination.skipped)
+    return report.hasFailed
+  }
+
+  private func examineUnit(_ name: String) throws -> Bool {
+    ManagedSignals.unblock()
+    let report = DoctorReport(isJSON: json, names: UnitExamination.properties)
+    try UnitExamination(name, report: report).run(source)
+    report.end(skipped: [])
+    return report.hasFailed
+  }
+}

@@ -1,0 +1,79 @@
+import RoostJSON
+
+/// Tells findings as they come, or all together as JSON.
+final class DoctorReport {
+  private let isJSON: Bool
+  /// The widest name of a check.
+  private let width: Int
+  /// Whether the cursor stands behind what is being waited for.
+  private var isWaiting = false
+  private(set) var findings: [Finding] = []
+
+  init(isJSON: Bool, names: [String]) {
+    self.isJSON = isJSON
+    width = names.map(\.count).max() ?? 0
+  }
+
+  var hasFailed: Bool { findings.contains { $0.outcome == .failure } }
+
+  func headline(_ text: String) {
+    if !isJSON { Terminal.write(Terminal.styled(text, .bold) + "\n") }
+  }
+
+  /// Says what is being waited for, where somebody looks on.
+  func begin(_ check: Check) {
+    guard !isJSON, Terminal.isInteractive else { return }
+    isWaiting = true
+    Terminal.write(Terminal.styled("  \(check.rawValue) …", .dim))
+  }
+
+  func add(_ finding: Finding) {
+    findings.append(finding)
+    if isWaiting { Terminal.write("\r\u{1b}[K") }
+    isWaiting = false
+    if !isJSON { Terminal.write(lines(finding).map { $0 + "\n" }.joined()) }
+  }
+
+  private func lines(_ finding: Finding) -> [String] {
+    let mark: String =
+      switch finding.outcome {
+      case .ok: Terminal.styled("✓", .green)
+      case .warning: Terminal.styled("!", .yellow)
+      case .failure: Terminal.styled("✗", .red)
+      }
+    let name = finding.check + String(repeating: " ", count: max(0, width - finding.check.count))
+    let indent = String(repeating: " ", count: width + 4)
+    return ["\(mark) \(name)  \(finding.text)"]
+      + finding.lastLines.map { Terminal.styled("\(indent)| \($0)", .dim) }
+      + (finding.mend.map { ["\(indent)→ \($0)"] } ?? [])
+  }
+
+  /// Tells what follows from all that was found. `skipped` are the checks that couldn't be made.
+  func end(skipped: [Check]) {
+    let names = skipped.map(\.rawValue)
+    guard !isJSON else {
+      let found = findings.map { finding -> JSON in
+        [
+          "check": .string(finding.check), "outcome": .string(finding.outcome.rawValue), "text": .string(finding.text),
+          "mend": finding.mend.map(JSON.string) ?? .null, "lastLines": .array(finding.lastLines.map(JSON.string)),
+        ]
+      }
+      let report: JSON = ["findings": .array(found), "notChecked": .array(names.map(JSON.string))]
+      return Terminal.write(report.text + "\n")
+    }
+    if !names.isEmpty {
+      Terminal.write(Terminal.styled("  not checked: \(names.joined(separator: ", "))", .dim) + "\n")
+    }
+    Terminal.write("\n\(summary)\n")
+  }
+
+  private var summary: String {
+    let failures = findings.count { $0.outcome == .failure }
+    let warnings = findings.count { $0.outcome == .warning }
+    if failures + warnings == 0 { return "all is well" }
+    var parts: [String] = []
+    if failures > 0 { parts.append("\(failures) \(failures == 1 ? "failure" : "failures")") }
+    if warnings > 0 { parts.append("\(warnings) \(warnings == 1 ? "warning" : "warnings")") }
+    return parts.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,57 @@
+/// What the doctor looks at, in the order in which it is told.
+enum Check: String, CaseIterable {
+  case ready
+  case listeners
+  case requests
+  case backlog
+  case inFlight = "in flight"
+  case keptAlive = "kept alive"
+  case exit
+  case sockets
+  case children
+  case handover
+}
+
+/// What came of a check.
+struct Finding {
+  enum Outcome: String {
+    case ok
+    case warning
+    case failure
+  }
+
+  /// The name of the check.
+  let check: String
+  let outcome: Outcome
+  /// What was seen.
+  let text: String
+  /// How to mend it.
+  let mend: String?
+  /// What the worker wrote last, where that may tell why.
+  let lastLines: [String]
+
+  private init(_ check: String, _ outcome: Outcome, _ text: String, mend: String?, lastLines: [String] = []) {
+    self.check = check
+    self.outcome = outcome
+    self.text = text
+    self.mend = mend
+    self.lastLines = lastLines
+  }
+
+  static func ok(_ check: Check, _ text: String) -> Finding { ok(check.rawValue, text) }
+  static func ok(_ check: String, _ text: String) -> Finding { Finding(check, .ok, text, mend: nil) }
+
+  static func warning(_ check: Check, _ text: String, mend: String) -> Finding {
+    warning(check.rawValue, text, mend: mend)
+  }
+  static func warning(_ check: String, _ text: String, mend: String) -> Finding {
+    Finding(check, .warning, text, mend: mend)
+  }
+
+  static func failure(_ check: Check, _ text: String, mend: String, lastLines: [String] = []) -> Finding {
+    Finding(check.rawValue, .failure, text, mend: mend, lastLines: lastLines)
+  }
+  static func failure(_ check: String, _ text: String, mend: String) -> Finding {
+    Finding(check, .failure, text, mend: mend)
+  }
+}

@@ -1,0 +1,127 @@
+import ArgumentParser
+import Foundation
+import RoostConfiguration
+import RoostMaster
+import RoostOptions
+
+/// Compares a systemd unit with the configuration that it runs.
+struct UnitExamination {
+  /// What is looked at, in the order in which it is told.
+  static let properties = [
+    "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload",
+    "FileDescriptorStoreMax",
+  ]
+
+  private let unit: UnitProperties
+  private let report: DoctorReport
+
+  init(_ name: String, report: DoctorReport) throws {
+    unit = try UnitProperties(of: name)
+    self.report = report
+  }
+
+  /// `given` is what the command line says of the configuration; without it the unit's own command does.
+  func run(_ given: ServiceSource) throws {
+    let command = UnitCommandLine(parsing: unit["ExecStart"])
+    guard let run = command.arguments(of: "run") else {
+      let seen = command.words.isEmpty ? "starts nothing" : command.words.joined(separator: " ")
+      return report.add(
+        .failure("ExecStart", seen, mend: "run the master itself, not through a shell: ExecStart=/usr/bin/roost run …"))
+    }
+    let configuration = try configuration(run, given)
+    report.headline("\(unit.name), the service \(configuration.name)")
+    report.add(
+      unit["NeedDaemonReload"] == "yes"
+        ? .warning("ExecStart", "the unit's file has changed since systemd read it", mend: "systemctl daemon-reload")
+        : .ok("ExecStart", command.words.joined(separator: " ")))
+    let rules = UnitRules(unit: unit, configuration: configuration)
+    for finding in [
+      rules.type, rules.notifyAccess, rules.killMode, rules.timeoutStop, rules.oomPolicy, rules.execReload,
+      rules.descriptorStore,
+    ] {
+      report.add(finding)
+    }
+  }
+
+  private func configuration(_ arguments: [String], _ given: ServiceSource) throws -> Configuration {
+    if given.file != nil { return try given.configuration(example: "") }
+    do {
+      return try RunCommand.parse(arguments).configuration()
+    } catch let problems as Problems {
+      throw problems
+    } catch {
+      throw MasterError(
+        "cannot tell the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error))); name it with --config"
+      )
+    }
+  }
+}
+
+/// What systemd says of a unit (systemctl(1), `show`).
+struct UnitProperties {
+  let name: String
+  private let values: [String: String]
+
+  init(of name: String) throws(MasterError) {
+    let wanted = [
+      "Id", "LoadState", "NeedDaemonReload", "Type", "NotifyAccess", "KillMode", "TimeoutStopUSec", "OOMPolicy",
+      "ExecReload", "ExecStart", "FileDescriptorStoreMax",
+    ]
+    let text = try Self.output(["show", "--no-pager", "--property=\(wanted.joined(separator: ","))", "--", name])
+    var values: [String: String] = [:]
+    for line in text.split(separator: "\n") {
+      guard let equals = line.firstIndex(of: "=") else { continue }
+      values[String(line[..<equals])] = String(line[line.index(after: equals)...])
+    }
+    self.values = values
+    self.name = values["Id"] ?? name
+    guard values["LoadState"] == "loaded" else {
+      throw MasterError("systemd has no unit \(self.name) to compare: it is \(values["LoadState"] ?? "unknown")")
+    }
+  }
+
+  subscript(property: String) -> String { values[property] ?? "" }
+
+  private static func output(_ arguments: [String]) throws(MasterError) -> String {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = ["systemctl"] + arguments
+    let pipe = Pipe()
+    process.standardOutput = pipe
+    do {
+      try process.run()
+      let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
+      process.waitUntilExit()
+      guard process.terminationStatus == 0 else { throw MasterError("systemctl doesn't say what the unit is") }
+      return String(decoding: data, as: UTF8.self)
+    } catch let error as MasterError {
+      throw error
+    } catch {
+      throw MasterError("cannot run systemctl: \(error.localizedDescription)")
+    }
+  }
+}
+
+/// A command of a unit, as systemctl shows it: `{ path=/usr/bin/roost ; argv[]=/usr/bin/roost run … ; ignore_errors=no ; … }`
+struct UnitCommandLine {
+  /// Its words. systemctl doesn't tell which blanks belong to one.
+  let words: [String]
+
+  init(parsing text: String) {
+    guard let start = text.range(of: "argv[]="),
+      let end = text.range(of: " ; ignore_errors=", range: start.upperBound..<text.endIndex)
+    else {
+      words = []
+      return
+    }
+    words = text[start.upperBound..<end.lowerBound].split(separator: " ").map(String.init)
+  }
+
+  /// What follows `roost SUBCOMMAND`; nil where it is another command.
+  func arguments(of subcommand: String) -> [String]? {
+    guard words.count >= 2, words[0] == "roost" || words[0].hasSuffix("/roost"), words[1] == subcommand else {
+      return nil
+    }
+    return Array(words.dropFirst(2))
+  }
+}

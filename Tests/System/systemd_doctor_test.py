@@ -1,0 +1,124 @@
+"""`roost doctor --unit` under a real systemd. Runs inside Tests/with-systemd."""
+
+import json
+import subprocess
+import unittest
+
+from harness import PATIENCE
+from systemd_test import FILE, NAME, ROOST_BIN, UNITS, SystemdTestCase, systemctl
+
+PROPERTIES = ["ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload", "FileDescriptorStoreMax"]
+
+
+class Units(SystemdTestCase):
+    def doctor(self, *arguments):
+        return subprocess.run([ROOST_BIN, "doctor", *arguments], capture_output=True, text=True, timeout=PATIENCE)
+
+    def findings(self, *arguments, unit=NAME):
+        result = self.doctor("--json", "--unit", unit, *arguments)
+        self.assertEqual(result.stderr, "")
+        findings = json.loads(result.stdout)["findings"]
+        failed = any(finding["outcome"] == "failure" for finding in findings)
+        self.assertEqual(result.returncode, 1 if failed else 0, result)
+        return findings
+
+    def assert_found(self, expected, *changes, **options):
+        """Exactly this property isn't as it should be, with these changes to the shipped unit."""
+        self.install(**options)
+        if changes:
+            self.change_unit(*changes)
+        findings = [finding for finding in self.findings() if finding["outcome"] != "ok"]
+        self.assertEqual([(finding["check"], finding["outcome"]) for finding in findings], [expected[:2]], findings)
+        self.assertRegex(findings[0]["text"], expected[2])
+        self.assertTrue(findings[0]["mend"])
+
+    def test_the_shipped_unit_installed_and_running(self):
+        self.install()
+        for _ in range(2):
+            findings = self.findings()
+            self.assertEqual([finding["check"] for finding in findings], PROPERTIES)
+            self.assertEqual({finding["outcome"] for finding in findings}, {"ok"}, findings)
+            systemctl("start", NAME)
+        result = self.doctor("--unit", NAME)
+        self.assertTrue(result.stdout.startswith("roost@web.service, the service web\n✓ ExecStart "), result)
+        self.assertTrue(result.stdout.endswith("\nall is well\n"), result)
+
+    def test_a_unit_that_roost_has_made(self):
+        self.configure(drain_timeout='"5m"')
+        text = subprocess.run([ROOST_BIN, "unit", FILE], check=True, capture_output=True, text=True).stdout
+        (UNITS / "web.service").write_text(text)
+        systemctl("daemon-reload")
+        self.assertEqual({finding["outcome"] for finding in self.findings(unit="web.service")}, {"ok"})
+
+    def test_type(self):
+        self.assert_found(("Type", "failure", "^exec: "), ("Type=notify\n", "Type=exec\n"))
+
+    def test_notify_access(self):
+        self.assert_found(("NotifyAccess", "warning", "^all: "), ("NotifyAccess=main", "NotifyAccess=all"))
+
+    def test_kill_mode(self):
+        self.assert_found(("KillMode", "failure", "^process: "), ("KillMode=mixed\n", "KillMode=process\n"))
+
+    def test_kill_mode_that_sends_workers_another_signal_than_theirs(self):
+        self.assert_found(
+            ("KillMode", "failure", "SIGTERM to workers whose stop signal is SIGQUIT"), ("KillMode=mixed\n", "KillMode=control-group\n"),
+            stop_signal='"QUIT"')
+
+    def test_oom_policy(self):
+        self.assert_found(("OOMPolicy", "warning", "^stop: "), ("OOMPolicy=continue", "OOMPolicy=stop"))
+
+    def test_descriptor_store(self):
+        self.assert_found(
+            ("FileDescriptorStoreMax", "warning", "^1, for 2 of "), ("FileDescriptorStoreMax=512", "FileDescriptorStoreMax=1"),
+            listen='["8080", "8081"]')
+
+    def test_exec_reload_that_does_not_wait(self):
+        line = f"ExecReload={ROOST_BIN} reload --quiet %i"
+        self.assert_found(("ExecReload", "warning", "succeeds at once"), (line, "ExecReload=/bin/kill -HUP $MAINPID"))
+
+    def test_exec_reload_of_another_service(self):
+        line = f"ExecReload={ROOST_BIN} reload --quiet %i"
+        self.assert_found(("ExecReload", "failure", "the service is web"), (line, f"ExecReload={ROOST_BIN} reload other"))
+
+    def test_no_exec_reload(self):
+        line = f"ExecReload={ROOST_BIN} reload --quiet %i\n"
+        self.assert_found(("ExecReload", "failure", "^none"), (line, ""))
+
+    def test_a_drain_timeout_for_which_the_master_asks_for_more_time(self):
+        self.install(drain_timeout='"10m"')
+        finding = next(finding for finding in self.findings() if finding["check"] == "TimeoutStopSec")
+        self.assertEqual(finding["outcome"], "ok")
+        self.assertIn("1min 30s, less than the drain timeout of 10m", finding["text"])
+
+    def test_a_drain_timeout_that_systemd_cuts_short(self):
+        self.install(drain_timeout='"10m"')
+        # A watchdog, or an fd store, would make it NotifyAccess=main again.
+        self.change_unit(
+            ("Type=notify\n", "Type=exec\n"), ("NotifyAccess=main", "NotifyAccess=none"), ("WatchdogSec=30\n", ""),
+            ("FileDescriptorStoreMax=512\n", ""))
+        found = {finding["check"]: finding["outcome"] for finding in self.findings() if finding["outcome"] != "ok"}
+        self.assertEqual(found, {
+            "Type": "failure", "NotifyAccess": "failure", "TimeoutStopSec": "failure", "FileDescriptorStoreMax": "warning"})
+
+    def test_a_unit_that_was_changed_and_not_read_again(self):
+        self.install()
+        path = UNITS / "roost@.service"
+        systemctl("start", NAME)
+        path.write_text(path.read_text() + "# changed\n")
+        found = [finding for finding in self.findings() if finding["outcome"] != "ok"]
+        self.assertEqual([(finding["check"], finding["mend"]) for finding in found], [("ExecStart", "systemctl daemon-reload")])
+
+    def test_a_unit_without_roost(self):
+        (UNITS / "web.service").write_text("[Service]\nExecStart=/bin/sleep 1000\n")
+        systemctl("daemon-reload")
+        findings = self.findings(unit="web.service")
+        self.assertEqual([(finding["check"], finding["outcome"]) for finding in findings], [("ExecStart", "failure")])
+
+    def test_a_unit_that_is_not_there(self):
+        result = self.doctor("--unit", "nothing.service")
+        self.assertEqual((result.returncode, result.stdout), (78, ""))
+        self.assertIn("no unit nothing.service", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
