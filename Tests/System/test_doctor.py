@@ -1,7 +1,6 @@
 """`roost doctor` finds what is wrong with a worker, and nothing where nothing is."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
