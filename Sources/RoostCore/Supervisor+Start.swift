@@ -4,10 +4,11 @@ extension Supervisor {
     case .idle:
       phase = .starting(Start(began: now))
       askForTime(at: now)
-      for index in 0..<settings.workers {
+      for index in 0..<slotsAtStart {
         let worker = spawn(slot: index, generation: serving, settings, probed: true, at: now)
         slots.append(Slot(current: .worker(worker)))
       }
+      slotsAtStart = 1
     case .starting, .serving, .reloading, .stopping, .stopped:
       preconditionFailure("a service starts once")
     }

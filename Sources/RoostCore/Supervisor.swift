@@ -31,18 +31,22 @@ public struct Supervisor: Hashable, Sendable, Codable {
   var workersStarted = 0
   var extensionRenewal: Instant?
   var orders: [Effect] = []
+  /// How many slots the start begins with. Those that aren't wanted go when it is complete.
+  var slotsAtStart = 1
 
-  /// All but `orders`, which are empty whenever nothing is being handled.
+  /// All but `orders`, which are empty whenever nothing is being handled, and what only the start needs.
   private enum CodingKeys: String, CodingKey {
     case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal
   }
 
   /// A supervisor to which nothing has happened yet.
-  public init(settings: Settings) {
+  /// `slots` is how many have queues already, of a former master.
+  public init(settings: Settings, slots: Int = 1) {
     precondition((1...Settings.maximumWorkers).contains(settings.workers), "the number of workers wasn't validated")
     precondition(settings.surge >= 1 && settings.startAttempts >= 1, "the settings weren't validated")
     self.settings = settings
     desiredWorkers = settings.workers
+    slotsAtStart = min(max(settings.workers, slots), Settings.maximumWorkers)
   }
 
   /// Takes a fact, and returns what is to be done about it, in this sequence.

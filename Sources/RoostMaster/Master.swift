@@ -29,7 +29,7 @@ public final class Master {
   var counters = ServiceCounters()
   let acceptance: Acceptance
   /// Workers that have said something to a former binary, and so are awaited to say that they are ready.
-  private var spoken: Set<WorkerID> = []
+  private(set) var spoken: Set<WorkerID> = []
   let prober: Prober
   /// Where einhorn's clients acknowledge, once workers ask for it.
   var einhorn: EinhornSocket?
@@ -105,7 +105,10 @@ public final class Master {
       log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
     }
     upstream = Upstream(log: log)
-    supervisor = Supervisor(settings: configuration.settings)
+    // Somebody may wait in each socket that a former master had for a slot.
+    supervisor = Supervisor(
+      settings: configuration.settings,
+      slots: listeners.filter { $0.reuseport != nil && !$0.isDatagram }.map(\.numbers.count).max() ?? 1)
     relay = OutputRelay(loop: loop, log)
     spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles)
     // In this sequence: what is dropped may have the name of what was opened in its place.

@@ -730,6 +730,25 @@ class Stored(ListenersTestCase):
         for worker in workers:
             os.waitpid(worker, 0)
 
+    def test_slots_that_the_next_master_is_not_to_have_serve_what_waits_for_them(self):
+        listener = f"a={self.tcp()}"
+        address, wanted = listener.split("=")[1], f"{listener},reuseport=true,nonblocking=true"
+        service = self.start_stored(wanted, more="workers = 1\n").serving()
+        for slot in [1, 2]:
+            service.signal(signal.SIGTTIN)
+            service.expect(rf"\(slot {slot}, generation 1\) is ready")
+        self.store.wait_for(self.name(listener), *[self.name(listener).replace("roost/", f"roost/{slot}/") for slot in [1, 2]])
+        self.kill(service)
+        clients = [connect(address) for _ in range(30)]
+        for client in clients:
+            client.sendall(b"x")
+        service = self.start_stored(wanted, more="workers = 1\n").serving()
+        self.assertEqual([client.makefile().read() for client in clients], ["1 a\n"] * 30)
+        service.expect(r"\(slot 2, generation 1\) drained")
+        for client in clients:
+            client.close()
+        self.assertEqual(ask(address), ["1", "a"])
+
     def test_listeners_outlive_a_killed_master_with_what_is_queued(self):
         listeners = [f"a={self.tcp()}", f"b={self.unix('b.sock')}", "c=127.0.0.1:0"]
         addresses = [one.split("=")[1] for one in listeners[:2]]

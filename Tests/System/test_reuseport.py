@@ -7,6 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
+import time
+import unittest
 
 from harness import DEMO_WORKER, ROOST, Load, PATIENCE, RoostTestCase, state
 
@@ -361,3 +363,63 @@ class UnderLoad(ReuseportTestCase):
             self.assertIn("succeeded", service.verdict())
         self.eventually(lambda: self.assertEqual(self.states(service), ["ready", "ready"]))
         self.assert_nothing_lost(service, load)
+
+
+class Mixtures(ReuseportTestCase):
+    """With what else happens to slots and listeners."""
+
+    def test_a_stop_while_a_slot_is_emptied(self):
+        before = "import time\nif os.environ['ROOST_SLOT'] == '1':\n    os.write(int(os.environ['READY_FD']), b'\\n')\n    signal.pause()"
+        service, address = self.served(2, "--drain-timeout", "20s", env=dict(os.environ, BEFORE_READY=before))
+        clients = connect(address, 16)
+        self.roost(service, "scale", "1")
+        self.eventually(lambda: self.assertIn("emptying", self.roost(service, "status")))
+        self.assertEqual(service.stop(), 0)
+        for client in clients:
+            client.close()
+
+    def roll(self, ending):
+        """Rolls from the listener a to b over two slots. Returns how many connections to a were answered, of how many."""
+        file, addresses = self.folder / "web.toml", [free_address(), free_address()]
+
+        def configure(listener):
+            command = json.dumps([sys.executable, str(self.script(ending + SERVER))])
+            file.write_text(
+                f'command = {command}\nready = "pipe"\nworkers = 2\nsurge = 1\nsettle = "1s"\ndrain-timeout = "40s"\nlisten = ["{listener},reuseport=true,nonblocking=true"]\n')
+
+        configure(f"a={addresses[0]}")
+        service = self.start_bare("--config", str(file)).serving()
+        configure(f"b={addresses[1]}")
+        reloading = subprocess.Popen([ROOST, "reload", "-q", "--control-directory", service.control], stderr=subprocess.DEVNULL)
+        clients = []
+        while reloading.poll() is None:
+            try:
+                clients += connect(addresses[0])
+            except ConnectionRefusedError:
+                break  # The roll is over, and a is gone.
+            time.sleep(0.02)
+        self.assertGreater(len(clients), 20)
+        # An answer or a reset: nothing is left hanging.
+        generations = collections.Counter(answer(client)[1] for client in clients)
+        return service, addresses, reloading.wait(PATIENCE), generations
+
+    def test_a_roll_to_another_listener_loses_nobody(self):
+        _, addresses, status, generations = self.roll("")
+        self.assertEqual((status, set(generations)), (0, {1}))
+        self.assertEqual(len(slots(connect(addresses[1], 40))), 2)
+
+    def test_a_roll_that_stops_half_way_leaves_each_listener_to_those_who_have_it(self):
+        service, addresses, status, generations = self.roll(
+            "import os, sys\nif os.environ['ROOST_GENERATION'] == '2' and os.environ['ROOST_SLOT'] == '1': sys.exit(3)\n")
+        self.assertEqual((status, set(generations)), (1, {1}))
+        for address, slot in zip(addresses, [1, 0]):
+            self.assertEqual(slots(connect(address, 20)), {slot: 20})
+
+
+def free_address():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -6,12 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import unittest
 
-from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase
+from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, wait_for_exit
 from test_listeners import ECHO, connect
 from test_probe import SERVER as PROBED
 
+ACCEPTING = "import socket; listener = socket.socket(fileno=3)\nwhile True: listener.accept()[0].close()"
 SILENT = "import socket, sys, time\nlistener = socket.socket(fileno=3)\nexec(open(sys.argv[1]).read())\nwhile True:\n    client, _ = listener.accept()\n    client.close()"
 
 
@@ -90,6 +92,35 @@ class UpgradeOfSockets(RoostTestCase):
         following.rename(health)
         self.assertEqual(reloading.communicate(timeout=PATIENCE), (None, ""))
         self.assertEqual(reloading.returncode, 0)
+
+    def test_a_command_that_asks_does_not_outlive_it(self):
+        pids = self.folder / "pids"
+        service = self.start(
+            "-l", "http=127.0.0.1:0", "--probe", f"command=test $ROOST_GENERATION = 1 || {{ echo $$ >> {pids}; exec sleep 1000; }}",
+            "--probe", "timeout=60s").serving()
+        reloading = self.reloading(service)
+        for count in range(1, 4):
+            self.eventually(lambda: self.assertEqual(len(pids.read_text().split()) if pids.exists() else 0, count))
+            self.roost(service, "upgrade")
+        self.eventually(lambda: self.assertEqual(len(pids.read_text().split()), 4))
+        for pid in pids.read_text().split()[:3]:
+            wait_for_exit(int(pid))
+        service.stop()
+        reloading.communicate(timeout=PATIENCE)
+
+    def test_a_worker_that_speaks_has_to_say_that_it_is_ready_after_any_number(self):
+        script = f"systemd-notify --status=warming; exec {sys.executable} -c '{ACCEPTING}'"
+        service = self.start("-l", "127.0.0.1:0", ready="automatic", command=["sh", "-c", f"test $ROOST_GENERATION = 1 && exec {sys.executable} -c '{ACCEPTING}'; {script}"]).serving()
+        reloading = self.reloading(service)
+        self.eventually(lambda: self.assertIn("warming", self.roost(service, "status")))
+        for _ in range(3):
+            self.roost(service, "upgrade")
+        # A sighting would have counted after a second.
+        time.sleep(2.5)
+        self.assertIsNone(reloading.poll())
+        self.assertIn("candidate, starting", self.roost(service, "status"))
+        service.stop()
+        reloading.communicate(timeout=PATIENCE)
 
     def test_a_candidate_is_seen_to_accept_after_it(self):
         gate = self.folder / "gate.py"

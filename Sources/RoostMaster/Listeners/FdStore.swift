@@ -19,7 +19,7 @@ struct FdStore {
   /// Gives systemd a copy. What systemd has already it doesn't take twice.
   func keep(_ listener: Listener) {
     // What systemd has opened it keeps anyway.
-    guard isThere, !listener.isForeign else { return }
+    guard isThere, !listener.isForeign, !listener.isRetired else { return }
     let numbers = listener.numbers
     while listener.storedNames.count < numbers.count {
       let socket = listener.storedNames.count

@@ -76,6 +76,7 @@ struct Adoption {
     case .tcp, .udp, .unix: break
     }
     guard let index = try match(wanted, reserved) else { return [] }
+    if case .unix(let path) = wanted.address, !Listener.allow(wanted, path) { throw Listener.error(wanted) }
     let socket = sockets.remove(at: index)
     let descriptor = Descriptor(adopting: socket.descriptor)
     // As configured, whatever its former workers have made of it: there are none that it could surprise.
@@ -83,7 +84,6 @@ struct Adoption {
     _ = fcntl(descriptor.number, F_SETFL, wanted.isNonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
     if !socket.isDatagram { listen(descriptor.number, wanted.backlog) }
     guard case .unix(let path) = wanted.address else { return [listener(wanted, socket, descriptor, nil)] }
-    guard Listener.allow(wanted, path) else { throw Listener.error(wanted) }
     return [listener(wanted, socket, descriptor, socket.isStored ? SocketFile(path: path) : nil)]
   }
 
@@ -111,9 +111,10 @@ struct Adoption {
   }
 
   /// Has what a former master has stored, and nobody has taken, make room at its addresses.
-  func hideStored() -> Bool {
-    for socket in sockets where socket.isStored { Listener.hide(socket.descriptor) }
-    return sockets.contains(where: \.isStored)
+  func hideStored() -> [Int32] {
+    let stored = sockets.filter(\.isStored).map(\.descriptor)
+    for number in stored { Listener.hide(number) }
+    return stored
   }
 
   /// By its name in the fd store, then by its name in a .socket unit, which has to fit; then by its address.

@@ -55,6 +55,7 @@ final class Listener {
     let storedNames: [String]
     let isRetired: Bool
     let queue: AcceptQueue
+    let steered: [Range<Int>]
     /// The further sockets of a group.
     let further: [SavedDescriptor]
   }
@@ -62,7 +63,7 @@ final class Listener {
   var saved: Saved {
     Saved(
       configuration: configuration.json, socket: SavedDescriptor(descriptor), socketFile: socketFile,
-      passedName: passedName, storedNames: storedNames, isRetired: isRetired, queue: queue,
+      passedName: passedName, storedNames: storedNames, isRetired: isRetired, queue: queue, steered: steered,
       further: furtherSockets.map { SavedDescriptor($0.descriptor) })
   }
 
@@ -73,6 +74,7 @@ final class Listener {
       further: saved.further.map { SlotSocket(adopting: $0.adopt()) })
     isRetired = saved.isRetired
     queue = saved.queue
+    steered = saved.steered
   }
 
   deinit {
@@ -128,12 +130,13 @@ final class Listener {
   /// Looks at the accept queue.
   func sampleQueue() { if !isDatagram { queue.sample(numbers) } }
 
-  /// Opens what the operator asked for, beside the listeners that are open already; `isCrowded` if sockets that nobody
-  /// has taken may have the address, which were told to make room.
+  /// Opens what the operator asked for, beside the listeners that are open already, and other sockets that were told to
+  /// make room.
   static func open(
-    _ wanted: ListenerConfiguration, beside open: [Listener], isCrowded: Bool = false
+    _ wanted: ListenerConfiguration, beside open: [Listener], _ hidden: [Int32] = []
   ) throws(MasterError) -> Listener {
-    let others = Neighbours(listeners: open, makeRoom: isCrowded || open.contains(where: \.isRetired))
+    let others = Neighbours(
+      listeners: open, hidden: hidden + open.filter(\.isRetired).flatMap(\.numbers))
     return try Self.open(wanted, beside: others)
   }
 
@@ -145,7 +148,7 @@ final class Listener {
       try openGroup(SOCK_DGRAM, host, port: port, for: wanted, beside: others)
     case .tcp(let host, let port): try openTCP(host, port: port, for: wanted, beside: others)
     case .udp(let host, let port):
-      Listener(wanted, adopting: try bound(SOCK_DGRAM, host, port: port, for: wanted, beside: others))
+      try openUDP(host, port: port, for: wanted, beside: others)
     case .unix(let path): try openUnix(path, for: wanted)
     case .systemd: preconditionFailure("a socket that systemd passes isn't opened")
     }
@@ -156,6 +159,14 @@ final class Listener {
   ) throws(MasterError) -> Listener {
     let descriptor = try bound(SOCK_STREAM, host, port: port, for: wanted, beside: others)
     guard listen(descriptor.number, wanted.backlog) == 0 else { throw error(wanted, beside: others) }
+    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
+    return Listener(wanted, adopting: descriptor)
+  }
+
+  private static func openUDP(
+    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration, beside others: Neighbours
+  ) throws(MasterError) -> Listener {
+    let descriptor = try bound(SOCK_DGRAM, host, port: port, for: wanted, beside: others)
     descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
     return Listener(wanted, adopting: descriptor)
   }
@@ -191,7 +202,7 @@ final class Listener {
     _ address: SocketAddress, _ descriptor: borrowing Descriptor, beside others: Neighbours
   ) -> Bool {
     if address.bind(descriptor) { return true }
-    guard errno == EADDRINUSE, others.makeRoom else { return false }
+    guard errno == EADDRINUSE, others.makesRoom(at: address, for: descriptor) else { return false }
     descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
     return address.bind(descriptor)
   }
@@ -266,8 +277,17 @@ final class Listener {
 /// What is open where a listener is to be opened.
 struct Neighbours {
   var listeners: [Listener] = []
-  /// Whether one of them, or a socket that nobody has taken, may have the address and makes room for another.
-  var makeRoom = false
+  /// Sockets that make room for another at their address.
+  var hidden: [Int32] = []
+
+  /// Whether one of them may be why the address is taken. Anybody else's is not to be shared.
+  func makesRoom(at address: SocketAddress, for socket: borrowing Descriptor) -> Bool {
+    guard let port = address.port, let type = socket.get(SOL_SOCKET, SO_TYPE) else { return false }
+    return hidden.contains { number in
+      let copy = Descriptor(adopting: fcntl(number, F_DUPFD_CLOEXEC, 3))
+      return copy.get(SOL_SOCKET, SO_TYPE) == type && SocketAddress.local(of: copy)?.port == port
+    }
+  }
 }
 
 extension Descriptor {

@@ -29,8 +29,7 @@ extension Master {
   /// Tells a worker to drain, or what remains of its group.
   func drain(_ id: WorkerID) {
     guard let process = process(id) else { return }
-    let retired = retiredListeners(of: process)
-    guard process.state == .running, !isStopping, !retired.isEmpty else { return process.drain() }
+    guard process.state == .running, !isStopping, !leftListeners(of: process).isEmpty else { return process.drain() }
     let now = Clock.now()
     // The core counts its drain timeout from now on: the worker keeps most of it.
     let hold = min(Self.longestHold, supervisor.settings.drainTimeout / 4)
@@ -55,14 +54,19 @@ extension Master {
     if !heldDrains.isEmpty { heldDrainTimer?.set((now + Self.interval).microseconds) }
   }
 
-  private func retiredListeners(of process: WorkerProcess) -> [Listener] {
-    process.release.listeners.map(\.listener).filter(\.isRetired)
+  /// The listeners whose queue is left to this worker: those that were removed, and where each slot has a queue of its own,
+  /// those that the worker which has taken over in its slot wasn't given.
+  private func leftListeners(of process: WorkerProcess) -> [Listener] {
+    process.release.listeners.map(\.listener).filter { listener in
+      if listener.isRetired { return true }
+      guard listener.reuseport != nil, supervisor.slots.indices.contains(process.id.slot),
+        let successor = supervisor.slots[process.id.slot].worker
+      else { return false }
+      return !isGiven(successor.id.generation, listener)
+    }
   }
 
   private func hasQueue(_ process: WorkerProcess) -> Bool {
-    retiredListeners(of: process).contains { listener in
-      listener.sampleQueue()
-      return listener.queue.now?.queued ?? 0 > 0
-    }
+    leftListeners(of: process).contains { !$0.isEmpty(slot: $0.reuseport == nil ? 0 : process.id.slot) }
   }
 }

@@ -46,9 +46,9 @@ extension Master {
           added += passed[passed.count - 1]
         }
       }
-      let isCrowded = adoption.hideStored()
+      let hidden = adoption.hideStored()
       for (index, wanted) in wanted.enumerated() where passed[index].isEmpty {
-        passed[index] = [try Listener.open(wanted, beside: open + added, isCrowded: isCrowded)]
+        passed[index] = [try Listener.open(wanted, beside: open + added, hidden)]
         added += passed[index]
       }
     } catch {

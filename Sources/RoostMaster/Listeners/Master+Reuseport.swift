@@ -5,23 +5,34 @@ import RoostCore
 extension Master {
   /// Steers to the slots that serve.
   func steer() {
-    guard listeners.contains(where: { $0.reuseport != nil }) else { return }
-    for listener in listeners where listener.reuseport != nil {
-      let slots = slotsToSteer(instead: listener.steered)
+    defer { watchQueues() }
+    // A removed one lets nobody in any more.
+    for listener in listeners where listener.reuseport != nil && !listener.isRetired {
+      let slots = slotsToSteer(of: listener)
       if !listener.steer(to: slots) {
         log.error("\(MasterError(cannot: "steer \(listener.name)=\(listener.address) to the slots \(slots)"))")
       }
     }
-    watchQueues()
   }
 
-  /// The slots whose current worker is ready, and which stay. Where there is none, connections wait where they did, but
-  /// not for a slot that goes.
-  private func slotsToSteer(instead former: [Range<Int>]) -> [Range<Int>] {
+  /// The slots whose current worker is ready and has the listener, and which stay: during a roll some workers have others.
+  /// Where there is none, those whose candidate is; else connections wait where they did, but not for a slot that goes.
+  private func slotsToSteer(of listener: Listener) -> [Range<Int>] {
     let staying = supervisor.slots.indices.filter { supervisor.slots[$0].emptyBy == nil }
-    let serving = staying.filter { supervisor.slots[$0].worker?.isReady == true }
-    let chosen = serving.isEmpty ? staying.filter { slot in former.contains { $0.contains(slot) } } : serving
+    let serving = staying.filter { accepts(supervisor.slots[$0].worker, on: listener) }
+    let coming = staying.filter { accepts(supervisor.slots[$0].candidate, on: listener) }
+    let former = staying.filter { slot in listener.steered.contains { $0.contains(slot) } }
+    let chosen = serving.isEmpty ? (coming.isEmpty ? former : coming) : serving
     return Self.runs(chosen.isEmpty ? [0] : chosen)
+  }
+
+  private func accepts(_ worker: Worker?, on listener: Listener) -> Bool {
+    worker.map { $0.isReady && isGiven($0.id.generation, listener) } ?? false
+  }
+
+  /// Whether the workers of a generation have a listener.
+  func isGiven(_ generation: Generation, _ listener: Listener) -> Bool {
+    releases[generation]?.listeners.contains { $0.listener === listener } == true
   }
 
   private static func runs(_ slots: [Int]) -> [Range<Int>] {

@@ -21,7 +21,8 @@ final class QueueWatch {
   /// To be called when the slots from the first one on aren't steered to any more.
   init(first: Int, listeners: [Listener]) {
     self.first = first
-    self.listeners = listeners.filter { $0.reuseport != nil }
+    // A removed one is emptied by workers that drain later (Master+Drain.swift).
+    self.listeners = listeners.filter { $0.reuseport != nil && !$0.isRetired }
     roost_network_barrier()
     handshakes = self.listeners.map(Self.handshakes)
   }
@@ -44,7 +45,11 @@ final class QueueWatch {
   }
 
   private func firstEmpty(_ slotCount: Int) -> Int? {
-    let empty = (first..<slotCount).reversed().prefix { slot in listeners.allSatisfy { $0.isEmpty(slot: slot) } }
+    // A stop takes all slots at once.
+    guard first < slotCount else { return nil }
+    let empty = (first..<slotCount).reversed().prefix { slot in
+      listeners.allSatisfy { $0.isRetired || $0.isEmpty(slot: slot) }
+    }
     return empty.last
   }
 

@@ -32,6 +32,7 @@ extension Master {
   private func replaceMaster() {
     // A stop may have come to its end meanwhile: then there is nothing to go on with.
     guard verdict == nil else { return }
+    prober.interrupt()
     do {
       // With the state as it is now: time has passed since the proof.
       try handover.execute(givingBack: openFiles)
@@ -73,7 +74,8 @@ extension Master {
       outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
       preparation: preparation?.saved, control: control?.saved,
       metrics: metricsServer?.saved, counters: counters.json,
-      probes: prober.saved, einhorn: einhorn?.saved, spoken: acceptance.spoken,
+      probes: prober.saved, einhorn: einhorn?.saved,
+      spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
       lastEvidence: reloadWatch.lastEvidence,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
       lastReload: lastReload, lastFailure: upstream.lastFailure)

@@ -36,7 +36,7 @@ extension StateFormat {
 
   private static func listener(_ listener: JSON) -> JSON {
     listener.adding([
-      "storedNames": [], "isRetired": false, "further": [],
+      "storedNames": [], "isRetired": false, "further": [], "steered": [],
       "queue": ["peak": listener["peakQueue"] ?? 0, "droppedBeforeReload": 0, "counts": []],
     ])
     .changing("configuration") { $0.adding(["reuseport": .null]) }

@@ -78,6 +78,16 @@ final class Prober {
 
   var saved: [Saved] { subjects.map { Saved(id: $0.id, listener: $0.listener.saved) } }
 
+  /// Ends the commands that run: the new binary asks anew. If there is none, they are asked again here.
+  func interrupt() {
+    for subject in subjects where subject.command != nil {
+      subject.command?.kill()
+      subject.command = nil
+      subject.next = Clock.now()
+    }
+    arm()
+  }
+
   /// Begins to ask a worker.
   func begin(_ id: WorkerID) {
     guard let subject = subjects.first(where: { $0.id == id }) else {
