@@ -257,6 +257,7 @@ class Changes(ListenersTestCase):
             # A quarter of the drain timeout: the worker keeps the rest of it.
             after = int(service.expect(r"generation 1. drained and was killed by SIGTERM after (\d+) ms")[1])
             self.assertGreaterEqual(after, 500)
+            service.expect(f"warning closed b={other} with 1 waiting: no worker that had it has accepted them")
             with self.assertRaises(ConnectionResetError):
                 client.recv(1)
 

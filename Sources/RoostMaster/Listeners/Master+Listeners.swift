@@ -134,8 +134,16 @@ extension Master {
     for listener in listeners where !used.contains(where: { $0 === listener }) {
       listeners.removeAll { $0 === listener }
       adoption.giveBack(listener)
-      log.info("closed \(listener.title)")
+      tellClosed(listener)
     }
+  }
+
+  /// Whoever is still in its queue sees a reset, and no verdict can tell: the reload has ended long ago.
+  private func tellClosed(_ listener: Listener) {
+    listener.sampleQueue()
+    let waiting = listener.isForeign ? 0 : listener.queue.now?.queued ?? 0
+    if waiting == 0 { return log.info("closed \(listener.title)") }
+    log.warning("closed \(listener.title) with \(waiting) waiting: no worker that had it has accepted them")
   }
 
   /// What a generation that takes over wants of its listeners holds from now on.
