@@ -369,12 +369,15 @@ class Mixtures(ReuseportTestCase):
     """With what else happens to slots and listeners."""
 
     def test_a_stop_while_a_slot_is_emptied(self):
-        before = "import time\nif os.environ['ROOST_SLOT'] == '1':\n    os.write(int(os.environ['READY_FD']), b'\\n')\n    signal.pause()"
-        service, address = self.served(2, "--drain-timeout", "20s", env=dict(os.environ, BEFORE_READY=before))
+        before = "import time\nif os.environ['ROOST_SLOT'] == '1':\n    os.write(int(os.environ['READY_FD']), b'\\n')\n    while True: signal.pause()"
+        service, address = self.served(2, "--drain-timeout", "3s", env=dict(os.environ, BEFORE_READY=before))
         clients = connect(address, 16)
         self.roost(service, "scale", "1")
         self.eventually(lambda: self.assertIn("emptying", self.roost(service, "status")))
-        self.assertEqual(service.stop(), 0)
+        service.signal(signal.SIGTERM)
+        # Until then queues would be looked at many times.
+        service.expect(r"\(slot 1, generation 1\) did not drain within 3s: killing")
+        self.assertEqual(service.wait(), 0)
         for client in clients:
             client.close()
 
