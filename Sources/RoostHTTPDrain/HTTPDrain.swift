@@ -5,22 +5,13 @@
 /// the client with the next response that this was the last one, and closes an idle connection only if no request comes
 /// for a while.
 public struct HTTPDrain: Equatable, Sendable {
-  /// How long to wait for a request before a connection is closed.
-  public enum Grace: Equatable, Sendable {
-    /// It has had none yet: the first one may still be on its way through the network.
-    case firstRequest
-    /// It is idle: a client that was about to send another one gets an answer.
-    case nextRequest
-  }
-
   /// What to do.
   public enum Order: Equatable, Sendable {
     /// Nothing.
     case none
-    /// Tell this after the grace (`graceIsOver`).
-    case wait(Grace)
-    /// Close it now: nothing is on its way as far as anybody can know.
-    case close
+    /// Wait for a request that may be on its way: the first of a new connection, or one more of an idle one. Close it
+    /// after a while if it still has none (`hasNoRequest`).
+    case wait
     /// Close it for writing when the response is written, and altogether when the client has closed it.
     case closeWhenWritten
   }
@@ -111,17 +102,16 @@ public struct HTTPDrain: Equatable, Sendable {
     if isDraining { return .none }
     isDraining = true
     switch phase {
-    case .fresh: return .wait(.firstRequest)
-    case .idle: return .wait(.nextRequest)
+    case .fresh, .idle: return .wait
     case .busy, .closing: return .none
     }
   }
 
-  /// The grace that was ordered is over.
-  public func graceIsOver() -> Order {
+  /// Whether nothing is on its way, as far as anybody can know.
+  public var hasNoRequest: Bool {
     switch phase {
-    case .fresh, .idle: .close
-    case .busy, .closing: .none
+    case .fresh, .idle: true
+    case .busy, .closing: false
     }
   }
 
@@ -132,6 +122,6 @@ public struct HTTPDrain: Equatable, Sendable {
       return .none
     }
     phase = .idle
-    return isDraining ? .wait(.nextRequest) : .none
+    return isDraining ? .wait : .none
   }
 }

@@ -19,12 +19,12 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   /// The head of the last one says so.
   public typealias OutboundOut = HTTPServerResponsePart
 
-  /// While draining, a connection without a request gets this long for one more. A client that was about to send one
+  /// While draining, a connection without a request gets two seconds for one more. A client that was about to send one
   /// sees a response with `Connection: close` then, instead of a connection that was closed under its request.
-  /// A packet that is lost is sent again after a second at the latest (RFC 6298), so this is longer.
-  private static let idleGrace = TimeAmount.seconds(2)
-  /// A new connection's first request may still be on its way through the network.
-  private static let firstRequestGrace = TimeAmount.seconds(2)
+  /// A packet that is lost is sent again after a second at the latest (RFC 6298), so this is longer. In steps: a machine
+  /// that stands still, as a virtual one does that is moved, takes one step at most from clients that stood still with it.
+  private static let graceStep = TimeAmount.milliseconds(100)
+  private static let graceSteps = 20
   /// How long the client has to close its side after the last response.
   private static let lingerTimeout = TimeAmount.seconds(1)
 
@@ -72,19 +72,16 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   private func carry(out order: HTTPDrain.Order, context: ChannelHandlerContext) {
     switch order {
     case .none, .closeWhenWritten: break
-    case .close: context.close(promise: nil)
-    case .wait(let grace):
-      let channel = context.channel
-      let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
-      let time =
-        switch grace {
-        case .firstRequest: Self.firstRequestGrace
-        case .nextRequest: Self.idleGrace
-        }
-      context.eventLoop.scheduleTask(in: time) {
-        if handler.value.drain.graceIsOver() == .close { channel.close(promise: nil) }
-      }
+    case .wait: wait(steps: Self.graceSteps, on: context.channel)
     }
+  }
+
+  /// Closes the connection after so many steps, unless a request comes.
+  private func wait(steps: Int, on channel: any Channel) {
+    guard drain.hasNoRequest else { return }
+    if steps == 0 { return channel.close(promise: nil) }
+    let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
+    channel.eventLoop.scheduleTask(in: Self.graceStep) { handler.value.wait(steps: steps - 1, on: channel) }
   }
 
   /// Closes the connection for writing, and altogether when the client has closed it. A close of both sides at once may

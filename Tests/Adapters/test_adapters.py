@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 import unittest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "System"))
@@ -125,6 +126,22 @@ class Adapter:
                 self.assertTrue(get(listener.getsockname(), "/").startswith(b"HTTP/1.1 200"))
                 self.drain(worker, listener)
                 self.assertIn(b"connection: close", ask(fresh).lower())
+            self.assertEqual(worker.wait(), 0)
+
+    def test_while_draining_a_machine_that_stands_still_takes_nobodys_grace(self):
+        """As a virtual one does that is moved: clients stood still too, and ask when it goes on."""
+        listener = self.listener()
+        with listener, self.alone(listener) as worker:
+            with connect(listener.getsockname()) as fresh, connect(listener.getsockname()) as idle:
+                self.assertNotIn(b"connection: close", ask(idle).lower())
+                self.drain(worker, listener)
+                worker.process.send_signal(signal.SIGSTOP)
+                time.sleep(2.5)
+                worker.process.send_signal(signal.SIGCONT)
+                # It looks at the clock before the clients do.
+                time.sleep(0.05)
+                for client in [fresh, idle]:
+                    self.assertIn(b"connection: close", ask(client).lower())
             self.assertEqual(worker.wait(), 0)
 
     def test_a_drain_accepts_no_more(self):

@@ -3,9 +3,11 @@
 import http.client
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests/System"))
@@ -81,14 +83,17 @@ class RecipeTestCase(RoostTestCase):
             self.script(text, file.name, file.stat().st_mode & 0o777)
         self.assertEqual(found, set(changes), "a place that the recipe doesn't name")
 
-    def run_recipe(self, name, listen="http=127.0.0.1:0", target=None, header="X-Generation", leaves_processes=False):
-        """Reloads an installed recipe while clients ask all the time, each reload until its retirees are gone."""
+    def start_recipe(self, name, listen="http=127.0.0.1:0"):
         environment = {**os.environ, "PATH": f"{BUILD}/venv/bin:{BUILD}/go:{os.environ['PATH']}"}
         service = self.start_bare(
             "--config", str(self.folder / f"{name}.toml"), "--listen", listen,
             "--settle", SETTLE, "--drain-timeout", DRAIN_TIMEOUT, env=environment)
         address = service.address()
-        service.serving()
+        return service.serving(), address
+
+    def run_recipe(self, name, listen="http=127.0.0.1:0", target=None, header="X-Generation", leaves_processes=False):
+        """Reloads an installed recipe while clients ask all the time, each reload until its retirees are gone."""
+        service, address = self.start_recipe(name, listen)
         target = target or address
         workers = len(service.children())
         answered = [self.ask(target, header)]
@@ -109,6 +114,36 @@ class RecipeTestCase(RoostTestCase):
         self.assertEqual(service.log.count(" left processes behind"), RELOADS * workers if leaves_processes else 0)
         self.assertEqual(service.stop(), 0)
         return counts
+
+    def assert_nothing_lost_by_standing_still(self, name):
+        """A machine stands still while a server drains, as a virtual one does that is moved. When it goes on, the clients of
+        idle connections ask, and each is answered."""
+        service, address = self.start_recipe(name)
+        clients = [http.client.HTTPConnection(address, timeout=PATIENCE) for _ in range(20)]
+        for client in clients:
+            self.assertFalse(self.is_last(client))
+        retirees = service.children()
+        self.assertRegex(service.reload(), "^succeeded")
+        # It drains, and has looked at the clock.
+        time.sleep(0.1)
+        for pid in retirees:
+            os.kill(pid, signal.SIGSTOP)
+        time.sleep(1)
+        for pid in retirees:
+            os.kill(pid, signal.SIGCONT)
+        # It looks at the clock before the clients do.
+        time.sleep(0.02)
+        for client in clients:
+            self.assertTrue(self.is_last(client))
+        service.log.expect_count(r"generation 1\) drained and ", len(retirees))
+        self.assertEqual(service.stop(), 0)
+
+    def is_last(self, client):
+        """Asks on a kept-alive connection. Whether the answer says that the connection ends."""
+        client.request("GET", "/")
+        response = client.getresponse()
+        self.assertEqual((response.status, response.read()[:5]), (200, b"hello"))
+        return response.will_close
 
     def ask(self, address, header):
         """What a header of an answer says."""

@@ -19,6 +19,9 @@ class Go(RecipeTestCase):
         """Go net/http, draining"""
         self.assert_nothing_lost(self.run_recipe("draining"))
 
+    def test_net_http_draining_stands_still(self):
+        self.assert_nothing_lost_by_standing_still("draining")
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -16,6 +16,9 @@ class Node(RecipeTestCase):
         """Node http, draining"""
         self.assert_nothing_lost(self.run_recipe("draining"))
 
+    def test_http_draining_stands_still(self):
+        self.assert_nothing_lost_by_standing_still("draining")
+
 
 if __name__ == "__main__":
     unittest.main()

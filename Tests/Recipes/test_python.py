@@ -16,6 +16,9 @@ class Python(RecipeTestCase):
         """uvicorn, draining"""
         self.assert_nothing_lost(self.run_recipe("uvicorn_draining"))
 
+    def test_uvicorn_draining_stands_still(self):
+        self.assert_nothing_lost_by_standing_still("uvicorn_draining")
+
     def test_gunicorn_sync(self):
         """gunicorn, sync"""
         self.assert_nothing_lost(self.run_recipe("gunicorn_sync"))
@@ -32,6 +35,9 @@ class Python(RecipeTestCase):
         """hypercorn, draining"""
         self.assert_nothing_lost(self.run_recipe("hypercorn_draining"))
 
+    def test_hypercorn_draining_stands_still(self):
+        self.assert_nothing_lost_by_standing_still("hypercorn_draining")
+
     def test_granian(self):
         """granian"""
         self.assert_lost_at_most(self.run_recipe("granian"), kept_alive=ONCE_A_RETIREE, new=ONCE_A_RETIREE)
@@ -44,9 +50,15 @@ class Python(RecipeTestCase):
         """waitress, draining"""
         self.assert_nothing_lost(self.run_recipe("waitress_draining"))
 
+    def test_waitress_draining_stands_still(self):
+        self.assert_nothing_lost_by_standing_still("waitress_draining")
+
     def test_asyncio(self):
         """asyncio alone"""
         self.assert_nothing_lost(self.run_recipe("plain"))
+
+    def test_asyncio_stands_still(self):
+        self.assert_nothing_lost_by_standing_still("plain")
 
 
 if __name__ == "__main__":

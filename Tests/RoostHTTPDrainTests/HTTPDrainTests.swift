@@ -47,15 +47,15 @@ struct HTTPDrainTests {
     #expect(drain.requestEnded() == .none)
     #expect(drain.responseBegan(saysClose: false) == true)
     #expect(drain.responseEnded() == .closeWhenWritten)
-    #expect(drain.graceIsOver() == .none)
+    #expect(!drain.hasNoRequest)
   }
 
   @Test("An idle connection may send one more request")
   func oneMore() {
     var drain = used()
-    #expect(drain.drainRequested() == .wait(.nextRequest))
+    #expect(drain.drainRequested() == .wait)
     drain.requestBegan(keepsAlive: true)
-    #expect(drain.graceIsOver() == .none)
+    #expect(!drain.hasNoRequest)
     #expect(drain.requestEnded() == .none)
     #expect(drain.responseBegan(saysClose: false) == true)
     #expect(drain.responseEnded() == .closeWhenWritten)
@@ -64,16 +64,16 @@ struct HTTPDrainTests {
   @Test("An idle connection that sends nothing is closed")
   func idle() {
     var drain = used()
-    #expect(drain.drainRequested() == .wait(.nextRequest))
-    #expect(drain.graceIsOver() == .close)
+    #expect(drain.drainRequested() == .wait)
+    #expect(drain.hasNoRequest)
   }
 
   @Test("The first request of a new connection is waited for")
   func fresh() {
     var drain = HTTPDrain()
-    #expect(drain.drainRequested() == .wait(.firstRequest))
+    #expect(drain.drainRequested() == .wait)
     drain.requestBegan(keepsAlive: true)
-    #expect(drain.graceIsOver() == .none)
+    #expect(!drain.hasNoRequest)
     #expect(drain.responseBegan(saysClose: false) == true)
   }
 
@@ -84,8 +84,8 @@ struct HTTPDrainTests {
     #expect(drain.requestEnded() == .none)
     #expect(drain.responseBegan(saysClose: false) == false)
     #expect(drain.drainRequested() == .none)
-    #expect(drain.responseEnded() == .wait(.nextRequest))
-    #expect(drain.graceIsOver() == .close)
+    #expect(drain.responseEnded() == .wait)
+    #expect(drain.hasNoRequest)
   }
 
   @Test("Of pipelined requests the last one gets the last response")
@@ -109,14 +109,14 @@ struct HTTPDrainTests {
     #expect(drain.responseBegan(saysClose: false) == false)
     #expect(drain.responseEnded() == .none)
     #expect(drain.drainRequested() == .none)
-    #expect(drain.graceIsOver() == .none)
-    #expect(drain.requestEnded() == .wait(.nextRequest))
+    #expect(!drain.hasNoRequest)
+    #expect(drain.requestEnded() == .wait)
   }
 
   @Test("A drain that is asked for twice is one")
   func twice() {
     var drain = used()
-    #expect(drain.drainRequested() == .wait(.nextRequest))
+    #expect(drain.drainRequested() == .wait)
     #expect(drain.drainRequested() == .none)
   }
 
@@ -141,7 +141,7 @@ struct HTTPDrainTests {
       explored += 1
       if draining, open == 0, !receiving {
         // Nothing is on its way: the grace that was ordered closes it.
-        #expect(drain.graceIsOver() == .close)
+        #expect(drain.hasNoRequest)
       }
       guard depth > 0 else { return }
       for fact in Fact.allCases {
@@ -154,7 +154,7 @@ struct HTTPDrainTests {
         case .requestEnd:
           if !receiving { continue }
           let order = drain.requestEnded()
-          #expect(order == (draining && open == 0 ? .wait(.nextRequest) : .none))
+          #expect(order == (draining && open == 0 ? .wait : .none))
           explore(drain, open, false, writing, draining, depth - 1)
         case .response:
           if open == 0 || writing { continue }
@@ -169,14 +169,14 @@ struct HTTPDrainTests {
         case .responseEnd:
           if !writing { continue }
           let order = drain.responseEnded()
-          #expect(order == (draining && open == 1 && !receiving ? .wait(.nextRequest) : .none))
+          #expect(order == (draining && open == 1 && !receiving ? .wait : .none))
           explore(drain, open - 1, receiving, false, draining, depth - 1)
         case .drain:
           if draining { continue }
           _ = drain.drainRequested()
           explore(drain, open, receiving, writing, true, depth - 1)
         case .grace:
-          if open > 0 || receiving { #expect(drain.graceIsOver() == .none) }
+          if open > 0 || receiving { #expect(!drain.hasNoRequest) }
         }
       }
     }

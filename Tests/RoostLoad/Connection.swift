@@ -31,7 +31,8 @@ final class Connection {
   func get(_ path: String, keepAlive: Bool) throws(Failure) -> Response {
     let connection = keepAlive ? "keep-alive" : "close"
     let request = Array("GET \(path) HTTP/1.1\r\nHost: roost\r\nConnection: \(connection)\r\n\r\n".utf8)
-    guard send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count else {
+    let sent = uninterrupted { send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) }
+    guard sent == request.count else {
       throw Failure("send: \(errorName())")
     }
     let head = try readHead()
@@ -75,7 +76,7 @@ final class Connection {
 
   private func readMore(_ what: String) throws(Failure) {
     var part = [UInt8](repeating: 0, count: 8192)
-    let count = recv(descriptor, &part, part.count, 0)
+    let count = uninterrupted { recv(descriptor, &part, part.count, 0) }
     if count == 0 { throw Failure("closed before \(what)") }
     if count < 0 { throw Failure("waiting for \(what): \(errorName())") }
     buffer += part[..<count]

@@ -51,8 +51,11 @@ struct Target: Sendable {
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
+    // Again on a TCP socket that is connecting, Linux goes on to wait for it.
     let result = withUnsafePointer(to: storage) {
-      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { Glibc.connect(descriptor, $0, length) }
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        uninterrupted { Glibc.connect(descriptor, address, length) }
+      }
     }
     guard result == 0 else {
       let failure = Failure("connect: \(errorName())")
@@ -69,6 +72,14 @@ struct Failure: Error {
 
   init(_ reason: String) {
     self.reason = reason
+  }
+}
+
+/// Calls again after an interruption: SIGCONT is one for calls with a timeout, even without a handler (signal(7)).
+func uninterrupted<R: SignedInteger>(_ call: () -> R) -> R {
+  while true {
+    let result = call()
+    if result != -1 || errno != EINTR { return result }
   }
 }
 

@@ -12,14 +12,16 @@ from waitress.task import WSGITask
 
 from wsgi import app
 
-# How long a connection that says nothing is waited for.
-GRACE = 0.5
-deadline = None
+# How long a connection that says nothing is waited for: steps of this many seconds. A machine that stands still, as a virtual
+# one does that is moved, takes one step at most from clients that stood still with it.
+STEP = 0.05
+GRACE_STEPS = 10
+is_draining = False
 
 
 class Task(WSGITask):
     def build_response_header(self):
-        if deadline is not None:
+        if is_draining:
             # Answers as if the client had asked for the connection's end.
             self.request.headers["CONNECTION"] = "close"
         return super().build_response_header()
@@ -30,9 +32,9 @@ class Channel(HTTPChannel):
 
 
 def stop(*_):
-    global deadline
+    global is_draining
     server.accepting = False
-    deadline = time.monotonic() + GRACE
+    is_draining = True
 
 
 def is_idle(channel):
@@ -43,10 +45,12 @@ sockets = {}
 server = create_server(app, map=sockets, sockets=[socket.socket(fileno=int(sys.argv[1]))], threads=4)
 server.channel_class = Channel
 signal.signal(signal.SIGTERM, stop)
-while True:
-    wasyncore.loop(timeout=0.05, use_poll=True, map=sockets, count=1)
-    channels = list(server.active_channels.values())
-    if deadline is not None and not channels:
-        break
-    if deadline is not None and time.monotonic() > deadline and all(map(is_idle, channels)):
+steps = 0
+step_began = time.monotonic()
+while not is_draining or server.active_channels:
+    wasyncore.loop(timeout=STEP, use_poll=True, map=sockets, count=1)
+    if time.monotonic() - step_began >= STEP:
+        steps = steps + 1 if is_draining else 0
+        step_began = time.monotonic()
+    if steps >= GRACE_STEPS and all(map(is_idle, list(server.active_channels.values()))):
         break
