@@ -21,6 +21,7 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
   case scaled = "scaled"
   case queueNotEmpty = "queue-not-empty"
   case scaleRefused = "scale-refused"
+  case stalled
   case stopRequested = "stop-requested"
   case stopAtOnceRequested = "stop-at-once-requested"
   case upgradeBegan = "upgrade-began"
@@ -50,6 +51,7 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
     case .scaled: "23cc390c935440e38e1f39485d23d1f3"
     case .queueNotEmpty: "109100db774b4517a04c9a1e94064573"
     case .scaleRefused: "4d1dd7de07c1437b95d0c57b811008b7"
+    case .stalled: "a21d27ec558248a09205c0561fb5a163"
     case .stopRequested: "06f3179fec434ae0a6e144cf0b4152c8"
     case .stopAtOnceRequested: "c78165de8458420c88ba29b1f8223c08"
     case .upgradeBegan: "8c1f6ae0d2b34e0f9a5d4c7b6e21f390"

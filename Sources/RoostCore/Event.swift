@@ -41,6 +41,8 @@ public enum Event: Hashable, Sendable {
 
   /// `Supervisor.nextDeadline` has come.
   case timePassed
+  /// It came long ago, and nothing ran since: it was missed by this much. `timePassed` follows.
+  case stalled(Duration)
 }
 
 /// Who asks for a reload or a stop.

@@ -44,6 +44,9 @@ public enum Notice: Hashable, Sendable {
   /// The number of workers can't go below one, or above the most.
   case scaleRefused(at: Int)
 
+  /// Nothing ran for a while: a deadline was missed by so much.
+  case stalled(Duration)
+
   /// A graceful stop was asked for.
   case stopRequested(by: Requester)
   /// A stop without waiting for drains was asked for.

@@ -31,7 +31,7 @@ public struct RunningHook: Hashable, Sendable, Codable {
   /// When it began.
   public let began: Instant
   /// When it is killed.
-  public let deadline: Instant
+  public internal(set) var deadline: Instant
 }
 
 /// A running reload.

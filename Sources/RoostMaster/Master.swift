@@ -63,6 +63,8 @@ public final class Master {
   var verdict: Verdict?
   private var sources: [Source] = []
   private var timer: Timer?
+  /// A deadline that is missed by so much was missed because nothing ran.
+  private static let stall = Duration.seconds(1)
   /// Looks at the queues of slots that go, while any do.
   var queueWatch: QueueWatch?
   var queueTimer: Timer?
@@ -290,7 +292,7 @@ public final class Master {
     try watch(SIGUSR2, .normal) { $0.upgradeRequested(by: "SIGUSR2") }
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
-      handle(.timePassed)
+      timePassed()
     }
     heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
       heldDrainTimer?.wentOff()
@@ -311,6 +313,15 @@ public final class Master {
     _ signal: Int32, _ priority: EventLoop.Priority, _ handler: @escaping (Master) -> Void
   ) throws(SystemdError) {
     sources.append(try loop.onSignal(signal, priority: priority) { [unowned self] in handler(self) })
+  }
+
+  /// A deadline has come, or went by while nothing ran. Busy machines are late too, but not by that much.
+  private func timePassed() {
+    if let deadline = supervisor.nextDeadline {
+      let missed = Clock.now() - deadline
+      if missed >= Self.stall { handle(.stalled(missed)) }
+    }
+    handle(.timePassed)
   }
 
   /// Tells the supervisor what has happened, and does what it orders. An order may make more happen, which comes next.

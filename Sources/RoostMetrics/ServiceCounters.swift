@@ -78,7 +78,7 @@ public struct ServiceCounters: Hashable, Sendable {
       reloadsFailed[Cause(failure), default: 0] += 1
       lastReload = Reload(succeeded: false, ended: now, microseconds: after.microseconds)
     case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .hookBegan,
-      .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stopRequested,
+      .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stalled, .stopRequested,
       .stopAtOnceRequested:
       break
     }

@@ -57,7 +57,7 @@ final class LiveProgress: ProgressView {
       began = time
       rows = [:]
       order = []
-    case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty:
+    case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .stalled:
       headline = event.string("message") ?? headline
     case .tookOver:
       headline = event.string("message") ?? headline

@@ -78,7 +78,7 @@ struct World: Hashable {
     if supervisor.settings.queuePerSlot, supervisor.slots.count > 1 {
       choices += [.queuesEmpty(from: 1), .queuesEmpty(from: supervisor.slots.count - 1)]
     }
-    if supervisor.nextDeadline != nil { choices.append(.timePassed) }
+    if supervisor.nextDeadline != nil { choices += [.timePassed, .stalled(.seconds(2))] }
     return choices
   }
 
@@ -98,7 +98,10 @@ struct World: Hashable {
   /// Lets one of the choices happen.
   mutating func tell(_ event: Event) {
     let before = supervisor
-    if event == .timePassed, let deadline = supervisor.nextDeadline { now = max(now, deadline) }
+    if let deadline = supervisor.nextDeadline {
+      if event == .timePassed { now = max(now, deadline) }
+      if case .stalled(let missed) = event { now = max(now, deadline + missed) }
+    }
     happen(event)
     for effect in supervisor.handle(event, at: now) { carryOut(effect, event, before) }
     checkRules(event)
@@ -135,7 +138,7 @@ struct World: Hashable {
     case .workersRequested, .queuesEmpty, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested,
       .scaleRequested,
       .workerAskedForTime,
-      .timePassed:
+      .timePassed, .stalled:
       break
     }
   }

@@ -37,7 +37,7 @@ struct NoticeText {
         .remainsStopped, id, .warning,
         "\(name(id)) left processes behind, which were sent \(signal(id)) and have \(timeout.text)")
     case .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
-      .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stopRequested,
+      .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stalled, .stopRequested,
       .stopAtOnceRequested:
       eventOfService(notice)
     }
@@ -74,6 +74,11 @@ struct NoticeText {
         "\(hook.rawValue) failed: \(reason); generation \(generation.number) goes on serving")
     case .scaled(let from, let to, let latched):
       told(.scaled, nil, "scaling from \(count(from)) to \(to)\(waiting(latched))")
+    case .stalled(let missed):
+      told(
+        .stalled, nil, .warning,
+        "nothing ran for \(missed.text) or longer, as when a machine is suspended or moved: deadlines are put off"
+      )
     case .queueNotEmpty(let slot, let timeout):
       told(
         .queueNotEmpty, nil, .warning,

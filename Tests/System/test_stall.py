@@ -1,0 +1,70 @@
+"""A machine that stands still, as a virtual one does that is moved or saved: nobody took too long who wasn't run."""
+
+import os
+import signal
+import sys
+import time
+import unittest
+
+from harness import RoostTestCase
+
+# Takes a second to get ready and a second to drain: of its own time, which doesn't go on while it is stopped.
+SLOW = """
+import os, signal, time
+def work():
+    for _ in range(20):
+        time.sleep(0.05)
+def drain(*_):
+    work()
+    os._exit(0)
+signal.signal(signal.SIGTERM, drain)
+work()
+os.write(int(os.environ["READY_FD"]), b"\\n")
+while True:
+    signal.pause()
+"""
+
+
+class Stall(RoostTestCase):
+    def setUp(self):
+        super().setUp()
+        self.service = self.start(
+            "--ready-timeout", "3s", "--drain-timeout", "3s", command=[sys.executable, "-c", SLOW])
+        self.service.serving()
+
+    def stand_still(self, *pids, seconds=5):
+        """Nothing of the service runs for a while."""
+        for number in signal.SIGSTOP, signal.SIGCONT:
+            # The workers first: they were late anyway if the master had its way before them.
+            for pid in [*pids, self.service.pid]:
+                os.kill(pid, number)
+            if number == signal.SIGSTOP:
+                time.sleep(seconds)
+
+    def test_a_drain_goes_on(self):
+        retiree = self.service.worker()
+        self.assertIn("succeeded", self.service.reload())
+        self.stand_still(retiree)
+        self.service.expect(r" warning nothing ran for [1-4]s\d+ms or longer, as when a machine .*: deadlines are put off")
+        self.service.expect(rf"worker {retiree} .* drained and exited with status 0")
+        self.assertEqual(self.service.stop(), 0)
+
+    def test_a_candidate_still_gets_ready(self):
+        self.service.signal(signal.SIGHUP)
+        self.service.expect(r"worker \d+ \(slot 0, generation 2\) started")
+        self.stand_still(self.service.worker())
+        self.assertIn("succeeded", self.service.verdict())
+        self.assertEqual(self.service.stop(), 0)
+
+    def test_who_hangs_is_given_up_afterwards(self):
+        hanging = self.service.worker()
+        os.kill(hanging, signal.SIGSTOP)
+        self.assertIn("succeeded", self.service.reload())
+        self.stand_still()
+        self.service.expect("nothing ran for")
+        self.service.expect(rf"worker {hanging} .* did not drain within .*: killing its process group")
+        self.assertEqual(self.service.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
