@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -119,8 +120,11 @@ class Upgrade(UpgradeTestCase):
         self.upgrade(service)
         service.signal(signal.SIGHUP)
         self.eventually(lambda: self.assertEqual(self.status(service)["phase"], "serving"))
-        requested = max(index for index, line in enumerate(service.log.lines) if "reload requested by SIGHUP" in line)
-        self.assertTrue(any("reload to generation" in line and "began" in line for line in service.log.lines[requested:]))
+        self.eventually(lambda: self.assertTrue(self.has_begun_since_the_last_request(service.log.lines)))
+
+    def has_begun_since_the_last_request(self, lines):
+        requested = max(index for index, line in enumerate(lines) if "reload requested by SIGHUP" in line)
+        return any(re.search(r"reload to generation \d+ began", line) for line in lines[requested:])
 
     def test_new_binaries_are_found_by_their_path(self):
         service = self.start().serving()
@@ -174,6 +178,8 @@ class Meanwhile(UpgradeTestCase):
         status, output, errors = self.told(waiting)
         self.assertEqual((status, errors), (0, ""))
         self.assertIn("reload to generation 2 succeeded after 1", output)
+        # The client may have heard of it before the log.
+        service.log.expect_count("reload to generation 2 succeeded", 1)
         self.assertEqual(service.log.count("generation 2 took over"), 1)
 
     def test_a_candidate_gets_ready_after_it(self):
