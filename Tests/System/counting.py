@@ -12,8 +12,11 @@ import time
 # it accepts no more, answers what it has, and lets connections that are idle ask once more for fifty steps of 100 ms: a
 # machine that stands still takes one at most from clients that stood still with it.
 WORKER = """
-import os, pathlib, selectors, signal, socket, sys, time
-notes = os.open(pathlib.Path(sys.argv[1]) / str(os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+import os, pathlib, selectors, signal, socket, sys, time, traceback
+folder = pathlib.Path(sys.argv[1])
+notes = os.open(folder / str(os.getpid()), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+# Its stderr may have gone with the master.
+sys.excepthook = lambda *error: (folder / f"crash-{os.getpid()}").write_text("".join(traceback.format_exception(*error)))
 listener = socket.socket(fileno=3)
 listener.setblocking(False)
 mine, stop = socket.socketpair()
@@ -76,7 +79,9 @@ while True:
                 selector.unregister(listener)
                 listener.close()
         elif key.fileobj is listener:
-            accept()
+            # Unless the stop signal came in the same moment.
+            if not ending:
+                accept()
         else:
             hear(key.fileobj)
 """
@@ -105,6 +110,8 @@ class Counts:
         """Divides the first requests that were cut off: workers had accepted them, or might have, or nobody had."""
         accepted, questions = set(), 0
         for path in folder.iterdir():
+            if path.name.startswith("crash-"):
+                raise AssertionError(f"a worker has died by itself, and whom it had accepted with it: {path.read_text()}")
             notes = path.read_text().split("\n")[:-1]
             accepted.update(note for note in notes if note not in "?-")
             questions += notes[-1:] == ["?"]

@@ -212,15 +212,7 @@ class RoostTestCase(unittest.TestCase):
         return path
 
     def eventually(self, assertion):
-        """Waits for what no line, message or exit tells."""
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                return assertion()
-            except AssertionError:
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(0.01)
+        eventually(assertion)
 
     def upstream(self):
         return Upstream(self.folder)
@@ -231,6 +223,18 @@ class RoostTestCase(unittest.TestCase):
         if result and len(result.failures) + len(result.errors) > before:
             for service in getattr(self, "services", []):
                 print(f"--- log of {self.id()}\n{service.log}\n---", flush=True)
+
+
+def eventually(assertion):
+    """Waits for what no line, message or exit tells."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return assertion()
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def adopt_orphans():

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import DEMO_WORKER, Load, PATIENCE, ROOST, ROOT, wait_for_exit
+from harness import DEMO_WORKER, Load, PATIENCE, ROOST, ROOT, eventually, wait_for_exit
 
 BIN = pathlib.Path("/run/roost-test")
 NAME = "roost@web"
@@ -322,8 +322,7 @@ while True:
         self.assertNotEqual(os.stat(f"/proc/{main}/exe").st_ino, before)
         self.assertEqual((shown("ActiveState"), shown("NRestarts")), ("active", "0"))
         # The watchdog and the status go on too. The last retirees may still drain.
-        self.eventually(
-            lambda: self.assertEqual(shown("StatusText"), "generation 4 serves: 2 of 2 workers ready"))
+        eventually(lambda: self.assertEqual(shown("StatusText"), "generation 4 serves: 2 of 2 workers ready"))
         self.assertIn("upgraded the master from version", self.journal())
 
     def test_a_start_that_fails_is_a_failed_start(self):

@@ -144,11 +144,11 @@ class Probe(RoostTestCase):
         self.assertEqual(service.wait(), 78)
 
     def test_placeholders_name_the_probes_listener(self):
-        witness = "import os, sys; print('args', *sys.argv[1:], file=sys.stderr); os.write(int(os.environ['READY_FD']), b'\\n'); import signal; signal.pause()"
+        witness = "import os, sys; os.write(2, ' '.join(['args', *sys.argv[1:], '\\n']).encode()); os.write(int(os.environ['READY_FD']), b'\\n'); import signal; signal.pause()"
         service = self.start(
             "-l", "http=127.0.0.1:0", "--probe", "command=echo address $ROOST_PROBE_ADDRESS >&2",
             command=[sys.executable, "-c", witness, "{fd:probe}", "{address:probe}"])
-        service.log.expect_count(r"^args 4 127\.0\.0\.1:\d+$", 1)
+        service.log.expect_count(r"^args 4 127\.0\.0\.1:\d+ $", 1)
         service.log.expect_count(r"^address ", 1)
         addresses = {line.split()[-1] for line in service.log.lines if line.startswith(("args ", "address "))}
         self.assertEqual(len(addresses), 1, addresses)
