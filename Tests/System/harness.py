@@ -212,7 +212,7 @@ class RoostTestCase(unittest.TestCase):
         return path
 
     def eventually(self, assertion):
-        eventually(assertion)
+        return eventually(assertion)
 
     def upstream(self):
         return Upstream(self.folder)
