@@ -44,6 +44,8 @@ public final class Master {
   /// Workers whose drain waits until what is queued on a removed listener is accepted.
   var heldDrains: [HeldDrain] = []
   var heldDrainTimer: Timer?
+  /// When they are looked at again.
+  var heldDrainsDue: Instant?
   /// The workers that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
   /// The operator's commands that run.
@@ -64,7 +66,7 @@ public final class Master {
   private var sources: [Source] = []
   private var timer: Timer?
   /// A deadline that is missed by so much was missed because nothing ran.
-  private static let stall = Duration.seconds(1)
+  static let stall = Duration.seconds(1)
   /// Looks at the queues of slots that go, while any do.
   var queueWatch: QueueWatch?
   var queueTimer: Timer?

@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, RoostTestCase, wait_for_exit
 
@@ -47,17 +46,14 @@ class DoctorTests(RoostTestCase):
         self.assert_found("good", {}, "--listen", f"unix:{self.folder}/web.sock")
         self.assertFalse((self.folder / "web.sock").exists())
 
-    def test_the_demo_worker_in_less_than_five_seconds(self):
-        began = time.monotonic()
+    def test_the_demo_worker(self):
         result = self.doctor("--slow-path", "/sleep?seconds=1", "--backlog", "100", command=[DEMO_WORKER])
-        took = time.monotonic() - began
         self.assertEqual((result.returncode, result.stderr), (0, ""), result)
         marks = [line[0] for line in result.stdout.splitlines()[1:] if line]
         self.assertEqual(marks, ["✓"] * 10 + ["a"], result.stdout)
         self.assertRegex(result.stdout, r"✓ requests +400 of 400 requests answered")
         self.assertRegex(result.stdout, r"✓ in flight +\d of \d requests answered .*, one of them for /sleep\?seconds=1\n")
         self.assertRegex(result.stdout, r"✓ handover +0 of \d{3,} requests failed")
-        self.assertLess(took, 5)
 
     def test_a_configuration_whose_sockets_systemd_would_pass(self):
         path = self.folder / "web.toml"

@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 
 from harness import DEMO_WORKER, Load, PATIENCE, RoostTestCase
 
@@ -233,6 +234,32 @@ class Changes(ListenersTestCase):
                     client.close()
                 service.expect("closed b=" + re.escape(address))
                 self.assertEqual(service.stop(), 0)
+
+    def test_they_are_served_when_nothing_ran_for_a_while(self):
+        staying, address = self.tcp(), self.tcp()
+        service = self.served(f"a={staying}", f"b={address}")
+        fifo = self.folder / "held"
+        os.mkfifo(fifo)
+        clients = [connect(address) for _ in range(20)]
+        clients[0].sendall(f"hold {fifo}".encode())
+        held = open(fifo, "w")
+        for client in clients[1:]:
+            client.sendall(b"x")
+        old = service.worker()
+        self.reload_with(service, f"a={staying}")
+        # Longer than the stop signal is held back.
+        for number in signal.SIGSTOP, signal.SIGCONT:
+            for pid in service.pid, old:
+                os.kill(pid, number)
+            if number == signal.SIGSTOP:
+                time.sleep(7)
+        # The master looks at the clock before the worker goes on.
+        time.sleep(0.1)
+        held.close()
+        self.assertEqual([client.makefile().read() for client in clients], ["1 b\n"] * 20)
+        for client in clients:
+            client.close()
+        self.assertEqual(service.stop(), 0)
 
     def test_a_stop_waits_for_no_queue(self):
         staying, other = self.tcp(), self.tcp()

@@ -4,9 +4,9 @@ import RoostCore
 struct HeldDrain {
   let process: WorkerProcess
   /// Not before: a handshake that had begun when the listener was shut takes a moment to get into the queue.
-  let from: Instant
+  var from: Instant
   /// At the latest, whoever is queued.
-  let until: Instant
+  var until: Instant
 
   /// What an upgrade hands over.
   struct Saved: Codable {
@@ -34,7 +34,7 @@ extension Master {
     // The core counts its drain timeout from now on: the worker keeps most of it.
     let hold = min(Self.longestHold, supervisor.settings.drainTimeout / 4)
     heldDrains.append(HeldDrain(process: process, from: now + min(Self.handshake, hold), until: now + hold))
-    heldDrainTimer?.set((now + Self.interval).microseconds)
+    lookAtHeldDrains(from: now)
     if hasQueue(process) {
       log.info(
         "worker \(process.pid) gets its stop signal when it has accepted what is queued on listeners that are closed")
@@ -45,13 +45,27 @@ extension Master {
   func releaseDrains() {
     guard !heldDrains.isEmpty else { return }
     let now = Clock.now()
+    let missed = heldDrainsDue.map { now - $0 } ?? .zero
+    if missed >= Self.stall {
+      for index in heldDrains.indices {
+        heldDrains[index].from = heldDrains[index].from + missed
+        heldDrains[index].until = heldDrains[index].until + missed
+      }
+    }
     heldDrains.removeAll { held in
       guard held.process.state == .running else { return true }
       let isOver = isStopping || now >= held.until || now >= held.from && !hasQueue(held.process)
       if isOver { held.process.drain() }
       return isOver
     }
-    if !heldDrains.isEmpty { heldDrainTimer?.set((now + Self.interval).microseconds) }
+    heldDrainsDue = nil
+    if !heldDrains.isEmpty { lookAtHeldDrains(from: now) }
+  }
+
+  private func lookAtHeldDrains(from now: Instant) {
+    let due = now + Self.interval
+    heldDrainsDue = due
+    heldDrainTimer?.set(due.microseconds)
   }
 
   /// The listeners whose queue is left to this worker: those that were removed, and where each slot has a queue of its own,
