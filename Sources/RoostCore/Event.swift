@@ -39,9 +39,9 @@ public enum Event: Hashable, Sendable {
   /// No process of the exited worker's group is left.
   case workerRemainsGone(WorkerID)
 
-  /// `Supervisor.nextDeadline` has come.
+  /// `Supervisor.nextDeadline` has come. Also where it hasn't, which changes nothing.
   case timePassed
-  /// It came long ago, and nothing ran since: it was missed by this much. `timePassed` follows.
+  /// For so long neither the master nor, as far as it knows, any worker ran. Told before whatever happened then.
   case stalled(Duration)
 }
 

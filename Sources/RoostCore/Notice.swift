@@ -44,7 +44,7 @@ public enum Notice: Hashable, Sendable {
   /// The number of workers can't go below one, or above the most.
   case scaleRefused(at: Int)
 
-  /// Nothing ran for a while: a deadline was missed by so much.
+  /// Nothing ran for so long.
   case stalled(Duration)
 
   /// A graceful stop was asked for.

@@ -1,19 +1,16 @@
-/// A deadline is there to give up who takes too long. Where nothing ran, as in a virtual machine that is moved or saved,
+/// A deadline is there to give up who takes too long. Where nothing ran, as in a virtual machine that is paused or moved,
 /// nobody took too long: a retiree killed for that would take requests with it.
 extension Supervisor {
-  /// Nobody waits longer than this for who may hang after all.
-  private static let longestExtension = Duration.seconds(60)
-
-  /// Puts off what would be given up: to at least as long from now as the deadline was missed by.
-  mutating func stalled(for missed: Duration, at now: Instant) {
+  /// Puts off by this time all deadlines of workers, hooks and the reload. Restarts that are waited for aren't, nor is
+  /// what systemd is told.
+  mutating func stalled(for missed: Duration) {
     order(.report(.stalled(missed)))
-    let until = now + min(missed, Self.longestExtension)
-    for index in slots.indices { slots[index].putOff(to: until) }
-    for index in retirees.indices { retirees[index].putOff(to: until) }
-    for index in hooks.indices { hooks[index].deadline = max(hooks[index].deadline, until) }
+    for index in slots.indices { slots[index].putOff(by: missed) }
+    for index in retirees.indices { retirees[index].putOff(by: missed) }
+    for index in hooks.indices { hooks[index].deadline = hooks[index].deadline + missed }
     switch phase {
     case .reloading(var reload):
-      reload.putOff(to: until)
+      reload.putOff(by: missed)
       phase = .reloading(reload)
     case .idle, .starting, .serving, .stopping, .stopped: break
     }
@@ -21,44 +18,44 @@ extension Supervisor {
 }
 
 extension Slot {
-  fileprivate mutating func putOff(to wanted: Instant) {
+  fileprivate mutating func putOff(by missed: Duration) {
     switch current {
     case .worker(var worker):
-      worker.putOff(to: wanted)
+      worker.putOff(by: missed)
       current = .worker(worker)
     case .vacant, .backingOff: break
     }
-    candidate?.putOff(to: wanted)
-    if let time = emptyBy { emptyBy = max(time, wanted) }
+    candidate?.putOff(by: missed)
+    if let time = emptyBy { emptyBy = time + missed }
   }
 }
 
 extension Worker {
-  fileprivate mutating func putOff(to wanted: Instant) {
+  fileprivate mutating func putOff(by missed: Duration) {
     switch stage {
-    case .starting(let until): stage = .starting(until: max(until, wanted))
-    case .aging(let until): stage = .aging(until: max(until, wanted))
-    case .probing(let until): stage = .probing(until: max(until, wanted))
+    case .starting(let until): stage = .starting(until: until + missed)
+    case .aging(let until): stage = .aging(until: until + missed)
+    case .probing(let until): stage = .probing(until: until + missed)
     case .ready: break
     }
   }
 }
 
 extension Retiree {
-  fileprivate mutating func putOff(to wanted: Instant) {
+  fileprivate mutating func putOff(by missed: Duration) {
     switch stage {
-    case .draining(let until): stage = .draining(until: max(until, wanted))
-    case .remains(let until): stage = .remains(until: max(until, wanted))
+    case .draining(let until): stage = .draining(until: until + missed)
+    case .remains(let until): stage = .remains(until: until + missed)
     case .killed: break
     }
   }
 }
 
 extension Reload {
-  fileprivate mutating func putOff(to wanted: Instant) {
+  fileprivate mutating func putOff(by missed: Duration) {
     switch stage {
-    case .preparing(let until): stage = .preparing(until: max(until, wanted))
-    case .settling(let batch, let until): stage = .settling(batch: batch, until: max(until, wanted))
+    case .preparing(let until): stage = .preparing(until: until + missed)
+    case .settling(let batch, let until): stage = .settling(batch: batch, until: until + missed)
     case .awaitingHook, .starting: break
     }
   }

@@ -70,7 +70,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
     case .workerExited(let id, let cause, let remains): workerExited(id, cause, remains: remains, at: now)
     case .workerRemainsGone(let id): workerRemainsGone(id)
     case .timePassed: timePassed(at: now)
-    case .stalled(let missed): stalled(for: missed, at: now)
+    case .stalled(let missed): stalled(for: missed)
     }
     defer { orders.removeAll() }
     return orders

@@ -44,8 +44,7 @@ public final class Master {
   /// Workers whose drain waits until what is queued on a removed listener is accepted.
   var heldDrains: [HeldDrain] = []
   var heldDrainTimer: Timer?
-  /// When they are looked at again.
-  var heldDrainsDue: Instant?
+  var heldDrainsWatch = StallWatch()
   /// The workers that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
   /// The operator's commands that run.
@@ -65,8 +64,7 @@ public final class Master {
   var verdict: Verdict?
   private var sources: [Source] = []
   private var timer: Timer?
-  /// A deadline that is missed by so much was missed because nothing ran.
-  static let stall = Duration.seconds(1)
+  private var stallWatch = StallWatch()
   /// Looks at the queues of slots that go, while any do.
   var queueWatch: QueueWatch?
   var queueTimer: Timer?
@@ -257,7 +255,7 @@ public final class Master {
     for process in processes where supervisor.isProbing(process.id) { prober.begin(process.id) }
     steer()
     reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
-    timer?.set(supervisor.nextDeadline?.microseconds)
+    timer?.set(stallWatch.next(before: supervisor.nextDeadline, at: Clock.now())?.microseconds)
     upstream.tellStatus(supervisor)
   }
 
@@ -294,7 +292,7 @@ public final class Master {
     try watch(SIGUSR2, .normal) { $0.upgradeRequested(by: "SIGUSR2") }
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
-      timePassed()
+      handle(.timePassed)
     }
     heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
       heldDrainTimer?.wentOff()
@@ -317,17 +315,10 @@ public final class Master {
     sources.append(try loop.onSignal(signal, priority: priority) { [unowned self] in handler(self) })
   }
 
-  /// A deadline has come, or went by while nothing ran. Busy machines are late too, but not by that much.
-  private func timePassed() {
-    if let deadline = supervisor.nextDeadline {
-      let missed = Clock.now() - deadline
-      if missed >= Self.stall { handle(.stalled(missed)) }
-    }
-    handle(.timePassed)
-  }
-
   /// Tells the supervisor what has happened, and does what it orders. An order may make more happen, which comes next.
   func handle(_ event: Event) {
+    // Before anything else that is heard after a stall: it may be about who would be given up for it.
+    if !isHandling, let missed = stallWatch.missed(at: Clock.now()) { events.append(.stalled(missed)) }
     events.append(event)
     guard !isHandling else { return }
     isHandling = true
@@ -350,7 +341,7 @@ public final class Master {
     }
     if verdict != nil { control?.answerStops() }
     isHandling = false
-    timer?.set(supervisor.nextDeadline?.microseconds)
+    timer?.set(stallWatch.next(before: supervisor.nextDeadline, at: Clock.now())?.microseconds)
     reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
     upstream.tellStatus(supervisor)
   }

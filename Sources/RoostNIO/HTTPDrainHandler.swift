@@ -29,6 +29,8 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   private static let lingerTimeout = TimeAmount.seconds(1)
 
   private var drain = HTTPDrain()
+  /// Another protocol has taken the connection over, or it has ended.
+  private var isRemoved = false
 
   /// A handler for one connection.
   public init() {}
@@ -37,6 +39,11 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
   public func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
     if event is DrainEvent { carry(out: drain.drainRequested(), context: context) }
     context.fireUserInboundEventTriggered(event)
+  }
+
+  /// Leaves the connection alone from now on.
+  public func handlerRemoved(context: ChannelHandlerContext) {
+    isRemoved = true
   }
 
   /// Sees where requests begin and end.
@@ -78,7 +85,7 @@ public final class HTTPDrainHandler: ChannelDuplexHandler, RemovableChannelHandl
 
   /// Closes the connection after so many steps, unless a request comes.
   private func wait(steps: Int, on channel: any Channel) {
-    guard drain.hasNoRequest else { return }
+    guard drain.hasNoRequest, !isRemoved else { return }
     if steps == 0 { return channel.close(promise: nil) }
     let handler = NIOLoopBound(self, eventLoop: channel.eventLoop)
     channel.eventLoop.scheduleTask(in: Self.graceStep) { handler.value.wait(steps: steps - 1, on: channel) }

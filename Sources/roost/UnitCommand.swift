@@ -74,7 +74,7 @@ struct Unit {
     KillMode=mixed
     TimeoutStartSec=\(startSeconds)
     TimeoutStopSec=\(stopSeconds)
-    WatchdogSec=30
+    WatchdogSec=3min
     # A worker that runs out of memory is replaced; it is no reason to stop the others.
     OOMPolicy=continue
 

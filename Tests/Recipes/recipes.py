@@ -83,17 +83,17 @@ class RecipeTestCase(RoostTestCase):
             self.script(text, file.name, file.stat().st_mode & 0o777)
         self.assertEqual(found, set(changes), "a place that the recipe doesn't name")
 
-    def start_recipe(self, name, listen="http=127.0.0.1:0"):
+    def start_recipe(self, name, *options, listen="http=127.0.0.1:0"):
         environment = {**os.environ, "PATH": f"{BUILD}/venv/bin:{BUILD}/go:{os.environ['PATH']}"}
         service = self.start_bare(
             "--config", str(self.folder / f"{name}.toml"), "--listen", listen,
-            "--settle", SETTLE, "--drain-timeout", DRAIN_TIMEOUT, env=environment)
+            "--settle", SETTLE, "--drain-timeout", DRAIN_TIMEOUT, *options, env=environment)
         address = service.address()
         return service.serving(), address
 
     def run_recipe(self, name, listen="http=127.0.0.1:0", target=None, header="X-Generation", leaves_processes=False):
         """Reloads an installed recipe while clients ask all the time, each reload until its retirees are gone."""
-        service, address = self.start_recipe(name, listen)
+        service, address = self.start_recipe(name, listen=listen)
         target = target or address
         workers = len(service.children())
         answered = [self.ask(target, header)]
@@ -115,27 +115,41 @@ class RecipeTestCase(RoostTestCase):
         self.assertEqual(service.stop(), 0)
         return counts
 
-    def assert_nothing_lost_by_standing_still(self, name):
+    def assert_nothing_lost_by_standing_still(self, name, reads_bodies=True):
         """A machine stands still while a server drains, as a virtual one does that is moved. When it goes on, the clients of
-        idle connections ask, and each is answered."""
-        service, address = self.start_recipe(name)
-        clients = [http.client.HTTPConnection(address, timeout=PATIENCE) for _ in range(20)]
+        idle connections ask, and each is answered. So is a request that takes long to come; and who never asks is not
+        waited for."""
+        # One that no client has would be gone at once.
+        service, address = self.start_recipe(name, "--workers", "1")
+        clients = [http.client.HTTPConnection(address, timeout=PATIENCE) for _ in range(5)]
         for client in clients:
             self.assertFalse(self.is_last(client))
-        retirees = service.children()
+        host, port = address.rsplit(":", 1)
+        silent, sender = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(2)]
+        if reads_bodies:
+            sender.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf ")
+        # Connections are accepted in the order of their coming.
+        self.ask(address, "Server")
+        retiree = service.worker()
         self.assertRegex(service.reload(), "^succeeded")
         # It drains, and has looked at the clock.
         time.sleep(0.1)
-        for pid in retirees:
-            os.kill(pid, signal.SIGSTOP)
-        time.sleep(1)
-        for pid in retirees:
-            os.kill(pid, signal.SIGCONT)
+        os.kill(retiree, signal.SIGSTOP)
+        # Longer than servers keep an idle connection by themselves.
+        time.sleep(6)
+        os.kill(retiree, signal.SIGCONT)
         # It looks at the clock before the clients do.
         time.sleep(0.02)
         for client in clients:
             self.assertTrue(self.is_last(client))
-        service.log.expect_count(r"generation 1\) drained and ", len(retirees))
+        if reads_bodies:
+            # Beyond the grace.
+            time.sleep(1)
+            sender.sendall(b"whole")
+            self.assertIn(b" 200 ", sender.makefile("rb").readline())
+        sender.close()
+        service.expect(rf"worker {retiree} .* drained and (exited with status 0|was killed by SIGTERM)")
+        silent.close()
         self.assertEqual(service.stop(), 0)
 
     def is_last(self, client):

@@ -1,70 +1,77 @@
 import RoostCore
 import Testing
 
+/// A machine stands still for 20 s, whatever the service is doing.
 @Suite("Stall")
 struct StallTests {
-  /// The next deadline is missed by so much, since nothing ran.
-  private func stall(_ service: inout Service, by missed: Duration) -> [Effect] {
-    guard let deadline = service.supervisor.nextDeadline else { return [] }
-    service.now = deadline + missed
-    let told = service.after(.stalled(missed))
-    #expect(told == [.report(.stalled(missed))])
-    return service.after(.timePassed)
+  /// Something with a deadline.
+  struct Case: CustomTestStringConvertible, Sendable {
+    let testDescription: String
+    var settings = Settings(workers: 1, settle: .zero)
+    let events: [Event]
   }
 
-  @Test("A retiree gets as much time again as its deadline was missed by, and is killed then")
-  func drain() {
-    var service = Service.reloading(drainTimeout: .seconds(5))
-    service.suppose(.workerReady(.id(2, 2)))
-    #expect(stall(&service, by: .seconds(20)).orders == [])
-    #expect(service.after(.milliseconds(19_900)).orders == [])
-    #expect(service.after(.milliseconds(100)).orders == [.kill(.first(0))])
+  private static let serving: [Event] = [.startRequested, .workerReady(.first(0))]
+  private static let starting = serving + [.hup, .generationPrepared(Generation(number: 2))]
+  private static let reloaded = starting + [.workerReady(.id(2, 2))]
+
+  static let cases = [
+    Case(testDescription: "a start", events: [.startRequested]),
+    Case(
+      testDescription: "a worker that is ready by its age",
+      settings: Settings(workers: 1, readiness: .alive(after: .seconds(10)), settle: .zero), events: [.startRequested]),
+    Case(
+      testDescription: "a probe", settings: Settings(workers: 1, probeTimeout: .seconds(5), settle: .zero),
+      events: serving),
+    Case(testDescription: "a configuration that is read", events: serving + [.hup]),
+    Case(
+      testDescription: "a hook", settings: Settings(workers: 1, settle: .zero, hooks: [.beforeReload]),
+      events: starting),
+    Case(testDescription: "a candidate", events: starting),
+    Case(
+      testDescription: "candidates that are observed", settings: Settings(workers: 1, settle: .seconds(3)),
+      events: reloaded),
+    Case(testDescription: "a drain", events: reloaded),
+    Case(
+      testDescription: "what a worker has left behind",
+      events: reloaded + [.workerExited(.first(0), .exited(status: 0), remains: true)]),
+    Case(
+      testDescription: "a slot's queue", settings: Settings(workers: 2, settle: .zero, queuePerSlot: true),
+      events: serving + [.workerReady(.first(1)), .workersRequested(1)]),
+  ]
+
+  @Test("All that a deadline brings about comes as much later", arguments: cases)
+  func later(example: Case) {
+    var service = Service()
+    service.supervisor = Supervisor(settings: example.settings)
+    for event in example.events { service.suppose(event) }
+    var stalled = service
+    stalled.now = stalled.now + .seconds(20)
+    #expect(stalled.after(.stalled(.seconds(20))) == [.report(.stalled(.seconds(20)))])
+    let course = deadlines(service)
+    #expect(!course.isEmpty)
+    #expect(deadlines(stalled).map(\.orders) == course.map(\.orders))
+    #expect(deadlines(stalled).map(\.time) == course.map { $0.time + .seconds(20) })
   }
 
-  @Test("A minute at most")
-  func limit() {
-    var service = Service.reloading(drainTimeout: .seconds(5))
-    service.suppose(.workerReady(.id(2, 2)))
-    #expect(stall(&service, by: .seconds(86_400)).orders == [])
-    #expect(service.after(.seconds(60)).orders == [.kill(.first(0))])
-  }
-
-  @Test("Who has more time left keeps it")
-  func later() {
-    var service = Service.serving(workers: 2, drainTimeout: .seconds(30))
-    service.suppose(.hup, .generationPrepared(Generation(number: 2)), .workerReady(.id(3, slot: 0, 2)))
-    service.suppose(.workerReady(.id(4, slot: 1, 2)), .workerAskedForTime(.first(1), .seconds(120)))
-    _ = stall(&service, by: .seconds(25))
-    _ = service.after(.seconds(25))
-    #expect(
-      service.supervisor.retirees.map(\.stage) == [
-        .killed, .draining(until: Instant(sinceOrigin: .seconds(1120))),
-      ])
-  }
-
-  @Test("A candidate isn't given up for time in which it didn't run")
-  func candidate() {
-    var service = Service.reloading()
-    #expect(stall(&service, by: .seconds(60)).orders == [askForTime])
-    #expect(service.supervisor.phase != .serving)
-    #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.drain(.first(0))))
-  }
-
-  @Test("Candidates that settle are watched for as long again")
-  func settle() {
-    var service = Service.reloading(settle: .seconds(1))
-    service.suppose(.workerReady(.id(2, 2)))
-    #expect(stall(&service, by: .seconds(1)).orders == [])
-    #expect(
-      service.after(.exit(.id(2, 2), 1)).notices.contains { notice in
-        if case .reloadFailed = notice { true } else { false }
-      })
+  /// What happens when, as long as nobody says anything. Without what systemd is told.
+  private func deadlines(_ service: Service) -> [(time: Instant, orders: [Effect])] {
+    var service = service
+    var course: [(time: Instant, orders: [Effect])] = []
+    while let deadline = service.supervisor.nextDeadline, course.count < 5 {
+      service.now = max(service.now, deadline)
+      let orders = service.after(.timePassed).orders.filter { $0 != askForTime }
+      if !orders.isEmpty { course.append((service.now, orders)) }
+    }
+    return course
   }
 
   @Test("A worker that waits for its restart is started at once")
   func backoff() {
     var service = Service.serving()
     service.suppose(.exit(.first(0), 1), .exit(.id(2, 1), 1))
-    #expect(stall(&service, by: .seconds(20)).orders == [.spawn(.id(3, 1))])
+    service.now = service.now + .seconds(20)
+    service.suppose(.stalled(.seconds(20)))
+    #expect(service.after(.timePassed).orders == [.spawn(.id(3, 1))])
   }
 }

@@ -94,7 +94,7 @@ class Units(SystemdTestCase):
         self.install(drain_timeout='"10m"')
         # A watchdog, or an fd store, would make it NotifyAccess=main again.
         self.change_unit(
-            ("Type=notify\n", "Type=exec\n"), ("NotifyAccess=main", "NotifyAccess=none"), ("WatchdogSec=30\n", ""),
+            ("Type=notify\n", "Type=exec\n"), ("NotifyAccess=main", "NotifyAccess=none"), ("WatchdogSec=3min\n", ""),
             ("FileDescriptorStoreMax=512\n", ""))
         found = {finding["check"]: finding["outcome"] for finding in self.findings() if finding["outcome"] != "ok"}
         self.assertEqual(found, {

@@ -8,9 +8,19 @@ const graceSteps = 10
 let isDraining = false
 
 const server = http.createServer((request, response) => {
+  silent.delete(request.socket)
   if (isDraining) response.setHeader("Connection", "close")
   response.setHeader("X-Generation", process.env.ROOST_GENERATION ?? "0")
   response.end("hello\n")
+})
+// By the clock, where the grace is longer than it seems.
+server.keepAliveTimeout = 60_000
+
+// Connections that have sent no request yet: those aren't idle for http.Server.
+const silent = new Set()
+server.on("connection", socket => {
+  silent.add(socket)
+  socket.on("close", () => silent.delete(socket))
 })
 
 server.listen({ fd: Number(process.argv[2]) })
@@ -22,8 +32,8 @@ process.on("SIGTERM", () => {
   const timer = setInterval(() => {
     steps += 1
     if (steps < graceSteps) return
-    clearInterval(timer)
     server.closeIdleConnections()
+    for (const socket of silent) socket.destroy()
   }, 50)
   timer.unref()
 })

@@ -31,6 +31,9 @@ async def main(descriptor):
 
     config = Config()
     config.bind = [f"fd://{descriptor}"]
+    # By the clock, where the grace is longer than it seems. And requests that take their time are for drain-timeout to judge.
+    config.keep_alive_timeout = 60
+    config.graceful_timeout = 60
     await serve(closing, config, shutdown_trigger=drain)
 
 

@@ -65,6 +65,8 @@ class Server:
         await asyncio.wait([request, drain], return_when=asyncio.FIRST_COMPLETED)
         drain.cancel()
         for _ in range(GRACE_STEPS):
+            if request.done():
+                break
             await asyncio.wait([request], timeout=0.05)
         if not request.done():
             request.cancel()

@@ -33,4 +33,5 @@ class Server(uvicorn.Server):
 if __name__ == "__main__":
     # Not `fd`: uvicorn takes that for a unix socket, leaves Nagle's algorithm on, and each response waits for it.
     listener = socket.socket(fileno=int(sys.argv[1]))
-    Server(uvicorn.Config(Closing(app), access_log=False)).run(sockets=[listener])
+    # The time for kept-alive connections goes by the clock, where the grace is longer than it seems.
+    Server(uvicorn.Config(Closing(app), access_log=False, timeout_keep_alive=60)).run(sockets=[listener])

@@ -38,7 +38,7 @@ def stop(*_):
 
 
 def is_idle(channel):
-    return not channel.requests and channel.total_outbufs_len == 0
+    return channel.request is None and not channel.requests and channel.total_outbufs_len == 0
 
 
 sockets = {}

@@ -77,7 +77,7 @@ struct NoticeText {
     case .stalled(let missed):
       told(
         .stalled, nil, .warning,
-        "nothing ran for \(missed.text) or longer, as when a machine is suspended or moved: deadlines are put off"
+        "nothing ran for \(missed.text), as when a virtual machine is paused or moved: deadlines are put off by as much"
       )
     case .queueNotEmpty(let slot, let timeout):
       told(

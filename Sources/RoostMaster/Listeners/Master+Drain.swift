@@ -45,8 +45,7 @@ extension Master {
   func releaseDrains() {
     guard !heldDrains.isEmpty else { return }
     let now = Clock.now()
-    let missed = heldDrainsDue.map { now - $0 } ?? .zero
-    if missed >= Self.stall {
+    if let missed = heldDrainsWatch.missed(at: now) {
       for index in heldDrains.indices {
         heldDrains[index].from = heldDrains[index].from + missed
         heldDrains[index].until = heldDrains[index].until + missed
@@ -58,14 +57,12 @@ extension Master {
       if isOver { held.process.drain() }
       return isOver
     }
-    heldDrainsDue = nil
-    if !heldDrains.isEmpty { lookAtHeldDrains(from: now) }
+    lookAtHeldDrains(from: now)
   }
 
   private func lookAtHeldDrains(from now: Instant) {
-    let due = now + Self.interval
-    heldDrainsDue = due
-    heldDrainTimer?.set(due.microseconds)
+    let due = heldDrains.isEmpty ? nil : now + Self.interval
+    heldDrainTimer?.set(heldDrainsWatch.next(before: due, at: now)?.microseconds)
   }
 
   /// The listeners whose queue is left to this worker: those that were removed, and where each slot has a queue of its own,
