@@ -315,16 +315,19 @@ public final class Master {
     sources.append(try loop.onSignal(signal, priority: priority) { [unowned self] in handler(self) })
   }
 
+  /// A stall comes before anything else that is heard after it: that may be about who would be given up for it.
+  private func nextEvent() -> Event? {
+    if let missed = stallWatch.look(at: Clock.now()) { return .stalled(missed) }
+    return events.isEmpty ? nil : events.removeFirst()
+  }
+
   /// Tells the supervisor what has happened, and does what it orders. An order may make more happen, which comes next.
   func handle(_ event: Event) {
-    // Before anything else that is heard after a stall: it may be about who would be given up for it.
-    if !isHandling, let missed = stallWatch.missed(at: Clock.now()) { events.append(.stalled(missed)) }
     events.append(event)
     guard !isHandling else { return }
     isHandling = true
     log.afterwards {
-      while !events.isEmpty {
-        let event = events.removeFirst()
+      while let event = nextEvent() {
         let effects = supervisor.handle(event, at: Clock.now())
         let retired = retireListeners()
         for effect in effects { perform(effect) }

@@ -8,16 +8,17 @@ struct StallWatch {
   private static let stall = Duration.seconds(1)
   private var due: Instant?
 
-  /// When to look next, where this deadline comes next.
+  /// When to look next, where this deadline comes next; never where there is none. Counted from the last look: since then
+  /// time may have passed, too, in which nothing ran.
   mutating func next(before deadline: Instant?, at now: Instant) -> Instant? {
-    due = deadline.map { min($0, now + Self.interval) }
+    due = deadline.map { min($0, due ?? now + Self.interval) }
     return due
   }
 
-  /// For how long nothing ran, if that was long. Told once.
-  mutating func missed(at now: Instant) -> Duration? {
+  /// For how long nothing ran since the last look, if that was long.
+  mutating func look(at now: Instant) -> Duration? {
+    defer { due = now + Self.interval }
     guard let due, now - due >= Self.stall else { return nil }
-    self.due = nil
     return now - due
   }
 }

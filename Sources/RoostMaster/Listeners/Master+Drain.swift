@@ -45,7 +45,7 @@ extension Master {
   func releaseDrains() {
     guard !heldDrains.isEmpty else { return }
     let now = Clock.now()
-    if let missed = heldDrainsWatch.missed(at: now) {
+    if let missed = heldDrainsWatch.look(at: now) {
       for index in heldDrains.indices {
         heldDrains[index].from = heldDrains[index].from + missed
         heldDrains[index].until = heldDrains[index].until + missed
