@@ -43,11 +43,11 @@ struct Target: Sendable {
     self.storage = storage
   }
 
-  /// A connected socket that gives up after ten seconds.
+  /// A connected socket that gives up after thirty seconds: a machine may stand still for a while.
   func connect() throws(Failure) -> Int32 {
     let descriptor = socket(Int32(storage.ss_family), Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard descriptor >= 0 else { throw Failure("socket: \(errorName())") }
-    var patience = timeval(tv_sec: 10, tv_usec: 0)
+    var patience = timeval(tv_sec: 30, tv_usec: 0)
     let size = socklen_t(MemoryLayout<timeval>.size)
     setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, size)
     setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &patience, size)
