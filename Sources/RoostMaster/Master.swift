@@ -44,7 +44,6 @@ public final class Master {
   /// Workers whose drain waits until what is queued on a removed listener is accepted.
   var heldDrains: [HeldDrain] = []
   var heldDrainTimer: Timer?
-  var heldDrainsWatch = StallWatch()
   /// The workers that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
   /// The operator's commands that run.
@@ -296,6 +295,7 @@ public final class Master {
     }
     heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
       heldDrainTimer?.wentOff()
+      if let missed = stallWatch.look(at: Clock.now()) { handle(.stalled(missed)) }
       releaseDrains()
     }
     queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
@@ -328,6 +328,7 @@ public final class Master {
     isHandling = true
     log.afterwards {
       while let event = nextEvent() {
+        if case .stalled(let missed) = event { putOffHeldDrains(by: missed) }
         let effects = supervisor.handle(event, at: Clock.now())
         let retired = retireListeners()
         for effect in effects { perform(effect) }

@@ -34,7 +34,7 @@ extension Master {
     // The core counts its drain timeout from now on: the worker keeps most of it.
     let hold = min(Self.longestHold, supervisor.settings.drainTimeout / 4)
     heldDrains.append(HeldDrain(process: process, from: now + min(Self.handshake, hold), until: now + hold))
-    lookAtHeldDrains(from: now)
+    heldDrainTimer?.set((now + Self.interval).microseconds)
     if hasQueue(process) {
       log.info(
         "worker \(process.pid) gets its stop signal when it has accepted what is queued on listeners that are closed")
@@ -45,24 +45,21 @@ extension Master {
   func releaseDrains() {
     guard !heldDrains.isEmpty else { return }
     let now = Clock.now()
-    if let missed = heldDrainsWatch.look(at: now) {
-      for index in heldDrains.indices {
-        heldDrains[index].from = heldDrains[index].from + missed
-        heldDrains[index].until = heldDrains[index].until + missed
-      }
-    }
     heldDrains.removeAll { held in
       guard held.process.state == .running else { return true }
       let isOver = isStopping || now >= held.until || now >= held.from && !hasQueue(held.process)
       if isOver { held.process.drain() }
       return isOver
     }
-    lookAtHeldDrains(from: now)
+    if !heldDrains.isEmpty { heldDrainTimer?.set((now + Self.interval).microseconds) }
   }
 
-  private func lookAtHeldDrains(from now: Instant) {
-    let due = heldDrains.isEmpty ? nil : now + Self.interval
-    heldDrainTimer?.set(heldDrainsWatch.next(before: due, at: now)?.microseconds)
+  /// Nothing ran for so long: whoever is queued has as much time as before.
+  func putOffHeldDrains(by missed: Duration) {
+    for index in heldDrains.indices {
+      heldDrains[index].from = heldDrains[index].from + missed
+      heldDrains[index].until = heldDrains[index].until + missed
+    }
   }
 
   /// The listeners whose queue is left to this worker: those that were removed, and where each slot has a queue of its own,
