@@ -10,11 +10,10 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import unittest
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "System"))
-from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, Load, RoostTestCase  # noqa: E402
+from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, Load, RoostTestCase, stand_still  # noqa: E402
 
 BUILD = pathlib.Path(os.environ.get("ADAPTER_WORKERS", ROOT / "Examples/HummingbirdWorker/.build/release"))
 GREETER = os.environ.get("GREETER", str(ROOT / "Examples/Greeter/.build/debug/greeter"))
@@ -135,11 +134,7 @@ class Adapter:
             with connect(listener.getsockname()) as fresh, connect(listener.getsockname()) as idle:
                 self.assertNotIn(b"connection: close", ask(idle).lower())
                 self.drain(worker, listener)
-                worker.process.send_signal(signal.SIGSTOP)
-                time.sleep(2.5)
-                worker.process.send_signal(signal.SIGCONT)
-                # It looks at the clock before the clients do.
-                time.sleep(0.05)
+                stand_still([worker.process.pid], 2.5)
                 for client in [fresh, idle]:
                     self.assertIn(b"connection: close", ask(client).lower())
             self.assertEqual(worker.wait(), 0)

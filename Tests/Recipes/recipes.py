@@ -3,7 +3,6 @@
 import http.client
 import os
 import pathlib
-import signal
 import socket
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "Tests/System"))
 
-from harness import LOAD, PATIENCE, Load, RoostTestCase  # noqa: E402, F401
+from harness import LOAD, PATIENCE, Load, RoostTestCase, stand_still  # noqa: E402, F401
 
 EXAMPLES = ROOT / "Examples/recipes"
 BUILD = ROOT / ".build/recipes"
@@ -121,8 +120,8 @@ class RecipeTestCase(RoostTestCase):
         waited for."""
         # One that no client has would be gone at once.
         service, address = self.start_recipe(name, "--workers", "1")
-        clients = [http.client.HTTPConnection(address, timeout=PATIENCE) for _ in range(5)]
-        for client in clients:
+        witness, *clients = [http.client.HTTPConnection(address, timeout=PATIENCE) for _ in range(6)]
+        for client in witness, *clients:
             self.assertFalse(self.is_last(client))
         host, port = address.rsplit(":", 1)
         silent, sender = [socket.create_connection((host, int(port)), PATIENCE) for _ in range(2)]
@@ -132,18 +131,14 @@ class RecipeTestCase(RoostTestCase):
         self.ask(address, "Server")
         retiree = service.worker()
         self.assertRegex(service.reload(), "^succeeded")
-        # It drains, and has looked at the clock.
-        time.sleep(0.1)
-        os.kill(retiree, signal.SIGSTOP)
-        # Longer than servers keep an idle connection by themselves.
-        time.sleep(6)
-        os.kill(retiree, signal.SIGCONT)
-        # It looks at the clock before the clients do.
-        time.sleep(0.02)
+        while not self.is_last(witness):
+            pass
+        # It drains. Longer than servers keep an idle connection by themselves.
+        stand_still([retiree], 6)
         for client in clients:
             self.assertTrue(self.is_last(client))
         if reads_bodies:
-            # Beyond the grace.
+            # A client that pauses for longer than the grace.
             time.sleep(1)
             sender.sendall(b"whole")
             self.assertIn(b" 200 ", sender.makefile("rb").readline())

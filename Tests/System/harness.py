@@ -237,6 +237,35 @@ def eventually(assertion):
         time.sleep(0.01)
 
 
+def stand_still(pids, seconds):
+    """Nothing of these processes runs for so long, as in a virtual machine that is moved. Returns when all have gone on, and
+    waited for something again: each has looked at the clock."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: assert_all(state(pid) == "T" for pid in pids))
+    time.sleep(seconds)
+    before = {pid: waits(pid) for pid in pids}
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    for pid in pids:
+        eventually(lambda: assert_all(count > before[pid].get(thread, -1) for thread, count in waits(pid).items()))
+
+
+def assert_all(facts):
+    assert all(facts)
+
+
+def waits(pid):
+    """How often each thread of a process has waited for something; of none if it is gone."""
+    counts = {}
+    for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        try:
+            counts[status.parent.name] = int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read_text(), re.M)[1])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return counts
+
+
 def adopt_orphans():
     """Whatever a master leaves behind becomes this process's child, and is seen by `processes_left`."""
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)

@@ -13,9 +13,8 @@ import socket
 import struct
 import sys
 import threading
-import time
 
-from harness import DEMO_WORKER, Load, PATIENCE, RoostTestCase
+from harness import DEMO_WORKER, Load, PATIENCE, RoostTestCase, stand_still
 
 # Ready at once; answers one connection after the other with its generation and the listener's name, and drains by
 # accepting nothing more. "hold" in the request keeps the worker until the test says so.
@@ -248,13 +247,7 @@ class Changes(ListenersTestCase):
         old = service.worker()
         self.reload_with(service, f"a={staying}")
         # Longer than the stop signal is held back.
-        for number in signal.SIGSTOP, signal.SIGCONT:
-            for pid in service.pid, old:
-                os.kill(pid, number)
-            if number == signal.SIGSTOP:
-                time.sleep(7)
-        # The master looks at the clock before the worker goes on.
-        time.sleep(0.1)
+        stand_still([service.pid, old], 7)
         held.close()
         self.assertEqual([client.makefile().read() for client in clients], ["1 b\n"] * 20)
         for client in clients:

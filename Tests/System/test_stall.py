@@ -6,7 +6,7 @@ import sys
 import time
 import unittest
 
-from harness import RoostTestCase
+from harness import RoostTestCase, stand_still
 
 # Takes a second to get ready and a second to drain: of its own time, which doesn't go on while it is stopped.
 SLOW = """
@@ -33,13 +33,8 @@ class Stall(RoostTestCase):
         self.service.serving()
 
     def stand_still(self, *pids, seconds=5):
-        """Nothing of the service runs for a while."""
-        for number in signal.SIGSTOP, signal.SIGCONT:
-            # The workers first: they were late anyway if the master had its way before them.
-            for pid in [*pids, self.service.pid]:
-                os.kill(pid, number)
-            if number == signal.SIGSTOP:
-                time.sleep(seconds)
+        """Nothing of the service runs for a while. The workers go on first: they were late anyway if the master did."""
+        stand_still([*pids, self.service.pid], seconds)
 
     def test_a_drain_goes_on(self):
         # Beyond its deadline, and not quite.
