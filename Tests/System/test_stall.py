@@ -1,5 +1,6 @@
 """A machine that stands still, as a virtual one does that is moved or saved: nobody took too long who wasn't run."""
 
+import json
 import os
 import signal
 import sys
@@ -22,6 +23,15 @@ work()
 os.write(int(os.environ["READY_FD"]), b"\\n")
 while True:
     signal.pause()
+"""
+
+
+# Takes a second to get ready, and goes at once.
+SLOW_START = """
+import os, signal, time
+time.sleep(1)
+os.write(int(os.environ["READY_FD"]), b"\\n")
+signal.pause()
 """
 
 
@@ -67,6 +77,31 @@ class Stall(RoostTestCase):
             self.service.expect("nothing ran for")
         self.service.expect(rf"worker {hanging} .* did not drain within .*: killing its process group")
         self.assertEqual(self.service.stop(), 0)
+
+
+class HeldBack(RoostTestCase):
+    """A removed listener holds stop signals back until its queues are empty."""
+
+    def test_a_stop_signal_that_is_held_back_after_a_stall_is_not_put_off_by_it(self):
+        listen = ["a=127.0.0.1:0,reuseport=true", "b=127.0.0.1:0,reuseport=true"]
+        service = self.start_bare("--config", str(self.configuration(listen))).serving()
+        self.configuration(listen[:1])
+        service.signal(signal.SIGHUP)
+        # The first slot's worker is held back; the second slot is taken over when the master goes on.
+        service.expect("generation 2 took over in slot 0")
+        service.expect(r"worker \d+ \(slot 1, generation 2\) started")
+        stand_still([service.pid], 5)
+        self.assertIn("succeeded", service.verdict())
+        service.log.expect_count(r"generation 1\) (drained and|did not drain)", 2)
+        self.assertEqual(service.log.count("did not drain"), 0, str(service.log))
+        self.assertEqual(service.stop(), 0)
+
+    def configuration(self, listen):
+        lines = [
+            f"command = {json.dumps([sys.executable, '-c', SLOW_START])}", f"listen = {json.dumps(listen)}",
+            'ready = "pipe"', "workers = 2", "surge = 1", 'settle = "0s"', 'drain-timeout = "2s"',
+        ]
+        return self.script("\n".join(lines) + "\n", "web.toml")
 
 
 if __name__ == "__main__":
