@@ -37,7 +37,8 @@ let package = Package(
     .executableTarget(
       name: "roost",
       dependencies: [
-        "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostOptions",
+        "RoostArguments", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHTTPResponse", "RoostJSON",
+        "RoostLog", "RoostMaster", "RoostOptions",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),
@@ -47,11 +48,13 @@ let package = Package(
     .target(
       name: "RoostMaster",
       dependencies: [
-        "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff", "RoostJSON",
-        "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd", .product(name: "Logging", package: "swift-log"),
+        "CRoostLinux", "CRoostSpawn", "RoostArguments", "RoostConfiguration", "RoostControl", "RoostCore",
+        "RoostHandoff", "RoostJSON", "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
-    .target(name: "RoostConfiguration", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
+    .target(
+      name: "RoostConfiguration", dependencies: ["RoostCore", "RoostHandoff", "RoostJSON"], swiftSettings: strict),
     // Options of the command line and of configuration files: text of the operator's, which the master never reads.
     .target(
       name: "RoostOptions",
@@ -73,6 +76,9 @@ let package = Package(
     // What the kernel tells about other processes: small total parsers over the files in /proc.
     .target(name: "RoostProcess", dependencies: ["CRoostProcess"], swiftSettings: strict),
     .target(name: "CRoostProcess", cSettings: strictC),
+    // The command line, from C: Swift's own needs /proc, and an environment that nobody has changed.
+    .target(name: "RoostArguments", dependencies: ["CRoostArguments"], swiftSettings: strict),
+    .target(name: "CRoostArguments", cSettings: strictC),
     .target(name: "CRoostSpawn", cSettings: strictC),
     .target(name: "CRoostLinux", cSettings: strictC),
     .target(name: "CRoostSignals", cSettings: strictC),
@@ -80,6 +86,8 @@ let package = Package(
     .target(
       name: "RoostWorker", dependencies: ["CRoostLinux", "CRoostSignals", "RoostHandoff"], swiftSettings: strict),
 
+    // What a server answers, for clients of ours: the doctor's and the load generator's.
+    .target(name: "RoostHTTPResponse", swiftSettings: strict),
     .target(name: "RoostHTTPDrain", swiftSettings: strict),
     .target(
       name: "RoostNIO",
@@ -121,14 +129,18 @@ let package = Package(
     .testTarget(
       name: "RoostMasterTests",
       dependencies: [
-        "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostSystemd",
+        "CRoostLinux", "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostProcess",
+        "RoostSystemd",
       ],
       exclude: ["Fixtures"],
       swiftSettings: strict),
     // Real requests for tests, demo and benchmark; not part of any product.
     .executableTarget(
       name: "roost-load",
-      dependencies: ["RoostJSON", .product(name: "ArgumentParser", package: "swift-argument-parser")],
+      dependencies: [
+        "RoostArguments", "RoostHTTPResponse", "RoostJSON",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       path: "Tests/RoostLoad", swiftSettings: strict),
     .testTarget(
       name: "RoostConfigurationTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostJSON"],
@@ -143,6 +155,8 @@ let package = Package(
     .testTarget(
       name: "RoostMetricsTests", dependencies: ["RoostCore", "RoostJSON", "RoostMetrics"], swiftSettings: strict),
     .testTarget(name: "RoostProcessTests", dependencies: ["RoostProcess"], swiftSettings: strict),
+    .testTarget(name: "RoostHTTPResponseTests", dependencies: ["RoostHTTPResponse"], swiftSettings: strict),
+    .testTarget(name: "RoostSystemdTests", dependencies: ["RoostSystemd"], swiftSettings: strict),
     .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -9,10 +9,16 @@ import signal
 import socket
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "Tests/System"))
+
+import surroundings  # noqa: E402
+
+surroundings.restore()
 WARM_UP = 20
 PATIENCE = 30
 
@@ -69,6 +75,14 @@ class Master:
         """Lets the master finish what it does after the last message, so that it doesn't count for the next."""
         select.select([], [], [], 0.01)
 
+    def come_to_rest(self):
+        """Until nothing wakes it up: a second after the last reload it looks who has its listeners."""
+        deadline = time.monotonic() + PATIENCE
+        before = None
+        while before != self.switches() and time.monotonic() < deadline:
+            before = self.switches()
+            select.select([], [], [], 1.5)
+
     def memory(self):
         lines = pathlib.Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()[1:]
         return {line.split(":")[0]: int(line.split()[1]) for line in lines}
@@ -108,7 +122,9 @@ def build(folder):
 def measure(folder, roost, rounds, idle):
     build(folder)
     worker = str(folder / "worker")
-    options = ["run", "--name", "bench", "--listen", "127.0.0.1:0", "--settle", "0s", "--", worker]
+    # Not the usual place: a service of that name may run.
+    place = ["--control-directory", str(folder / "control")]
+    options = ["run", "--name", "bench", *place, "--listen", "127.0.0.1:0", "--settle", "0s", "--", worker]
     commands = {"floor": [str(folder / "floor"), worker], "roost": [roost, *options]}
     start = {name: starts(folder, name, command, 21) for name, command in commands.items()}
     masters = {}
@@ -129,6 +145,8 @@ def run_rounds(masters, start, rounds, idle):
             master.round()
     # What was written a moment ago isn't on the disk yet, and would count as the master's own dirty memory.
     os.sync()
+    for master in masters.values():
+        master.come_to_rest()
     before = {name: master.switches() for name, master in masters.items()}
     select.select([], [], [], idle)
     wakeups = {name: (master.switches() - before[name]) / idle for name, master in masters.items()}

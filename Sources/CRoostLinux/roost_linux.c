@@ -4,16 +4,24 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <netinet/tcp.h>
+#include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int roost_reap(struct roost_exit *ret_exit) {
@@ -24,6 +32,7 @@ int roost_reap(struct roost_exit *ret_exit) {
   } while (result < 0 && errno == EINTR);
   if (result < 0) return -1;
   if (info.si_pid == 0) return 0;
+  roost_closer_ended(info.si_pid);
   *ret_exit = (struct roost_exit){
       .pid = info.si_pid,
       .signalled = info.si_code != CLD_EXITED,
@@ -33,7 +42,38 @@ int roost_reap(struct roost_exit *ret_exit) {
   return 1;
 }
 
+int roost_take_stop(struct roost_stop *ret_stop) {
+  siginfo_t info = {0};
+  int result;
+  do {
+    result = waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED | WNOHANG);
+  } while (result < 0 && errno == EINTR);
+  if (result < 0) return -1;
+  if (info.si_pid == 0) return 0;
+  *ret_stop = (struct roost_stop){
+      .pid = info.si_pid, .is_stopped = info.si_code != CLD_CONTINUED, .signal = info.si_status};
+  return 1;
+}
+
+int roost_process_descriptor(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+int roost_signal_process(int fd, int number) {
+  return (int)syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+}
+
 int roost_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1); }
+
+bool roost_is_delegated(const char *path) {
+  // Before 251 there was only the first, which root alone can read.
+  static const char *const names[] = {"trusted.delegate", "user.delegate"};
+  struct statfs status;
+  if (statfs(path, &status) < 0 || status.f_type != CGROUP2_SUPER_MAGIC) return false;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    char value;
+    if (getxattr(path, names[i], &value, 1) == 1 && value == '1') return true;
+  }
+  return false;
+}
 
 static void take_control(struct cmsghdr *header, struct roost_datagram *datagram) {
   if (header->cmsg_level != SOL_SOCKET) return;
@@ -60,7 +100,7 @@ int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_
       .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
   ssize_t length;
   do {
-    length = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    length = roost_receive_message(fd, &message);
   } while (length < 0 && errno == EINTR);
   if (length < 0) return -1;
   ret_datagram->length = length;
@@ -71,6 +111,27 @@ int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_
     take_control(header, ret_datagram);
   }
   return 0;
+}
+
+int roost_send_datagram(int fd, const void *bytes, size_t length, int passed) {
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec part = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = length};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (passed >= 0) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control.space;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof passed), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(header), &passed, sizeof passed);
+  }
+  ssize_t count;
+  do {
+    count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+  } while (count < 0 && errno == EINTR);
+  return count < 0 ? -1 : 0;
 }
 
 int roost_pass_credentials(int fd) {
@@ -84,6 +145,10 @@ int roost_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
 
 const char *roost_signal_name(int number) { return sigabbrev_np(number); }
 
+int roost_first_real_time_signal(void) { return SIGRTMIN; }
+
+int roost_last_real_time_signal(void) { return SIGRTMAX; }
+
 int roost_output_pipe(int ends[2]) {
   if (roost_pipe(ends) < 0) return -1;
   // Only this end: the flag belongs to the end's open file, and the other one is the process's.
@@ -91,15 +156,16 @@ int roost_output_pipe(int ends[2]) {
   return 0;
 }
 
-void roost_close_at_once(int fd) {
-  // Of a socket that lingers, the last close(2) waits as long as its owner has said: switched off, the kernel goes on
-  // sending in the background. What is no socket refuses this.
-  struct linger off = {0};
-  setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off);
-  close(fd);
+int roost_accept(int fd) {
+  int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  if (connection >= 0) roost_keep_in_line(connection);
+  return connection;
 }
 
-int roost_accept(int fd) { return accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+void roost_keep_in_line(int fd) {
+  int yes = 1;
+  setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &yes, sizeof yes);
+}
 
 int roost_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid) {
   struct ucred credentials;

@@ -6,6 +6,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -18,12 +19,21 @@
 
 enum { STACK_SIZE = 64 * 1024, FIRST_DESCRIPTOR = 3 };
 
-// Shared with the child, which borrows the parent's memory until it executes: how it reports its failure.
+// How long the child may take to execute: so many times so many milliseconds. In steps, so that time in which nothing ran
+// counts as one of them.
+enum { PATIENCE_STEPS = 30, PATIENCE_STEP = 100 };
+
+// What the child reports when it can't go on. When it executes, its end of the pipe is closed without a word.
+struct report {
+  enum roost_spawn_step failed_step;
+  int error;
+};
+
 struct child {
   const struct roost_spawn_request *request;
   pid_t parent;
-  enum roost_spawn_step failed_step;
-  int error;
+  const sigset_t *mask;  // the parent's
+  int report;            // the end to write to, close-on-exec
 };
 
 static void write_decimal(char *text, pid_t number) {
@@ -47,8 +57,12 @@ static int null_as_stdin(void) {
 
 // Moves every source above the targets first: a source may sit where another has to go, and dup2(x, x) would leave
 // close-on-exec set.
-static int place_descriptors(const struct roost_spawn_request *request) {
+static int place_descriptors(struct child *child) {
+  const struct roost_spawn_request *request = child->request;
   int end = FIRST_DESCRIPTOR + (int)request->descriptor_count;
+  int report = fcntl(child->report, F_DUPFD_CLOEXEC, end);
+  if (report < 0) return -1;
+  child->report = report;
   for (size_t i = 0; i < request->descriptor_count; i++) {
     request->scratch[i] = fcntl(request->descriptors[i], F_DUPFD, end);
     if (request->scratch[i] < 0) return -1;
@@ -56,7 +70,16 @@ static int place_descriptors(const struct roost_spawn_request *request) {
   for (size_t i = 0; i < request->descriptor_count; i++) {
     if (dup2(request->scratch[i], FIRST_DESCRIPTOR + (int)i) < 0) return -1;
   }
-  return (int)syscall(SYS_close_range, (unsigned)end, ~0U, 0);
+  if (report > end && syscall(SYS_close_range, (unsigned)end, (unsigned)report - 1, 0) < 0) return -1;
+  return (int)syscall(SYS_close_range, (unsigned)report + 1, ~0U, 0);
+}
+
+// The child's table of descriptors is a copy, and so are the flags in it: the parent's stay close-on-exec.
+static int keep_descriptors(const struct roost_spawn_request *request) {
+  for (size_t i = 0; i < request->descriptor_count; i++) {
+    if (fcntl(request->descriptors[i], F_SETFD, 0) < 0) return -1;
+  }
+  return 0;
 }
 
 // execve resets handlers, but what was ignored stays ignored: a worker would inherit the master's SIGPIPE.
@@ -118,21 +141,30 @@ static int die_with(pid_t parent, int death_signal) {
   return -1;
 }
 
-static int run_child(void *argument) {
-  struct child *child = argument;
+// Before anything else, so that nothing of the process is outside. Where the kernel refuses it goes on without: what the
+// cgroup is for has another way (docs/decisions/0012-strays.md).
+static void enter_cgroup(const struct roost_spawn_request *request) {
+  if (request->cgroup < 0) return;
+  // 0 is whoever writes.
+  ssize_t written = write(request->cgroup, "0", 1);
+  (void)written;
+}
+
+static void run_child(struct child *child) {
   const struct roost_spawn_request *request = child->request;
   sigset_t none;
   sigemptyset(&none);
   if (request->own_pid) write_decimal(request->own_pid, getpid());
 
+  enter_cgroup(request);
   enum roost_spawn_step step = ROOST_SPAWN_GROUP;
-  if (setpgid(0, 0) < 0) goto failed;
+  if (setsid() < 0) goto failed;
   step = ROOST_SPAWN_STDIN;
   if (null_as_stdin() < 0) goto failed;
   step = ROOST_SPAWN_OUTPUT;
   if (place_output(request) < 0) goto failed;
   step = ROOST_SPAWN_DESCRIPTORS;
-  if (place_descriptors(request) < 0) goto failed;
+  if ((request->keeps_numbers ? keep_descriptors(request) : place_descriptors(child)) < 0) goto failed;
   step = ROOST_SPAWN_SIGNALS;
   if (default_dispositions() < 0) goto failed;
   step = ROOST_SPAWN_PRIORITY;
@@ -149,41 +181,99 @@ static int run_child(void *argument) {
   step = ROOST_SPAWN_PARENT;
   if (die_with(child->parent, request->parent_death_signal) < 0) goto failed;
   step = ROOST_SPAWN_SIGNALS;
-  if (sigprocmask(SIG_SETMASK, &none, NULL) < 0) goto failed;
+  if (sigprocmask(SIG_SETMASK, request->keeps_signal_mask ? child->mask : &none, NULL) < 0) goto failed;
   step = ROOST_SPAWN_EXECUTE;
   execve(request->path, request->arguments, request->environment);
-failed:
-  child->error = errno;
-  child->failed_step = step;
+failed:;
+  struct report report = {.failed_step = step, .error = errno};
+  ssize_t written = write(child->report, &report, sizeof report);
+  (void)written;
   _exit(127);
 }
 
-struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request) {
-  struct child child = {.request = request, .parent = getpid(), .failed_step = ROOST_SPAWN_DONE};
-  pid_t pid = -1;
-
-  char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
-  if (stack == MAP_FAILED) {
-    return (struct roost_spawn_result){.pid = -1, .failed_step = ROOST_SPAWN_STACK, .error = errno};
+// Waits until the child executes, fails, or takes too long.
+static struct report await_report(int fd) {
+  struct report report = {.failed_step = ROOST_SPAWN_DONE};
+  for (int step = 0; step < PATIENCE_STEPS; step++) {
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int ready = poll(&entry, 1, PATIENCE_STEP);
+    if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+    ssize_t length = read(fd, &report, sizeof report);
+    if (length != (ssize_t)sizeof report) report.failed_step = ROOST_SPAWN_DONE;
+    return report;
   }
-  // Blocked, so that no handler of the parent's runs in the child while both share their memory.
+  return (struct report){.failed_step = ROOST_SPAWN_TIME, .error = ETIMEDOUT};
+}
+
+static int run_borrowing(void *child) {
+  run_child(child);
+  return 0;
+}
+
+// Most quickly the child borrows the parent's memory until it executes (vfork(2)). But the kernel holds the parent for that
+// long, unkillable by anything but the child's end: a directory or a program on a file system that hangs would hold it for
+// ever. Returns the child's pid, or -1 with errno.
+static pid_t start(struct child *child) {
+  if (child->request->may_hang) {
+    pid_t pid = fork();
+    if (pid == 0) run_child(child);
+    return pid;
+  }
+  char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+  if (stack == MAP_FAILED) return -1;
+  // A child that changes its user takes the right to dump from the memory that both share.
+  int dumpable = prctl(PR_GET_DUMPABLE);
+  pid_t pid = clone(run_borrowing, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+  int error = errno;
+  if (dumpable == 1) prctl(PR_SET_DUMPABLE, 1);
+  munmap(stack, STACK_SIZE);
+  errno = error;
+  return pid;
+}
+
+struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) {
+    return (struct roost_spawn_result){.pid = -1, .failed_step = ROOST_SPAWN_PIPE, .error = errno};
+  }
+  // Blocked, so that no handler of the parent's runs in the child.
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
-  // A child that changes its user takes the right to dump from the memory that both share.
-  int dumpable = prctl(PR_GET_DUMPABLE);
-  // CLONE_VFORK: returns when the child has executed or exited, so that its failure is known here without a pipe.
-  pid = clone(run_child, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | SIGCHLD, &child);
-  if (pid < 0) {
-    child.failed_step = ROOST_SPAWN_CLONE;
-    child.error = errno;
-  } else if (child.failed_step != ROOST_SPAWN_DONE) {
-    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-    }
-    pid = -1;
-  }
-  if (dumpable == 1) prctl(PR_SET_DUMPABLE, 1);
+  struct child child = {.request = request, .parent = getpid(), .mask = &before, .report = ends[1]};
+  pid_t pid = start(&child);
+  struct report report = {.failed_step = ROOST_SPAWN_CLONE, .error = errno};
   sigprocmask(SIG_SETMASK, &before, NULL);
-  munmap(stack, STACK_SIZE);
-  return (struct roost_spawn_result){.pid = pid, .failed_step = child.failed_step, .error = child.error};
+  close(ends[1]);
+  if (pid > 0) {
+    report = await_report(ends[0]);
+    if (report.failed_step == ROOST_SPAWN_TIME) {
+      // It may be inside the kernel for longer yet: whoever reaps the caller's children reaps it then.
+      kill(pid, SIGKILL);
+    } else if (report.failed_step != ROOST_SPAWN_DONE) {
+      while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
+      }
+    }
+  }
+  close(ends[0]);
+  if (report.failed_step != ROOST_SPAWN_DONE) pid = -1;
+  return (struct roost_spawn_result){.pid = pid, .failed_step = report.failed_step, .error = report.error};
+}
+
+pid_t roost_fork(int kept) {
+  sigset_t all, before;
+  sigfillset(&all);
+  sigprocmask(SIG_SETMASK, &all, &before);
+  pid_t parent = getpid();
+  pid_t pid = fork();
+  int error = errno;
+  if (pid == 0) {
+    setsid();
+    syscall(SYS_close_range, FIRST_DESCRIPTOR, (unsigned)kept - 1, 0);
+    syscall(SYS_close_range, (unsigned)kept + 1, ~0U, 0);
+    if (die_with(parent, SIGKILL) < 0) _exit(127);
+  }
+  sigprocmask(SIG_SETMASK, &before, NULL);
+  errno = error;
+  return pid;
 }

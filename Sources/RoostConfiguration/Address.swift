@@ -22,8 +22,11 @@ public enum Address: Hashable, Sendable {
   }
 
   /// Reads an address such as `8080`, `127.0.0.1:8080`, `[::1]:8080`, `udp:8443`, `unix:/run/x.sock` or `systemd:NAME`.
-  /// A relative path is taken from `directory`.
-  public init(parsing text: String, directory: String) throws(ConfigurationError) {
+  /// A relative path is taken from `directory`. `examples` is what an error offers.
+  public init(
+    parsing text: String, directory: String,
+    examples: String = "8080, 127.0.0.1:8080, [::1]:8080, udp:8443, unix:/run/x.sock or systemd:NAME"
+  ) throws(ConfigurationError) {
     if text.hasPrefix("unix:") {
       self = .unix(path: try Self.socketPath(String(text.dropFirst(5)), in: directory))
     } else if text.hasPrefix("systemd:") {
@@ -31,8 +34,7 @@ public enum Address: Hashable, Sendable {
     } else {
       let isDatagram = text.hasPrefix("udp:")
       guard let (host, port) = Self.hostAndPort(text.dropFirst(isDatagram ? 4 : 0)) else {
-        throw ConfigurationError(
-          "'\(text)' is no address: use 8080, 127.0.0.1:8080, [::1]:8080, udp:8443, unix:/run/x.sock or systemd:NAME")
+        throw ConfigurationError("'\(text)' is no address: use \(examples)")
       }
       self = isDatagram ? .udp(host, port: port) : .tcp(host, port: port)
     }
@@ -54,11 +56,26 @@ public enum Address: Hashable, Sendable {
 
   private static func socketPath(_ path: String, in directory: String) throws(ConfigurationError) -> String {
     let absolute = path.hasPrefix("/") ? path : directory + "/" + path
-    // sun_path in unix(7) has room for 108 bytes, one of them the NUL at the end.
-    guard !path.isEmpty, !path.hasSuffix("/"), absolute.utf8.count <= 107 else {
-      throw ConfigurationError("'unix:\(path)' is no address: a socket's path has 1 to 107 bytes and names a file")
+    guard !path.isEmpty, isSocketPath(absolute) else {
+      throw ConfigurationError(
+        "'unix:\(path)' is no address: a socket's path has 1 to \(Limits.socketPath) bytes and names a file")
     }
     return absolute
+  }
+
+  private static func isSocketPath(_ path: String) -> Bool {
+    let slash = UInt8(ascii: "/")
+    return path.utf8.first == slash && path.utf8.last != slash && path.utf8.count <= Limits.socketPath
+      && !path.utf8.contains(0)
+  }
+
+  /// Whether it is one that can be read from text.
+  var isValid: Bool {
+    switch self {
+    case .tcp(let host, _), .udp(let host, _): host.isValid
+    case .unix(let path): Self.isSocketPath(path)
+    case .systemd(let name): (try? ListenerName.validate(name)) != nil
+    }
   }
 }
 
@@ -75,9 +92,17 @@ extension Address.Host {
     }
   }
 
+  fileprivate var isValid: Bool {
+    switch self {
+    case .any: true
+    case .ipv4(let text): Self.isNumeric(text[...], AF_INET)
+    case .ipv6(let text): Self.isNumeric(text[...], AF_INET6)
+    }
+  }
+
   private static func isNumeric(_ text: Substring, _ family: Int32) -> Bool {
     var address = in6_addr()  // Larger than an in_addr.
-    return inet_pton(family, String(text), &address) == 1
+    return !text.utf8.contains(0) && inet_pton(family, String(text), &address) == 1
   }
 }
 

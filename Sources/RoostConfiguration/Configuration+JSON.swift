@@ -25,15 +25,17 @@ extension Configuration {
     var control: ControlConfiguration?
     if let place = try json.optional("control") {
       control = ControlConfiguration(
-        directory: try place.string("directory"), group: try place.optionalUInt32("group"))
+        directory: try place.path("directory"), group: try place.optionalIdentifier("group"))
     }
     self.init(
-      name: try json.string("name"), listeners: listeners, pidFile: try json.optionalString("pidFile"),
+      name: try ServiceName.validate(json.string("name")), listeners: listeners,
+      pidFile: try json.optionalPath("pidFile"),
       control: control,
       metrics: try json.optional("metrics").map { address throws(ConfigurationError) in
         try Address(json: address)
       }, worker: try WorkerConfiguration(json: json.member("worker")),
       settings: try Settings(json: json.member("settings")))
+    try checkConsistency()
   }
 }
 
@@ -51,17 +53,17 @@ extension ListenerConfiguration {
   /// Reads what `json` wrote.
   public init(json: JSON) throws(ConfigurationError) {
     self.init(
-      name: try json.string("name"), address: try Address(json: json.member("address")),
-      backlog: Int32(truncatingIfNeeded: try json.integer("backlog")))
+      name: try ListenerName.validate(json.string("name")), address: try Address(json: json.member("address")),
+      backlog: Int32(try json.integer("backlog", Limits.backlog)))
     isNonblocking = try json.boolean("nonblocking")
-    isIPv6Only = try json.optional("ipv6Only") == nil ? nil : try json.boolean("ipv6Only")
-    if let name = try json.optionalString("reuseport") {
-      guard let reuseport = Reuseport(rawValue: name) else { throw ConfigurationError("'reuseport' is unknown") }
-      self.reuseport = reuseport
+    isIPv6Only = try json.optionalBoolean("ipv6Only")
+    reuseport = try json.optional("reuseport") == nil ? nil : try json.choice("reuseport")
+    if reuseport != nil, !address.mayBeShared {
+      throw ConfigurationError("'reuseport' of the listener \(name)=\(address) has no meaning")
     }
-    mode = try json.optionalUInt32("mode")
-    user = try json.optionalUInt32("user")
-    group = try json.optionalUInt32("group")
+    mode = try json.optionalMode("mode")
+    user = try json.optionalIdentifier("user")
+    group = try json.optionalIdentifier("group")
   }
 }
 
@@ -93,43 +95,48 @@ extension WorkerConfiguration {
 
   /// Reads what `json` wrote.
   public init(json: JSON) throws(ConfigurationError) {
-    guard let channel = ReadinessChannel(rawValue: try json.string("ready")) else {
-      throw ConfigurationError("'ready' is unknown")
-    }
-    guard let output = Output(rawValue: try json.string("output")) else {
-      throw ConfigurationError("'output' is unknown")
-    }
-    self.init(command: try json.strings("command"))
+    self.init(command: try json.command("command"))
     for argument in try json.array("argumentTemplates") {
-      guard command.indices.contains(try argument.integer("index")) else {
-        throw ConfigurationError("'argumentTemplates' has an argument that isn't there")
-      }
+      // The program itself is the same for all workers.
+      guard command.count > 1 else { throw ConfigurationError("'argumentTemplates' has an argument that isn't there") }
       argumentTemplates.append(
         ArgumentTemplate(
-          index: try argument.integer("index"), template: try Template(json: argument.member("template"))))
+          index: try argument.integer("index", 1...command.count - 1),
+          template: try Template(json: argument.member("template"))))
     }
     for variable in try json.array("variableTemplates") {
+      let name = try variable.string("name")
+      if let problem = VariableName.problem(with: name) { throw ConfigurationError(problem) }
       variableTemplates.append(
-        VariableTemplate(
-          name: try variable.string("name"), template: try Template(json: variable.member("template"))))
+        VariableTemplate(name: name, template: try Template(json: variable.member("template"))))
     }
     for name in try json.strings("compatibility") {
       guard let known = Compatibility(rawValue: name) else { throw ConfigurationError("'compatibility' is unknown") }
       compatibility.append(known)
     }
-    directory = try json.optionalString("directory")
+    directory = try json.optionalPath("directory")
     environment = try json.strings("environment")
+    for assignment in environment { try Self.check(assignment) }
     if let identity = try json.optional("identity") { self.identity = try Identity(json: identity) }
-    umask = try json.optionalUInt32("umask")
+    umask = try json.optionalMode("umask")
     for limit in try json.array("limits") { limits.append(try ResourceLimit(json: limit)) }
-    nice = try json.optional("nice") == nil ? nil : Int32(truncatingIfNeeded: try json.integer("nice"))
-    readinessChannel = channel
-    stopSignal = try StopSignal(number: json.integer("stopSignal"))
+    nice = try json.optionalInteger("nice", Limits.nice).map { Int32($0) }
+    readinessChannel = try json.choice("ready")
+    stopSignal = try StopSignal(number: json.integer("stopSignal", StopSignal.numbers))
     allowsWorkerReload = try json.boolean("allowWorkerReload")
-    self.output = output
-    beforeReload = try json.optional("beforeReload") == nil ? nil : try json.strings("beforeReload")
+    output = try json.choice("output")
+    beforeReload = try json.optionalCommand("beforeReload")
     probe = try json.optional("probe").map { json throws(ConfigurationError) in try Probe(json: json) }
-    afterTakeover = try json.optional("afterTakeover") == nil ? nil : try json.strings("afterTakeover")
+    afterTakeover = try json.optionalCommand("afterTakeover")
+  }
+
+  /// A variable that Roost sets itself would be found before it, and its room is what the master writes a pid into.
+  private static func check(_ assignment: String) throws(ConfigurationError) {
+    guard let equals = assignment.utf8.firstIndex(of: UInt8(ascii: "=")) else {
+      throw ConfigurationError("'environment' has no assignment NAME=value")
+    }
+    let name = String(Substring(assignment.utf8[..<equals]))
+    if let problem = VariableName.problem(with: name) { throw ConfigurationError(problem) }
   }
 }
 
@@ -142,10 +149,13 @@ extension Probe {
   }
 
   fileprivate init(json: JSON) throws(ConfigurationError) {
-    self =
-      json["path"] == nil
-      ? .command(try json.strings("command"))
-      : .http(path: try json.string("path"), status: try json.integer("status"))
+    guard json["path"] != nil else {
+      self = .command(try json.command("command"))
+      return
+    }
+    let path = try json.string("path")
+    guard Self.isPath(path) else { throw ConfigurationError("'path' is no path of a request") }
+    self = .http(path: path, status: try json.integer("status", Limits.probeStatus))
   }
 }
 
@@ -158,14 +168,9 @@ extension Identity {
   }
 
   fileprivate init(json: JSON) throws(ConfigurationError) {
-    var groups: [UInt32] = []
-    for group in try json.array("groups") {
-      guard case .integer(let number) = group else { throw ConfigurationError("'groups' isn't made of numbers") }
-      groups.append(UInt32(truncatingIfNeeded: number))
-    }
     self.init(
-      user: UInt32(truncatingIfNeeded: try json.integer("user")),
-      group: UInt32(truncatingIfNeeded: try json.integer("group")), supplementaryGroups: groups)
+      user: try json.identifier("user"), group: try json.identifier("group"),
+      supplementaryGroups: try json.identifiers("groups"))
   }
 }
 
@@ -178,10 +183,14 @@ extension ResourceLimit {
   }
 
   fileprivate init(json: JSON) throws(ConfigurationError) {
+    let resource = try json.integer("resource", 0...Int(Int32.max))
+    guard Self.resources.contains(where: { $0.number == resource }) else {
+      throw ConfigurationError("'resource' is \(resource), which is no limit that can be set")
+    }
     self.init(
-      resource: Int32(truncatingIfNeeded: try json.integer("resource")),
-      soft: try json.optional("soft") == nil ? nil : UInt64(try json.integer("soft")),
-      hard: try json.optional("hard") == nil ? nil : UInt64(try json.integer("hard")))
+      resource: Int32(resource), soft: try json.optionalInteger("soft", Limits.resource).map { UInt64($0) },
+      hard: try json.optionalInteger("hard", Limits.resource).map { UInt64($0) })
+    guard soft ?? .max <= hard ?? .max else { throw ConfigurationError("'soft' is above 'hard'") }
   }
 }
 
@@ -204,7 +213,8 @@ extension Address {
     } else if json["systemd"] != nil {
       self = .systemd(name: try json.string("systemd"))
     } else if let datagrams = json["udp"] {
-      guard case .tcp(let host, let port) = try Address(json: datagrams) else {
+      // Not by the whole of an address, which could be one of datagrams again and again.
+      guard datagrams["udp"] == nil, case .tcp(let host, let port) = try Address(json: datagrams) else {
         throw ConfigurationError("'udp' has no port")
       }
       self = .udp(host, port: port)
@@ -217,9 +227,9 @@ extension Address {
         } else {
           .any
         }
-      guard let port = UInt16(exactly: try json.integer("port")) else { throw ConfigurationError("'port' is no port") }
-      self = .tcp(host, port: port)
+      self = .tcp(host, port: UInt16(try json.integer("port", 0...Int(UInt16.max))))
     }
+    guard isValid else { throw ConfigurationError("'\(self)' is no address") }
   }
 }
 
@@ -250,77 +260,28 @@ extension Settings {
 
   fileprivate init(json: JSON) throws(ConfigurationError) {
     let readiness = try json.member("readiness")
+    // `Int.max` stands for all.
+    let surge = try json.integer("surge", 1...Int.max)
+    guard Limits.surge.contains(surge) || surge == .max else {
+      throw ConfigurationError("'surge' is \(surge), expected 1 to \(Limits.surge.upperBound)")
+    }
+    let first = try json.duration("backoffFirst", from: .milliseconds(1))
     self.init(
-      workers: try json.integer("workers"), surge: try json.integer("surge"),
+      workers: try json.integer("workers", Limits.workers), surge: surge,
       readiness: readiness["age"] == nil
-        ? .reported(timeout: try readiness.duration("timeout")) : .alive(after: try readiness.duration("age")),
-      startAttempts: try json.integer("startAttempts"), settle: try json.duration("settle"),
+        ? .reported(timeout: try readiness.duration("timeout", from: .milliseconds(1)))
+        : .alive(after: try readiness.duration("age")),
+      startAttempts: try json.integer("startAttempts", Limits.startAttempts), settle: try json.duration("settle"),
       drainTimeout: try json.duration("drainTimeout"),
       backoff: Backoff(
-        first: try json.duration("backoffFirst"), longest: try json.duration("backoffLongest"),
+        first: first, longest: try json.duration("backoffLongest", from: first),
         forgivenAfter: try json.duration("backoffForgivenAfter")),
-      hookTimeout: try json.duration("hookTimeout"))
+      hookTimeout: try json.duration("hookTimeout", from: Limits.shortestHookTimeout))
     queuePerSlot = try json.boolean("queuePerSlot")
-    if try json.optional("probeTimeout") != nil { probeTimeout = try json.duration("probeTimeout") }
+    if try json.optional("probeTimeout") != nil {
+      probeTimeout = try json.duration("probeTimeout", from: .milliseconds(1))
+    }
     if try json.boolean("beforeReload") { hooks.insert(.beforeReload) }
     if try json.boolean("afterTakeover") { hooks.insert(.afterTakeover) }
-  }
-}
-
-extension JSON {
-  fileprivate init(optional number: UInt32?) {
-    self = number.map { .integer(Int($0)) } ?? .null
-  }
-
-  /// The value of this name, or nil where it is null.
-  fileprivate func optional(_ name: String) throws(ConfigurationError) -> JSON? {
-    let value = try member(name)
-    return value == .null ? nil : value
-  }
-
-  fileprivate func optionalString(_ name: String) throws(ConfigurationError) -> String? {
-    try optional(name) == nil ? nil : try string(name)
-  }
-
-  fileprivate func optionalUInt32(_ name: String) throws(ConfigurationError) -> UInt32? {
-    try optional(name) == nil ? nil : UInt32(truncatingIfNeeded: try integer(name))
-  }
-
-  fileprivate func strings(_ name: String) throws(ConfigurationError) -> [String] {
-    var strings: [String] = []
-    for element in try array(name) {
-      guard case .string(let string) = element else { throw ConfigurationError("'\(name)' isn't made of strings") }
-      strings.append(string)
-    }
-    return strings
-  }
-
-  fileprivate func member(_ name: String) throws(ConfigurationError) -> JSON {
-    guard let value = self[name] else { throw ConfigurationError("'\(name)' is missing") }
-    return value
-  }
-
-  fileprivate func string(_ name: String) throws(ConfigurationError) -> String {
-    guard case .string(let value) = try member(name) else { throw ConfigurationError("'\(name)' is no string") }
-    return value
-  }
-
-  fileprivate func integer(_ name: String) throws(ConfigurationError) -> Int {
-    guard case .integer(let value) = try member(name) else { throw ConfigurationError("'\(name)' is no number") }
-    return value
-  }
-
-  fileprivate func boolean(_ name: String) throws(ConfigurationError) -> Bool {
-    guard case .boolean(let value) = try member(name) else { throw ConfigurationError("'\(name)' is no boolean") }
-    return value
-  }
-
-  fileprivate func array(_ name: String) throws(ConfigurationError) -> [JSON] {
-    guard case .array(let value) = try member(name) else { throw ConfigurationError("'\(name)' is no array") }
-    return value
-  }
-
-  fileprivate func duration(_ name: String) throws(ConfigurationError) -> Duration {
-    .milliseconds(try integer(name))
   }
 }

@@ -3,8 +3,6 @@ extension Duration {
   private static let units: [(name: String, milliseconds: Int)] = [
     ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1),
   ]
-  /// The longest that can be asked for. Nothing in Roost has a reason to wait longer.
-  private static let longestMilliseconds = 7 * 24 * 3_600_000
 
   /// The duration that a text like `1m30s` stands for. A number needs its unit, apart from 0.
   public init(parsing text: String) throws(ConfigurationError) {
@@ -27,7 +25,7 @@ extension Duration {
       else { throw error }
       milliseconds += number * unit.milliseconds
     }
-    guard !text.isEmpty, milliseconds <= Self.longestMilliseconds else { throw error }
+    guard !text.isEmpty, milliseconds <= Limits.longestDuration.wholeMilliseconds else { throw error }
     self = .milliseconds(milliseconds)
   }
 

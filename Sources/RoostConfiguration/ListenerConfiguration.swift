@@ -57,8 +57,8 @@ public enum Reuseport: String, Hashable, Sendable {
 public enum ListenerName {
   /// Checks a name that the operator chose.
   public static func validate(_ name: String) throws(ConfigurationError) -> String {
-    let isPrintable = name.utf8.allSatisfy { (0x21...0x7e).contains($0) && $0 != UInt8(ascii: ":") }
-    guard (1...255).contains(name.utf8.count), isPrintable, !name.contains(where: { $0 == "/" || $0 == "=" }) else {
+    let areAllowed = name.utf8.allSatisfy { (0x21...0x7e).contains($0) && !":/=".utf8.contains($0) }
+    guard (1...255).contains(name.utf8.count), areAllowed else {
       throw ConfigurationError(
         "'\(name)' is no name for a listener: use 1 to 255 printable ASCII characters without ':', '/', '=' and spaces")
     }

@@ -7,4 +7,10 @@ public enum Probe: Hashable, Sendable {
   case http(path: String, status: Int)
   /// By a command, which has to exit with status 0: a program and its arguments.
   case command([String])
+
+  /// Whether a request can ask for this path.
+  public static func isPath(_ text: String) -> Bool {
+    text.utf8.first == UInt8(ascii: "/") && text.utf8.count <= Limits.probePath
+      && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
+  }
 }

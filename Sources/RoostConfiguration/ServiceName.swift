@@ -1,10 +1,9 @@
 /// What a service may be called: the name becomes part of paths, socket addresses and log fields.
 public enum ServiceName {
-  private static let punctuation: Set<Character> = [".", "_", "-", "@"]
-
   /// Checks a name that the operator chose.
   public static func validate(_ name: String) throws(ConfigurationError) -> String {
-    guard (1...64).contains(name.utf8.count), name.allSatisfy(isAllowed), name.first != "." else {
+    guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isAllowed), name.utf8.first != UInt8(ascii: ".")
+    else {
       throw ConfigurationError(
         "'\(name)' is no name for a service: use 1 to 64 letters, digits, '.', '_', '-' or '@', not beginning with '.'")
     }
@@ -13,12 +12,18 @@ public enum ServiceName {
 
   /// The name for a command that was given none: that of its file.
   public static func derived(from program: String) -> String {
-    let file = program.split(separator: "/").last ?? "service"
-    let allowed = String(file.filter(isAllowed).drop { $0 == "." }.prefix(64))
-    return allowed.isEmpty ? "service" : allowed
+    let file = program.utf8.split(separator: UInt8(ascii: "/")).last ?? Substring("service").utf8
+    let allowed = file.filter(isAllowed).drop { $0 == UInt8(ascii: ".") }.prefix(64)
+    return allowed.isEmpty ? "service" : String(decoding: allowed, as: UTF8.self)
   }
 
-  private static func isAllowed(_ character: Character) -> Bool {
-    character.isASCII && (character.isLetter || character.isNumber || punctuation.contains(character))
+  private static func isAllowed(_ byte: UInt8) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+      UInt8(ascii: "0")...UInt8(ascii: "9"),
+      UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "@"):
+      true
+    default: false
+    }
   }
 }

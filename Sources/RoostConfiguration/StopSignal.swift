@@ -21,6 +21,9 @@ public struct StopSignal: Hashable, Sendable {
     self.number = number
   }
 
+  /// From the lowest to the highest.
+  static let numbers = 1...Int(SIGWINCH)
+
   /// The signal of this number, which `number` gave.
   init(number: Int) throws(ConfigurationError) {
     guard let signal = Self.named.first(where: { $0.number == number }) else {

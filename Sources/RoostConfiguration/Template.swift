@@ -95,6 +95,7 @@ extension Template {
 extension Template.Segment {
   fileprivate init(json: JSON) throws(ConfigurationError) {
     if case .string(let text) = json {
+      guard !text.utf8.contains(0) else { throw ConfigurationError("a template contains a NUL character") }
       self = .text(text)
     } else if case .string(let listener) = json["fd"] {
       self = .descriptor(listener: listener)

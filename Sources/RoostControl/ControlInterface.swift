@@ -23,7 +23,7 @@ public enum ControlInterface {
   /// There is no reload any more.
   public static let serviceStops = "roost.Control.ServiceStops"
 
-  /// As many clients are connected as there may be.
+  /// There is no place for this client, or it had to make room for another.
   public static let busy = "roost.Control.Busy"
 
   /// The master goes on with its former binary.
@@ -75,7 +75,7 @@ public enum ControlInterface {
       slot: int,
       generation: int,
       role: (current, candidate, retiree),
-      state: (starting, ready, emptying, draining, remains, killed),
+      state: (starting, ready, stopped, emptying, draining, remains, killed),
       # seconds since 1970
       started: int,
       # how many workers of the slot were lost since the service was started
@@ -100,7 +100,18 @@ public enum ControlInterface {
       # the most that have been seen waiting
       peak: int,
       # connection requests that the kernel has dropped because the queue was full; unknown of unix sockets
-      dropped: ?int
+      dropped: ?int,
+      # why nobody can connect: the file of the unix socket is gone, or another is in its place. A reload makes it anew
+      unreachable: ?string
+    )
+
+    # A process that has listeners open and does not belong to the service, as the look after the last reload has found: it
+    # may accept connections, and no reload replaces it.
+    type Outsider (
+      pid: int,
+      name: string,
+      # the names of the listeners
+      listeners: []string
     )
 
     type Service (
@@ -117,6 +128,9 @@ public enum ControlInterface {
       started: int,
       workers: []Worker,
       listeners: []Listener,
+      outsiders: []Outsider,
+      # whether that look could see every process; null before the first
+      sawAllProcesses: ?bool,
       lastReload: ?Verdict
     )
 
@@ -131,8 +145,9 @@ public enum ControlInterface {
     # 'more', events come as they happen.
     method Stop(atOnce: ?bool) -> (event: ?Event)
 
-    # Changes the number of workers. While a reload runs, that takes effect when it has ended.
-    method Scale(workers: int) -> (workersBefore: int)
+    # Changes the number of workers, either to 'workers' or by 'change', which goes no further than the fewest and the most
+    # that there can be. While a reload runs, that takes effect when it has ended.
+    method Scale(workers: ?int, change: ?int) -> (workersBefore: int, workers: int)
 
     # Tells what happens from now on. Needs 'more'.
     method Subscribe() -> (event: ?Event)
@@ -153,7 +168,7 @@ public enum ControlInterface {
     # The service is being stopped.
     error ServiceStops ()
 
-    # As many clients are connected as there may be. The connection ends after it.
+    # There is no place for this client, or it had to make room for another. The connection ends after it.
     error Busy ()
 
     """

@@ -16,6 +16,9 @@ public struct AcceptanceWatch: Hashable, Sendable {
   /// Looks are never further apart: nobody notices so much on top of a boot that long.
   static let longestInterval: Duration = .milliseconds(100)
 
+  /// After a look that had to be given up.
+  static let hungInterval: Duration = .seconds(10)
+
   /// How far it has come.
   public private(set) var stage: Stage
   /// How long a worker that was seen may still say that it speaks for itself.
@@ -36,6 +39,14 @@ public struct AcceptanceWatch: Hashable, Sendable {
     }
   }
 
+  /// Whether it waits to be seen.
+  public var isLooking: Bool {
+    switch stage {
+    case .looking: true
+    case .proving, .over: false
+    }
+  }
+
   /// Whether a look is due.
   public func isLookDue(at now: Instant) -> Bool {
     switch stage {
@@ -51,6 +62,14 @@ public struct AcceptanceWatch: Hashable, Sendable {
       let longer = min(interval + interval / 2, Self.longestInterval)
       stage =
         everywhere ? .proving(until: now + grace) : .looking(next: now + longer, interval: longer)
+    case .proving, .over: break
+    }
+  }
+
+  /// A look had to be given up: whoever looks has to wait for the worker. Another one may be as expensive.
+  public mutating func lookHung(at now: Instant) {
+    switch stage {
+    case .looking(_, let interval): stage = .looking(next: now + Self.hungInterval, interval: interval)
     case .proving, .over: break
     }
   }

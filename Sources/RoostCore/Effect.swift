@@ -16,7 +16,7 @@ public enum Effect: Hashable, Sendable {
   case probe(WorkerID)
   /// Send the stop signal to the worker, or to what remains of its group if it has exited.
   case drain(WorkerID)
-  /// Send SIGKILL to the worker's whole process group.
+  /// Send SIGKILL to the worker's whole process group, or to all that remains of a worker that has exited.
   case kill(WorkerID)
   /// Set the listeners' backlog anew: the runtime of a worker that got ready may have shrunk it by a listen() of its
   /// own.
@@ -27,8 +27,8 @@ public enum Effect: Hashable, Sendable {
   case announce(Announcement)
   /// Tell the operator.
   case report(Notice)
-  /// Every worker is reaped: end the master with this verdict.
-  case exit(Verdict)
+  /// Every worker is reaped: end the master with this verdict, and whatever else is left, `atOnce` without waiting for it.
+  case exit(Verdict, atOnce: Bool)
 }
 
 /// What systemd is told (sd_notify(3)).

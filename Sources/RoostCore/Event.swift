@@ -36,6 +36,10 @@ public enum Event: Hashable, Sendable {
   case workerAskedForTime(WorkerID, Duration)
   /// The worker was reaped. `remains` when processes of its group are still alive.
   case workerExited(WorkerID, ExitCause, remains: Bool)
+  /// A signal has stopped the worker: it does nothing.
+  case workerStopped(WorkerID)
+  /// The worker goes on.
+  case workerContinued(WorkerID)
   /// No process of the exited worker's group is left.
   case workerRemainsGone(WorkerID)
 
@@ -51,8 +55,19 @@ public enum Requester: Hashable, Sendable {
   case signal(Int32)
   /// A worker, through its notify socket.
   case worker(WorkerID)
+  /// The terminal of a master in the foreground, by being gone.
+  case terminal
   /// A client of the control socket: the process of this id, of a user.
   case client(pid: Int32, uid: UInt32)
+}
+
+extension Requester {
+  var isWorker: Bool {
+    switch self {
+    case .worker: true
+    case .signal, .terminal, .client: false
+    }
+  }
 }
 
 /// How a process ended (wait(2)).

@@ -6,12 +6,15 @@ public enum Notice: Hashable, Sendable {
   case workerReady(WorkerID, after: Duration)
   /// A current worker is lost, and this follows.
   case workerLost(WorkerID, Failure, then: Consequence)
+  /// A current worker that has served has ended with status 0, after serving so long: it has recycled itself. `then` is never
+  /// `startFails`.
+  case workerRecycled(WorkerID, after: Duration, then: Consequence)
   /// A retiree was sent the stop signal.
   case drainBegan(WorkerID, timeout: Duration)
-  /// A retiree has exited, so long after it was told to drain.
-  case drainEnded(WorkerID, ExitCause, after: Duration)
-  /// A retiree, or what remained of it, is killed since its drain timeout is over.
-  case drainTimedOut(WorkerID, after: Duration)
+  /// A retiree has exited, so long after it was told to drain; `killed` if it was sent SIGKILL meanwhile.
+  case drainEnded(WorkerID, ExitCause, after: Duration, killed: Bool)
+  /// A retiree is killed since its drain timeout is over; `remains` if it has exited, and that is true of what it has left.
+  case drainTimedOut(WorkerID, after: Duration, remains: Bool)
   /// A worker has exited and left processes in its group, which are stopped.
   case remainsStopped(WorkerID, timeout: Duration)
 
@@ -83,6 +86,8 @@ public enum Failure: Hashable, Sendable {
   case exited(WorkerID, ExitCause, Moment)
   /// The worker wasn't ready in time.
   case notReady(WorkerID, timeout: Duration)
+  /// The worker was ready, and has been stopped by a signal.
+  case stopped(WorkerID)
   /// The worker didn't pass its probe in time.
   case probeFailed(WorkerID, timeout: Duration)
 

@@ -9,7 +9,7 @@ public enum Phase: Hashable, Sendable, Codable {
   /// A reload is running.
   case reloading(Reload)
   /// Every worker has been told to go.
-  case stopping(Verdict)
+  case stopping(Stop)
   /// Every worker is reaped.
   case stopped
 }
@@ -20,6 +20,18 @@ public struct Start: Hashable, Sendable, Codable {
   public let began: Instant
   /// Whether a reload was asked for since.
   public internal(set) var latched = false
+}
+
+/// The stop of the service.
+public struct Stop: Hashable, Sendable, Codable {
+  /// How the master ends when every worker is reaped.
+  public let verdict: Verdict
+  /// Whether nothing is waited for any more: what is left is killed.
+  public internal(set) var isAtOnce = false
+
+  init(_ verdict: Verdict) {
+    self.verdict = verdict
+  }
 }
 
 /// A command of the operator's that runs.

@@ -1,6 +1,13 @@
 extension Supervisor {
   mutating func reloadRequested(by requester: Requester, at now: Instant) {
+    if requester.isWorker {
+      if let workerAsked, now - workerAsked < Self.workerReloadPause { return }
+      workerAsked = now
+    }
     switch phase {
+    // A worker that asks without end mustn't have the log say so without end.
+    case .starting(let start) where start.latched && requester.isWorker: break
+    case .reloading(let reload) where reload.latched && requester.isWorker: break
     case .starting(var start):
       start.latched = true
       phase = .starting(start)
@@ -66,7 +73,8 @@ extension Supervisor {
 
   mutating func preparationTimedOut(_ reload: Reload, at now: Instant) {
     order(.abandonPreparation(reload.generation))
-    let reason = "reading the configuration took longer than \(Self.preparationTimeout.components.seconds) s"
+    let reason =
+      "reading the configuration and looking for what it names took longer than \(Self.preparationTimeout.components.seconds) s"
     failReload(reload, .notPrepared(reason: reason), at: now)
   }
 
@@ -98,9 +106,17 @@ extension Supervisor {
       preconditionFailure("a candidate gets ready only while its batch starts")
     }
     guard slots[batch].allSatisfy({ $0.candidate?.isReady == true }) else { return }
-    if reload.settings.settle == .zero { return takeOver(batch, of: reload, at: now) }
+    if reload.settings.settle == .zero { return takeOverUnlessStopped(batch, of: reload, at: now) }
     reload.stage = .settling(batch: batch, until: now + reload.settings.settle)
     phase = .reloading(reload)
+  }
+
+  /// A candidate that a signal has stopped is alive, and serves nobody.
+  mutating func takeOverUnlessStopped(_ batch: Range<Int>, of reload: Reload, at now: Instant) {
+    if let candidate = slots[batch].lazy.compactMap(\.candidate).first(where: { $0.stopped != nil }) {
+      return failReload(reload, .stopped(candidate.id), at: now)
+    }
+    takeOver(batch, of: reload, at: now)
   }
 
   /// The moment in which a batch of candidates becomes current.

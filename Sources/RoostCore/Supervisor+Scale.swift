@@ -1,6 +1,8 @@
 extension Supervisor {
   mutating func scaleRequested(by change: Int, at now: Instant) {
-    workersRequested(min(max(desiredWorkers + change, 1), Settings.maximumWorkers), at: now)
+    // Bounded before it is added, too: no sum overflows.
+    let most = Settings.maximumWorkers
+    workersRequested(min(max(desiredWorkers + min(max(change, -most), most), 1), most), at: now)
   }
 
   mutating func workersRequested(_ wanted: Int, at now: Instant) {

@@ -4,9 +4,9 @@ extension Supervisor {
     case .idle, .starting, .serving, .reloading:
       order(.report(.stopRequested(by: requester)))
       stop(.stopped, at: now)
-    case .stopping:
+    case .stopping(let stop):
       order(.report(.stopAtOnceRequested(by: requester)))
-      killAll()
+      killAll(stop)
     case .stopped:
       break
     }
@@ -17,10 +17,10 @@ extension Supervisor {
     case .idle, .starting, .serving, .reloading:
       order(.report(.stopAtOnceRequested(by: requester)))
       stop(.stopped, at: now)
-      killAll()
-    case .stopping:
+      if case .stopping(let stop) = phase { killAll(stop) }
+    case .stopping(let stop):
       order(.report(.stopAtOnceRequested(by: requester)))
-      killAll()
+      killAll(stop)
     case .stopped:
       break
     }
@@ -30,7 +30,7 @@ extension Supervisor {
   mutating func stop(_ verdict: Verdict, at now: Instant) {
     abandonPreparation()
     killAllHooks()
-    phase = .stopping(verdict)
+    phase = .stopping(Stop(verdict))
     order(.announce(.stopping))
     askForTime(at: now)
     var drains: [Effect] = []
@@ -46,7 +46,10 @@ extension Supervisor {
     exitIfAllReaped()
   }
 
-  private mutating func killAll() {
+  private mutating func killAll(_ stop: Stop) {
+    var stop = stop
+    stop.isAtOnce = true
+    phase = .stopping(stop)
     for retiree in retirees where retiree.stage != .killed { order(.kill(retiree.id)) }
     retirees = retirees.compactMap(\.killed)
     exitIfAllReaped()
@@ -57,7 +60,8 @@ extension Supervisor {
     retirees = retirees.compactMap { retiree in
       guard let deadline = retiree.deadline, deadline <= now else { return retiree }
       orders.append(.kill(retiree.id))
-      orders.append(.report(.drainTimedOut(retiree.id, after: deadline - retiree.told)))
+      let remains = if case .remains = retiree.stage { true } else { false }
+      orders.append(.report(.drainTimedOut(retiree.id, after: deadline - retiree.told, remains: remains)))
       return retiree.killed
     }
     exitIfAllReaped()
@@ -65,7 +69,8 @@ extension Supervisor {
 
   /// Processes of an exited worker's group are alive. They may hold requests: they drain like a retiree.
   mutating func stopRemains(of id: WorkerID, killed: Bool, at now: Instant) {
-    if killed { return }  // The whole group was sent SIGKILL already.
+    // The group was sent SIGKILL already, and what had left it was nobody's to find yet.
+    if killed { return order(.kill(id)) }
     let until = now + settings.drainTimeout
     retirees.append(Retiree(id: id, told: now, stage: .remains(until: until)))
     order(.drain(id))
@@ -80,11 +85,11 @@ extension Supervisor {
 
   mutating func exitIfAllReaped() {
     switch phase {
-    case .stopping(let verdict):
+    case .stopping(let stop):
       guard retirees.isEmpty else { return }
       phase = .stopped
       standStill()
-      order(.exit(verdict))
+      order(.exit(stop.verdict, atOnce: stop.isAtOnce))
     case .idle, .starting, .serving, .reloading, .stopped:
       break
     }

@@ -9,7 +9,7 @@ extension Supervisor {
     switch phase {
     case .reloading(let reload):
       switch reload.stage {
-      case .settling(let batch, let until) where until <= now: takeOver(batch, of: reload, at: now)
+      case .settling(let batch, let until) where until <= now: takeOverUnlessStopped(batch, of: reload, at: now)
       case .preparing(let until) where until <= now: preparationTimedOut(reload, at: now)
       case .settling, .preparing, .awaitingHook, .starting: break
       }

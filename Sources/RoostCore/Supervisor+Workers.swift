@@ -55,6 +55,30 @@ extension Supervisor {
     return [slots[id.slot].worker, slots[id.slot].candidate].compactMap(\.self).first { $0.id == id }
   }
 
+  mutating func workerStopped(_ id: WorkerID, at now: Instant) {
+    guard var worker = unretired(id), worker.stopped == nil else { return }
+    worker.stopped = now
+    guard case .reloading(let reload) = phase, case .settling(let batch, _) = reload.stage,
+      batch.contains(id.slot), slots[id.slot].candidate?.id == id
+    else { return store(worker) }
+    worker.stops = (worker.stops ?? 0) + 1
+    store(worker)
+    // It would be observed for ever.
+    if worker.stops == Self.mostStops { failReload(reload, .stopped(id), at: now) }
+  }
+
+  /// What a candidate was to be observed for begins anew: it hasn't served meanwhile.
+  mutating func workerContinued(_ id: WorkerID, at now: Instant) {
+    guard var worker = unretired(id), worker.stopped != nil else { return }
+    worker.stopped = nil
+    store(worker)
+    guard case .reloading(var reload) = phase, case .settling(let batch, _) = reload.stage,
+      batch.contains(id.slot), slots[id.slot].candidate?.id == id
+    else { return }
+    reload.stage = .settling(batch: batch, until: now + reload.settings.settle)
+    phase = .reloading(reload)
+  }
+
   mutating func workerAskedForTime(_ id: WorkerID, _ duration: Duration, at now: Instant) {
     let wanted = now + duration
     if let index = retireeIndex(id) {
@@ -75,7 +99,7 @@ extension Supervisor {
   mutating func workerExited(_ id: WorkerID, _ cause: ExitCause, remains: Bool, at now: Instant) {
     if let index = retireeIndex(id) {
       let retiree = retirees.remove(at: index)
-      order(.report(.drainEnded(id, cause, after: now - retiree.told)))
+      order(.report(.drainEnded(id, cause, after: now - retiree.told, killed: retiree.stage == .killed)))
       if remains { stopRemains(of: id, killed: retiree.stage == .killed, at: now) }
       exitIfAllReaped()
       return
@@ -83,6 +107,7 @@ extension Supervisor {
     if remains { stopRemains(of: id, killed: false, at: now) }
     if let worker = slots[id.slot].worker, worker.id == id {
       slots[id.slot].current = .vacant
+      if cause == .exited(status: 0), recycles(worker, at: now) { return }
       currentLost(worker, .exited(id, cause, worker.moment(at: now)), at: now)
     } else if let candidate = slots[id.slot].candidate, candidate.id == id {
       slots[id.slot].candidate = nil

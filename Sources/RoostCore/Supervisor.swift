@@ -8,6 +8,12 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// When it is told again: long before the time runs out, so that a busy machine can't let it lapse.
   static let extensionRenewedAfter: Duration = .seconds(15)
 
+  /// How often workers are heard that ask for a reload: one that fails at once mustn't be tried without end.
+  static let workerReloadPause: Duration = .seconds(1)
+
+  /// How often a candidate may be stopped while it is observed, and go on.
+  static let mostStops = 5
+
   /// How long reading the configuration anew may take: a file system that hangs mustn't hang the reload.
   static let preparationTimeout: Duration = .seconds(60)
 
@@ -30,13 +36,16 @@ public struct Supervisor: Hashable, Sendable, Codable {
   var newest = Generation(number: 1)
   var workersStarted = 0
   var extensionRenewal: Instant?
+  /// When a worker asked last for a reload, and was heard.
+  var workerAsked: Instant?
   var orders: [Effect] = []
   /// How many slots the start begins with. Those that aren't wanted go when it is complete.
   var slotsAtStart = 1
 
   /// All but `orders`, which are empty whenever nothing is being handled, and what only the start needs.
   private enum CodingKeys: String, CodingKey {
-    case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal
+    case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal,
+      workerAsked
   }
 
   /// A supervisor to which nothing has happened yet.
@@ -68,6 +77,8 @@ public struct Supervisor: Hashable, Sendable, Codable {
     case .probeSucceeded(let id): probeSucceeded(id, at: now)
     case .workerAskedForTime(let id, let duration): workerAskedForTime(id, duration, at: now)
     case .workerExited(let id, let cause, let remains): workerExited(id, cause, remains: remains, at: now)
+    case .workerStopped(let id): workerStopped(id, at: now)
+    case .workerContinued(let id): workerContinued(id, at: now)
     case .workerRemainsGone(let id): workerRemainsGone(id)
     case .timePassed: timePassed(at: now)
     case .stalled(let missed): stalled(for: missed)

@@ -20,6 +20,10 @@ public struct Worker: Hashable, Sendable, Codable {
   public let probeTimeout: Duration?
   /// How far it has come.
   public internal(set) var stage: Stage
+  /// Since when a signal has kept it from doing anything; nil while it runs.
+  public internal(set) var stopped: Instant?
+  /// How often it has been stopped while it was observed; nil for never.
+  public internal(set) var stops: Int?
 
   init(id: WorkerID, started: Instant, readiness: Settings.Readiness, probeTimeout: Duration?) {
     self.probeTimeout = probeTimeout
@@ -102,6 +106,8 @@ public struct Slot: Hashable, Sendable, Codable {
   public internal(set) var candidate: Worker?
   /// How many workers in a row have failed here.
   public internal(set) var failures = 0
+  /// How often workers have recycled themselves here lately; nil where none has.
+  public internal(set) var recycling: Recycling?
   /// Of a slot that goes, the time at which it does even if connections wait for it; nil of one that stays.
   public internal(set) var emptyBy: Instant?
 

@@ -9,26 +9,51 @@ public enum ProbeResponse: Hashable, Sendable {
 
   /// No status line is longer.
   public static let maximumLength = 512
+  /// What comes before the answer, such as early hints, isn't longer.
+  public static let maximumInterimLength = 16384
 
   /// Reads what has come until now.
   public init(parsing bytes: ArraySlice<UInt8>) {
-    let prefix = Array("HTTP/1.".utf8)
-    guard bytes.prefix(prefix.count).elementsEqual(prefix.prefix(bytes.count)) else {
-      self = .malformed
-      return
+    var rest = bytes
+    while true {
+      self = Self.line(rest)
+      // What isn't final comes before the answer, and as often as the server likes (RFC 9110, 15.2). A switch of protocols
+      // is final: whatever follows is no HTTP/1.
+      guard case .status(let status) = self, (100..<200).contains(status), status != 101 else { return }
+      let end = Self.end(of: rest)
+      guard (end ?? bytes.endIndex) - bytes.startIndex < Self.maximumInterimLength else {
+        self = .malformed
+        return
+      }
+      self = .incomplete
+      guard let end else { return }
+      rest = rest[end...]
     }
+  }
+
+  /// The status line at the beginning.
+  private static func line(_ bytes: ArraySlice<UInt8>) -> ProbeResponse {
+    let prefix = Array("HTTP/1.".utf8)
+    guard bytes.prefix(prefix.count).elementsEqual(prefix.prefix(bytes.count)) else { return .malformed }
     guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
-      self = bytes.count < Self.maximumLength ? .incomplete : .malformed
-      return
+      return bytes.count < maximumLength ? .incomplete : .malformed
     }
     // HTTP/1.1 200 OK; the reason may be missing.
     let words = bytes[..<end].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\r") }
     guard words.count >= 2, words[0].count == prefix.count + 1, words[1].count == 3,
       words[1].allSatisfy({ (0x30...0x39).contains($0) })
-    else {
-      self = .malformed
-      return
+    else { return .malformed }
+    return .status(words[1].reduce(0) { $0 * 10 + Int($1 - 0x30) })
+  }
+
+  /// Where a head ends, after its empty line; nil if that hasn't come.
+  private static func end(of head: ArraySlice<UInt8>) -> Int? {
+    var start = head.startIndex
+    while let end = head[start...].firstIndex(of: UInt8(ascii: "\n")) {
+      let line = head[start..<end]
+      if line.isEmpty || line.elementsEqual([UInt8(ascii: "\r")]) { return end + 1 }
+      start = end + 1
     }
-    self = .status(words[1].reduce(0) { $0 * 10 + Int($1 - 0x30) })
+    return nil
   }
 }

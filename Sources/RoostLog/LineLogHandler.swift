@@ -21,10 +21,7 @@ struct LineLogHandler: LogHandler {
   }
 
   func log(event: LogEvent) {
-    if let count = lost.count, attempt(line(.warning, "\(count) lines of this log were lost: nobody read it")) {
-      lost.forget()
-    }
-    if lost.count != nil || !attempt(line(event.level, "\(event.message)")) { lost.add() }
+    lost.write { text in attempt(line(text == nil ? event.level : .warning, text ?? "\(event.message)")) }
   }
 
   private func line(_ level: Logger.Level, _ text: String) -> String {
@@ -40,29 +37,44 @@ struct LineLogHandler: LogHandler {
     return "\u{1b}[2m\(Timestamp.local())\u{1b}[0m \(coloured)\n"
   }
 
-  /// Whether the line was written. It is dropped where writing would have to wait.
-  private func attempt(_ line: String) -> Bool {
-    var line = line
-    return line.withUTF8 { stream.stream.write(UnsafeRawBufferPointer($0)) == .written($0.count) }
+  /// Why the line couldn't be written, if so. It is dropped where writing would have to wait.
+  private func attempt(_ line: String) -> String? {
+    switch stream.write(line) {
+    case .written: nil
+    case .full, .failed(EPIPE): LostLines.unread
+    case .failed(let number): String(cString: strerror(number))
+    }
   }
 }
 
 /// Shared by the copies of a handler.
 private final class LineStream: Sendable {
   let stream: StandardStream
+  /// Whether a line couldn't be written to its end, as where a disk gets full: the next one must not go on with it.
+  private let hasHalf = Mutex(false)
 
   init(_ stream: consuming StandardStream) {
     self.stream = stream
   }
-}
 
-/// How many lines nobody could read.
-private final class LostLines: Sendable {
-  private let lines = Mutex(0)
-
-  var count: Int? { lines.withLock { $0 == 0 ? nil : $0 } }
-  func add() { lines.withLock { $0 += 1 } }
-  func forget() { lines.withLock { $0 = 0 } }
+  /// Writes a line. `.written` means all of it.
+  func write(_ line: String) -> StandardStream.Outcome {
+    hasHalf.withLock { hasHalf in
+      let bytes = Array((hasHalf ? "\n\(line)" : line).utf8)
+      var rest = bytes[...]
+      while !rest.isEmpty {
+        // A file takes what it has room for, and says why only to who wants to write more.
+        let outcome = rest.withUnsafeBytes { stream.write($0) }
+        guard case .written(let count) = outcome else {
+          if rest.count < bytes.count { hasHalf = true }
+          return outcome
+        }
+        rest = rest.dropFirst(count)
+      }
+      hasHalf = false
+      return .written(bytes.count)
+    }
+  }
 }
 
 /// The time of day, without any of what Foundation needs for it.

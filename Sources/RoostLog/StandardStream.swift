@@ -20,8 +20,8 @@ public struct StandardStream: ~Copyable, Sendable {
     case written(Int)
     /// Nothing can be written now.
     case full
-    /// Nobody will ever read.
-    case gone
+    /// It couldn't be written (errno(3)): nobody reads any more, or, for now, a disk is full or a file at its limit.
+    case failed(Int32)
   }
 
   /// What a pipe takes at once if it takes anything (PIPE_BUF in pipe(7)).
@@ -67,7 +67,7 @@ public struct StandardStream: ~Copyable, Sendable {
         }
       if count >= 0 { return .written(count) }
       if errno == EAGAIN { return .full }
-      if errno != EINTR { return .gone }
+      if errno != EINTR { return .failed(errno) }
     }
   }
 

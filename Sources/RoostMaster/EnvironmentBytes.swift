@@ -32,6 +32,9 @@ enum EnvironmentBytes {
     return bytes
   }
 
+  /// Whether any character of a text may be one that stands for a byte: seldom, and found out quickly.
+  static func mayStandForBytes(_ text: String) -> Bool { text.utf8.contains(lead[0]) }
+
   private static func hasStandIn(_ utf8: [UInt8]) -> Bool {
     utf8.contains(lead[0]) && utf8.indices.contains { isStandIn(utf8, at: $0) }
   }

@@ -10,13 +10,14 @@ extension Master {
     case .spawn(let id): spawn(id)
     case .probe(let id): prober.begin(id)
     case .drain(let id): drain(id)
-    case .kill(let id): process(id)?.kill()
+    case .kill(let id): kill(id)
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
     case .closeListeners: closeListeners()
     case .announce(let announcement): upstream.announce(announcement, supervisor)
     case .report(let notice): remember(notice)
-    case .exit(let verdict):
+    case .exit(let verdict, let atOnce):
       self.verdict = verdict
+      endsAtOnce = atOnce
       loop.exit(0)
     }
   }
@@ -37,11 +38,13 @@ extension Master {
       // Its slot may have got sockets of its own.
       for passed in release.listeners { fdStore.keep(passed.listener) }
       if let probe { prober.add(id, release, probe) }
+      process.sockets = Self.sockets(release.listeners, id.slot)
       processes.append(process)
       watch(process)
       acceptance.await(process, release.listeners)
       handle(.workerStarted(id))
     } catch {
+      stallWatch.wasHeld(until: Clock.now())
       handle(.workerNotStarted(id, reason: "\(error)"))
     }
   }
@@ -50,15 +53,27 @@ extension Master {
   private func remember(_ notice: Notice) {
     count(notice)
     switch notice {
+    case .reloadRequested(_, latched: .some): renewFiles()
     case .reloadBegan:
+      // Workers are on their way first, where nothing has to be read.
+      areFilesDue = true
+      loop.atRoundEnd { [unowned self] in renewDueFiles() }
       reloadWatch.begin(listeners)
       upstream.lastFailure = nil
     case .tookOver(let generation, _): takeOptions(of: generation)
-    case .reloadSucceeded(let generation, _): reloadWatch.end(generation, listeners)
+    case .reloadSucceeded(let generation, _):
+      reloadWatch.end(generation, listeners)
+      lookForOutsiders()
     case .reloadFailed(let generation, _, _, _, _, _):
       reloadWatch.end(generation, listeners)
       upstream.lastFailure = words.reloadFailure(notice)
-    case .workerLost(let id, _, _): restarts[id.slot, default: 0] += 1
+      lookForOutsiders()
+      for listener in listeners where listener.hasStoppedBlocking {
+        log.warning(
+          "\(listener.title) doesn't block any more: a worker of generation \(generation.number) has set O_NONBLOCK, which holds for"
+            + " all who have it; workers that expect accept(2) to wait fail now (docs/protocol.md)")
+      }
+    case .workerLost(let id, _, _), .workerRecycled(let id, _, _): restarts[id.slot, default: 0] += 1
     default: break
     }
   }
@@ -68,6 +83,11 @@ extension Master {
     guard case .report(let notice) = effect else { return }
     // The news that a worker couldn't be started may still be waiting when it is told to drain with the others.
     if case .drainBegan(let id, _) = notice, process(id) == nil { return }
+    switch notice {
+    // A quick one may be over before the round is, and whoever hears the verdict looks for the files.
+    case .reloadSucceeded, .reloadFailed: renewDueFiles()
+    default: break
+    }
     let event = words.event(of: notice)
     log.write(event.record)
     for listener in listeners { listener.sampleQueue() }
@@ -80,6 +100,7 @@ extension Master {
       },
       pid: { [unowned self] in process($0)?.pid }, evidence: reloadWatch.lastEvidence,
       lacks: { [unowned self] in acceptance.lacks($0) },
-      probeReason: { [unowned self] in prober.reason($0) })
+      probeReason: { [unowned self] in prober.reason($0) },
+      leftBehind: { [unowned self] in process($0)?.leftBehind.map(\.text) ?? [] })
   }
 }

@@ -21,6 +21,11 @@ struct StallWatch {
     return min(deadline, from + Self.interval)
   }
 
+  /// The master itself was held until now: that is no stall.
+  mutating func wasHeld(until now: Instant) {
+    if last != nil { last = now }
+  }
+
   /// For how long nothing ran since the last look, if that was long.
   mutating func look(at now: Instant) -> Duration? {
     defer { last = now }

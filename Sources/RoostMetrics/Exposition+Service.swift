@@ -28,8 +28,10 @@ extension ServiceSnapshot {
     out.begin("roost_workers", .gauge, "How many workers there are.")
     out.add(census.currentReady, [("role", "current"), ("state", "ready")])
     out.add(census.currentStarting, [("role", "current"), ("state", "starting")])
+    out.add(census.currentStopped, [("role", "current"), ("state", "stopped")])
     out.add(census.candidatesReady, [("role", "candidate"), ("state", "ready")])
     out.add(census.candidatesStarting, [("role", "candidate"), ("state", "starting")])
+    out.add(census.candidatesStopped, [("role", "candidate"), ("state", "stopped")])
     out.add(census.retirees, [("role", "retiree"), ("state", "draining")])
     out.begin("roost_workers_started", .counter, "Workers that ran their command.")
     out.add(counters.workersStarted, suffix: "_total")
@@ -40,7 +42,10 @@ extension ServiceSnapshot {
     for cause in [ServiceCounters.Cause.exited, .signalled, .notReady, .probeFailed, .notStarted] {
       out.add(counters.workersLost[cause] ?? 0, suffix: "_total", [("cause", cause.rawValue)])
     }
-    out.begin("roost_slot_restarts", .counter, "Current workers of the slot that were lost.")
+    out.begin("roost_workers_recycled", .counter, "Current workers that have ended by themselves with status 0.")
+    out.add(counters.workersRecycled, suffix: "_total")
+    out.begin(
+      "roost_slot_restarts", .counter, "Current workers of the slot that were lost, or have recycled themselves.")
     for (slot, count) in restarts.enumerated() { out.add(count, suffix: "_total", [("slot", "\(slot)")]) }
     out.begin("roost_drains", .counter, "Retirees that have exited.")
     out.add(counters.drains, suffix: "_total")
@@ -113,6 +118,9 @@ extension ServiceSnapshot {
     write("roost_listener_queue_limit", .gauge, "How many connections can wait.") { $0.limit }
     write("roost_listener_queue_peak", .gauge, "The most connections that were seen waiting.") { $0.peak }
     write("roost_listener_dropped", .counter, "Connection requests dropped since the queue was full.") { $0.dropped }
+    write("roost_listener_reachable", .gauge, "Whether clients get to it: 0 where a unix socket's file is gone.") {
+      $0.isReachable ? 1 : 0
+    }
   }
 
   private func writeUsage(_ out: inout Exposition) {

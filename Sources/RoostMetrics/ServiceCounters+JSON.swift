@@ -19,6 +19,7 @@ extension ServiceCounters {
       "workersStarted": .integer(workersStarted),
       "workersReady": .integer(workersReady),
       "workersLost": Self.json(workersLost),
+      "workersRecycled": .integer(workersRecycled),
       "drains": .integer(drains),
       "drainsTimedOut": .integer(drainsTimedOut),
       "reloadsFailed": Self.json(reloadsFailed),
@@ -34,6 +35,7 @@ extension ServiceCounters {
     workersStarted = try json.integer("workersStarted")
     workersReady = try json.integer("workersReady")
     workersLost = try Self.counts(json, "workersLost")
+    workersRecycled = try json.integer("workersRecycled")
     drains = try json.integer("drains")
     drainsTimedOut = try json.integer("drainsTimedOut")
     reloadsFailed = try Self.counts(json, "reloadsFailed")

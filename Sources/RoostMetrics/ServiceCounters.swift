@@ -16,6 +16,8 @@ public struct ServiceCounters: Hashable, Sendable {
     case signalled
     /// A worker wasn't ready in time.
     case notReady = "not_ready"
+    /// A signal stopped a worker that was to take over.
+    case stopped
     /// A worker didn't pass its probe in time.
     case probeFailed = "probe_failed"
   }
@@ -43,6 +45,8 @@ public struct ServiceCounters: Hashable, Sendable {
   public internal(set) var workersReady = 0
   /// Current workers that were lost.
   public internal(set) var workersLost: [Cause: Int] = [:]
+  /// Current workers that have recycled themselves.
+  public internal(set) var workersRecycled = 0
   /// Retirees that have exited.
   public internal(set) var drains = 0
   /// Retirees, or what remained of them, that had to be killed since their drain timeout was over.
@@ -67,6 +71,7 @@ public struct ServiceCounters: Hashable, Sendable {
     case .workerStarted: workersStarted += 1
     case .workerReady: workersReady += 1
     case .workerLost(_, let failure, _): workersLost[Cause(failure), default: 0] += 1
+    case .workerRecycled: workersRecycled += 1
     case .drainEnded: drains += 1
     case .drainTimedOut: drainsTimedOut += 1
     case .reloadSucceeded(_, let after):
@@ -95,6 +100,7 @@ extension ServiceCounters.Cause {
       case .exited(_, .exited, _): .exited
       case .exited(_, .signalled, _): .signalled
       case .notReady: .notReady
+      case .stopped: .stopped
       case .probeFailed: .probeFailed
       }
   }

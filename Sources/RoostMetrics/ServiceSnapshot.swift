@@ -22,6 +22,8 @@ public struct ServiceSnapshot: Hashable, Sendable {
     public var peak: Int
     /// How many connection requests were dropped; nil where the kernel doesn't say.
     public var dropped: Int?
+    /// Whether clients get to it, as far as is known.
+    public var isReachable = true
 
     /// A listener of these values.
     public init(name: String, address: String, queued: Int?, limit: Int?, peak: Int, dropped: Int?) {
@@ -60,10 +62,14 @@ public struct ServiceSnapshot: Hashable, Sendable {
     public var currentReady = 0
     /// Current workers that aren't.
     public var currentStarting = 0
+    /// Current workers that a signal or a tracer has stopped, whether they are ready or not.
+    public var currentStopped = 0
     /// Candidates that are ready.
     public var candidatesReady = 0
     /// Candidates that aren't.
     public var candidatesStarting = 0
+    /// Candidates that a signal or a tracer has stopped.
+    public var candidatesStopped = 0
     /// Retirees.
     public var retirees = 0
 
@@ -122,6 +128,8 @@ public struct ServiceSnapshot: Hashable, Sendable {
     listeners[index].queued = sum(listeners[index].queued, listener.queued)
     listeners[index].limit = sum(listeners[index].limit, listener.limit)
     listeners[index].peak += listener.peak
+    // A new generation may have a socket of its own at the address.
+    listeners[index].isReachable = listeners[index].isReachable || listener.isReachable
     listeners[index].dropped = sum(listeners[index].dropped, listener.dropped)
   }
 }

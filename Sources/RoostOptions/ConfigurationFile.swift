@@ -1,4 +1,3 @@
-import Glibc
 import TOMLKit
 
 /// A configuration file in TOML (https://toml.io/en/v1.0.0).
@@ -10,8 +9,8 @@ struct ConfigurationFile {
   let entries: [OptionEntry]
 
   /// Reads a file.
-  init(path: String) throws(Problems) {
-    try self.init(text: try Self.text(of: path), path: path)
+  init(_ file: InputFile) throws(Problems) {
+    try self.init(text: try Self.text(of: file), path: file.path)
   }
 
   init(text: String, path: String) throws(Problems) {
@@ -45,25 +44,16 @@ struct ConfigurationFile {
     return "this isn't TOML: a string needs quotes, as in \"\(word.prefix { !" \t\r#,]}\"'".contains($0) })\""
   }
 
-  private static func text(of path: String) throws(Problems) -> String {
-    func problem(_ text: String) -> Problems { Problems([Problem(.wholeFile(path), nil, text)]) }
-    guard let file = fopen(path, "re") else { throw problem("cannot be read: \(String(cString: strerror(errno)))") }
-    defer { fclose(file) }
-    var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 65536)
-    while bytes.count <= maximumLength {
-      let count = fread(&part, 1, part.count, file)
-      if count == 0 { break }
-      bytes += part[..<count]
+  private static func text(of file: InputFile) throws(Problems) -> String {
+    func problem(_ text: String) -> Problems { Problems([Problem(.wholeFile(file.path), nil, text)]) }
+    let bytes: [UInt8]
+    do {
+      bytes = try file.bytes(atMost: maximumLength)
+    } catch {
+      throw problem(error.text)
     }
-    guard ferror(file) == 0 else { throw problem("cannot be read: \(String(cString: strerror(errno)))") }
-    guard bytes.count <= maximumLength else { throw problem("is longer than 1 MiB: that is no configuration") }
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw problem("isn't UTF-8") }
     // The parser's strings are C strings: what comes after a NUL would vanish in silence.
-    guard !bytes.contains(0), !text.contains("\\u0000"), !text.contains("\\U00000000") else {
-      throw problem("contains a NUL character")
-    }
-    return text
+    return try Text.checked(bytes, path: file.path, escapes: ["\\u0000", "\\U00000000"])
   }
 }
 

@@ -1,72 +1,58 @@
-import Foundation
-import RoostHandoff
+import RoostConfiguration
 
 /// A file of lines `NAME=value`, as `EnvironmentFile=` of systemd.exec(5) takes it: comments begin with `#` or `;`, a
 /// backslash at the end of a line continues it, quotes around a value, and no expansion of variables. Differs from it where
 /// it would pass over a mistake in silence: that is told, without what stands there, which may be secret.
 enum EnvironmentFile {
+  /// More than any process can be given (execve(2)), comments included.
+  private static let maximumLength = 16 << 20
+
   /// Reads a file. A missing one is empty if it is optional.
   static func read(
-    _ path: String, isOptional: Bool, from place: Place
+    _ file: InputFile, isOptional: Bool, from place: Place
   ) throws(Problems) -> [(name: String, value: String)] {
-    let data: Data
+    let bytes: [UInt8]
     do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
+      bytes = try file.bytes(atMost: maximumLength)
     } catch {
-      if isOptional, access(path, F_OK) != 0, errno == ENOENT { return [] }
-      _ = fopen(path, "re").map(fclose)
-      let reason = String(cString: strerror(errno))
-      throw Problems([Problem(place, "environment-file", "\(path) cannot be read: \(reason)")])
+      if isOptional, error.isMissing { return [] }
+      throw Problems([Problem(place, "environment-file", "\(file.path) \(error.text)")])
     }
-    guard let text = String(data: data, encoding: .utf8), !text.unicodeScalars.contains("\0") else {
-      throw Problems([Problem(.wholeFile(path), nil, "isn't UTF-8 text")])
-    }
-    return try parse(text, path: path)
+    return try parse(try Text.checked(bytes, path: file.path), path: file.path)
   }
 
   static func parse(_ text: String, path: String) throws(Problems) -> [(name: String, value: String)] {
-    var parser = Parser(text: Array(text.unicodeScalars), path: path)
+    var parser = Parser(text: Array(text.utf8), path: path)
     let assignments = parser.assignments()
-    guard parser.problems.isEmpty else { throw Problems(parser.problems) }
+    guard parser.problems.isEmpty else { throw Problems(parser.problems, uncounted: parser.uncounted) }
     return assignments
   }
 
-  /// What is wrong with a variable's name, if anything is.
-  static func problem(withName name: String) -> String? {
-    guard isName(name.unicodeScalars) else { return "'\(name)' is no name of a variable: \(nameRule)" }
-    if WorkerEnvironment.isPrivateToMaster(name) { return "'\(name)' is set by Roost itself for each worker" }
-    return nil
-  }
-
-  private static let nameRule = "use letters, digits and '_', not beginning with a digit"
-
-  private static func isName(_ name: String.UnicodeScalarView) -> Bool {
-    guard let first = name.first, !first.isDigit else { return false }
-    return name.allSatisfy { $0 == "_" || ($0.isASCII && $0.properties.isAlphabetic) || $0.isDigit }
-  }
-
+  /// By bytes: all that has a meaning is ASCII, and a value may be long.
   private struct Parser {
-    let text: [Unicode.Scalar]
+    let text: [UInt8]
     let path: String
     var offset = 0
     var line = 1
     var problems: [Problem] = []
+    /// How many there are beside these.
+    var uncounted = 0
 
-    var next: Unicode.Scalar? { offset < text.count ? text[offset] : nil }
+    var next: UInt8? { offset < text.count ? text[offset] : nil }
 
-    mutating func take() -> Unicode.Scalar? {
-      guard let scalar = next else { return nil }
+    mutating func take() -> UInt8? {
+      guard let byte = next else { return nil }
       offset += 1
-      if scalar == "\n" { line += 1 }
-      return scalar
+      if byte == Byte.lineFeed { line += 1 }
+      return byte
     }
 
     mutating func assignments() -> [(name: String, value: String)] {
       var assignments: [(name: String, value: String)] = []
-      while let scalar = next {
-        switch scalar {
-        case " ", "\t", "\n", "\r": _ = take()
-        case "#", ";": skipLine()
+      while let byte = next {
+        switch byte {
+        case Byte.space, Byte.tab, Byte.lineFeed, Byte.carriageReturn: _ = take()
+        case UInt8(ascii: "#"), UInt8(ascii: ";"): skipLine()
         default: if let assignment = assignment() { assignments.append(assignment) }
         }
       }
@@ -74,100 +60,107 @@ enum EnvironmentFile {
     }
 
     mutating func skipLine() {
-      while let scalar = take(), scalar != "\n" {}
+      while let byte = take(), byte != Byte.lineFeed {}
     }
 
     mutating func problem(_ text: String, at line: Int) {
+      guard problems.count < Problems.most else { return uncounted += 1 }
       problems.append(Problem(.file(path, line: line, column: 1), nil, text))
     }
 
     mutating func assignment() -> (name: String, value: String)? {
       let start = line
-      var name = String.UnicodeScalarView()
-      while let scalar = next, scalar != "=", !Self.isNewline(scalar) {
-        name.append(scalar)
-        _ = take()
-      }
+      let begin = offset
+      while let byte = next, byte != Byte.equals, !Byte.isNewline(byte) { offset += 1 }
       // Without what was found: it may be part of a secret.
-      guard next == "=" else {
+      guard next == Byte.equals else {
         problem("expected NAME=value", at: start)
         return nil
       }
+      var bytes = text[begin..<offset]
       _ = take()
-      while let last = name.last, last == " " || last == "\t" { name.removeLast() }
-      guard EnvironmentFile.isName(name) else {
-        problem("expected NAME=value with a name of a variable: \(EnvironmentFile.nameRule)", at: start)
+      while let last = bytes.last, Byte.isBlank(last) { bytes.removeLast() }
+      guard VariableName.isOne(bytes) else {
+        problem("expected NAME=value with a name of a variable: \(VariableName.rule)", at: start)
         skipLine()
         return nil
       }
-      if let text = EnvironmentFile.problem(withName: String(name)) {
+      let name = String(decoding: bytes, as: UTF8.self)
+      if let text = VariableName.problem(with: name) {
         problem(text, at: start)
         skipLine()
         return nil
       }
-      return value(start).map { (String(name), $0) }
+      guard let value = value(start) else { return nil }
+      if let text = Limits.problem(withArgumentOf: name.utf8.count + 1 + value.utf8.count) {
+        problem("the variable '\(name)' \(text)", at: start)
+        return nil
+      }
+      return (name, value)
     }
 
     /// Quotes count only where the value begins, and where its next part begins after a closing quote.
     mutating func value(_ start: Int) -> String? {
-      var value = String.UnicodeScalarView()
-      while let scalar = next {
-        switch scalar {
-        case " ", "\t": _ = take()
-        case "'", "\"":
+      var value: [UInt8] = []
+      scan: while let byte = next {
+        switch byte {
+        case Byte.space, Byte.tab: _ = take()
+        case UInt8(ascii: "'"), UInt8(ascii: "\""):
           _ = take()
-          guard let quoted = quoted(scalar) else {
-            problem("the quote \(scalar) is never closed", at: start)
+          guard addQuoted(byte, to: &value) else {
+            problem("the quote \(Unicode.Scalar(byte)) is never closed", at: start)
             return nil
           }
-          value += quoted
-        default: return String(value + unquoted())
+        default:
+          addUnquoted(to: &value)
+          break scan
         }
       }
-      return String(value)
+      return String(decoding: value, as: UTF8.self)
     }
 
     /// Up to the end of the line, without the blanks there unless they were escaped.
-    mutating func unquoted() -> String.UnicodeScalarView {
-      var value = String.UnicodeScalarView()
-      var blanks = String.UnicodeScalarView()
-      while let scalar = take(), !Self.isNewline(scalar) {
-        if scalar == " " || scalar == "\t" {
-          blanks.append(scalar)
+    mutating func addUnquoted(to value: inout [UInt8]) {
+      var end = value.count
+      while let byte = take(), !Byte.isNewline(byte) {
+        if byte == Byte.backslash {
+          if let escaped = take(), !Byte.isNewline(escaped) { value.append(escaped) }
+          end = value.count
           continue
         }
-        value += blanks
-        blanks = String.UnicodeScalarView()
-        guard scalar == "\\" else {
-          value.append(scalar)
-          continue
-        }
-        if let escaped = take(), !Self.isNewline(escaped) { value.append(escaped) }
+        value.append(byte)
+        if !Byte.isBlank(byte) { end = value.count }
       }
-      return value
+      value.removeSubrange(end...)
     }
 
-    static func isNewline(_ scalar: Unicode.Scalar) -> Bool { scalar == "\n" || scalar == "\r" }
-
-    mutating func quoted(_ quote: Unicode.Scalar) -> String.UnicodeScalarView? {
-      var value = String.UnicodeScalarView()
-      while let scalar = take() {
-        if scalar == quote { return value }
-        guard scalar == "\\", quote == "\"", let escaped = take() else {
-          value.append(scalar)
+    /// Whether the quote is closed.
+    mutating func addQuoted(_ quote: UInt8, to value: inout [UInt8]) -> Bool {
+      while let byte = take() {
+        if byte == quote { return true }
+        guard byte == Byte.backslash, quote == UInt8(ascii: "\""), let escaped = take() else {
+          value.append(byte)
           continue
         }
         switch escaped {
-        case "\n": break
-        case "\"", "\\", "`", "$": value.append(escaped)
-        default: value += ["\\", escaped]
+        case Byte.lineFeed: break
+        case UInt8(ascii: "\""), Byte.backslash, UInt8(ascii: "`"), UInt8(ascii: "$"): value.append(escaped)
+        default: value += [Byte.backslash, escaped]
         }
       }
-      return nil
+      return false
     }
   }
 }
 
-extension Unicode.Scalar {
-  fileprivate var isDigit: Bool { ("0"..."9").contains(self) }
+private enum Byte {
+  static let tab: UInt8 = 0x09
+  static let lineFeed: UInt8 = 0x0a
+  static let carriageReturn: UInt8 = 0x0d
+  static let space: UInt8 = 0x20
+  static let equals = UInt8(ascii: "=")
+  static let backslash = UInt8(ascii: "\\")
+
+  static func isNewline(_ byte: UInt8) -> Bool { byte == lineFeed || byte == carriageReturn }
+  static func isBlank(_ byte: UInt8) -> Bool { byte == space || byte == tab }
 }

@@ -6,20 +6,38 @@ final class OptionReader {
   /// The option of which these are parts, if they are.
   private let context: String?
   private(set) var problems: [Problem] = []
+  /// How many there are beside these.
+  private(set) var uncounted = 0
+  private static let maximumUnknown = 100
 
   /// A reader of these options, of which only the named ones exist.
   init(_ entries: [OptionEntry], known: [String], context: String? = nil) {
     self.context = context
     self.entries = Dictionary(entries.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
-    for entry in entries where !known.contains(entry.name) {
-      let nearest = Spelling.nearest(to: entry.name, among: known)
-      let hint = nearest.map { "did you mean '\($0)'?" } ?? "known are \(known.sorted().joined(separator: ", "))"
+    lazy var names = "known are \(known.sorted().joined(separator: ", "))"
+    let unknown = entries.filter { !known.contains($0.name) }
+    for (index, entry) in unknown.enumerated() {
+      // That file is no configuration, and looking for what each name may have meant would take its time.
+      if index == Self.maximumUnknown {
+        problems.append(Problem(entry.place, context, "and \(unknown.count - index) more options that there aren't"))
+        break
+      }
+      // Within a table it may be an option that was meant for the service.
+      let foreign = context == nil ? nil : Options.hint(forOption: entry)
+      let nearest = foreign ?? Spelling.nearest(to: entry.name, among: known).map { "did you mean '\($0)'?" }
+      let hint = nearest ?? names
       problems.append(Problem(entry.place, context, "there is no option '\(entry.name)': \(hint)"))
     }
   }
 
   /// Takes over what another reader couldn't use.
   func add(_ more: [Problem]) { problems += more }
+
+  /// Takes over what is wrong with another file.
+  func add(_ more: Problems) {
+    problems += more.first
+    uncounted += more.count - more.first.count
+  }
 
   func report(_ value: Located, _ option: String, _ text: String) {
     problems.append(Problem(value.place, label(option), text))
@@ -171,6 +189,11 @@ final class OptionReader {
     guard strings.count == elements.count else { return nil }
     guard let program = strings.first, !program.isEmpty else {
       report(value, option, "names no program, expected an array such as [\"/srv/web/server\", \"--verbose\"]")
+      return nil
+    }
+    for (string, element) in zip(strings, elements) {
+      guard let problem = Limits.problem(withArgumentOf: string.utf8.count) else { continue }
+      report(element, option, "an argument \(problem)")
       return nil
     }
     return strings

@@ -6,15 +6,24 @@ extension Options {
   ]
 
   func listeners(_ reader: OptionReader) -> [ListenerConfiguration] {
-    let backlog = reader.integer("backlog", 1...65535).map { Int32($0) } ?? ListenerConfiguration.defaultBacklog
+    let backlog = reader.integer("backlog", Limits.backlog).map { Int32($0) } ?? ListenerConfiguration.defaultBacklog
     var listeners: [ListenerConfiguration] = []
-    for element in reader.list("listen") {
+    var names: Set<String> = []
+    var addresses: [Address: String] = [:]
+    let elements = reader.list("listen")
+    if elements.count > Limits.listeners {
+      reader.report(
+        elements[Limits.listeners], "listen",
+        "there are \(elements.count) listeners, and a service can have at most \(Limits.listeners)")
+    }
+    for element in elements.prefix(Limits.listeners) {
       guard let listener = listener(element, backlog: backlog, reader) else { continue }
-      if listeners.contains(where: { $0.name == listener.name }) {
+      if !names.insert(listener.name).inserted {
         reader.report(element, "listen", "there are two listeners named \"\(listener.name)\"; use NAME=ADDRESS")
-      } else if let other = listeners.first(where: { $0.address == listener.address && !$0.address.isChosenByKernel }) {
-        reader.report(element, "listen", "\"\(other.name)\" and \"\(listener.name)\" have the same address")
+      } else if !listener.address.isChosenByKernel, let other = addresses[listener.address] {
+        reader.report(element, "listen", "\"\(other)\" and \"\(listener.name)\" have the same address")
       }
+      if addresses[listener.address] == nil { addresses[listener.address] = listener.name }
       listeners.append(listener)
     }
     return listeners
@@ -36,14 +45,14 @@ extension Options {
     let own = OptionReader(entries, known: Self.listenerOptions, context: "listen")
     defer { reader.add(own.problems) }
     guard var listener = addressed(own, element) else { return nil }
-    listener.backlog = own.integer("backlog", 1...65535).map { Int32($0) } ?? backlog
+    listener.backlog = own.integer("backlog", Limits.backlog).map { Int32($0) } ?? backlog
     listener.isNonblocking = own.boolean("nonblocking") ?? false
     listener.isIPv6Only = own.boolean("ipv6-only")
     listener.reuseport = reuseport(own)
     listener.mode = own.parsed("mode", "octal digits such as \"0660\"", Self.mode)
     listener.user = own.located("user").flatMap { Users.user($0, "user", own) }
     listener.group = own.located("group").flatMap { Users.group($0, "group", own) }
-    checkFit(of: listener.address, own)
+    checkFit(of: listener.address, own, isTable: element.value.isTable)
     return listener
   }
 
@@ -86,9 +95,13 @@ extension Options {
     return [OptionEntry("address", at: place, Located(.string(String(address)), at: place))] + options
   }
 
-  private func checkFit(of address: Address, _ own: OptionReader) {
+  private func checkFit(of address: Address, _ own: OptionReader, isTable: Bool) {
     func reject(_ options: [String], _ reason: String) {
-      for option in options where own.has(option) { own.report(option, reason) }
+      for option in options where own.has(option) {
+        // What stands after [[listen]] belongs to the listener, whomever it was meant for.
+        let foreign = isTable && ["user", "group"].contains(option) ? "; \(Self.optionPlace)" : ""
+        own.report(option, reason + foreign)
+      }
     }
     switch address {
     case .tcp(.ipv4, _):
@@ -106,6 +119,15 @@ extension Options {
       reject(
         ["mode", "user", "group", "nonblocking", "ipv6-only", "reuseport"],
         "is up to the .socket unit that opens this listener")
+    }
+  }
+}
+
+extension OptionValue {
+  fileprivate var isTable: Bool {
+    switch self {
+    case .table: true
+    case .string, .integer, .boolean, .array, .other, .text: false
     }
   }
 }

@@ -11,7 +11,9 @@ extension Options {
         throw ConfigurationError(
           "the path of \"\(text)\" is relative, expected an absolute one: a service starts in no certain place")
       }
-      return try Address(parsing: text, directory: directory)
+      return try Address(
+        parsing: text, directory: directory,
+        examples: "9100, 127.0.0.1:9100, [::1]:9100 or unix:/run/web.metrics")
     }
     switch address {
     case .systemd:

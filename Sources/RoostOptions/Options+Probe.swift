@@ -16,7 +16,7 @@ extension Options {
     }
     let timeout = own.duration("timeout") ?? .seconds(5)
     if timeout == .zero { own.report("timeout", "0s gives no worker time to answer") }
-    let status = own.integer("status", 100...599) ?? 200
+    let status = own.integer("status", Limits.probeStatus) ?? 200
     switch (own.has("path"), own.has("command")) {
     case (true, true): own.report("command", "contradicts 'path': use one of them")
     case (false, false):
@@ -32,8 +32,7 @@ extension Options {
 
   private func path(_ own: OptionReader) -> String? {
     own.parsed("path", "a path such as \"/health\"") { text throws(ConfigurationError) in
-      let isPrintable = text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
-      guard text.hasPrefix("/"), isPrintable, text.utf8.count <= 1024 else {
+      guard Probe.isPath(text) else {
         throw ConfigurationError(
           "found \"\(text)\", expected a path such as \"/health\", of printable ASCII characters without spaces")
       }

@@ -8,12 +8,12 @@ extension Options {
       reader.report("hook-timeout", "has a meaning only with 'before-reload' or 'after-takeover'")
     }
     let hookTimeout = reader.duration("hook-timeout") ?? .seconds(60)
-    if hookTimeout < .seconds(1) {
+    if hookTimeout < Limits.shortestHookTimeout {
       reader.report("hook-timeout", "\(hookTimeout.text) is too short, expected at least 1s")
     }
     return Settings(
-      workers: workers(reader), surge: reader.integer("surge", 1...Settings.maximumWorkers) ?? .max,
-      readiness: readiness(reader), startAttempts: reader.integer("start-attempts", 1...1000) ?? 3,
+      workers: workers(reader), surge: reader.integer("surge", Limits.surge) ?? .max,
+      readiness: readiness(reader), startAttempts: reader.integer("start-attempts", Limits.startAttempts) ?? 3,
       settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
       backoff: backoff(reader), hooks: hooks, hookTimeout: hookTimeout)
   }
@@ -24,10 +24,11 @@ extension Options {
     case .string("auto"), .text("auto"): return Processors.available()
     case .string(let text):
       reader.report(
-        value, "workers", "found \"\(text)\", expected a whole number from 1 to \(Settings.maximumWorkers) or \"auto\"")
+        value, "workers",
+        "found \"\(text)\", expected a whole number from 1 to \(Limits.workers.upperBound) or \"auto\"")
       return 1
     case .integer, .boolean, .array, .table, .other, .text:
-      return reader.integer(value, "workers", 1...Settings.maximumWorkers, orElse: " or \"auto\"") ?? 1
+      return reader.integer(value, "workers", Limits.workers, orElse: " or \"auto\"") ?? 1
     }
   }
 

@@ -9,7 +9,7 @@ extension Options {
     var worker = WorkerConfiguration(command: command)
     worker.directory = reader.path("directory", in: directory)
     worker.umask = reader.parsed("umask", "octal digits such as \"0027\"", Self.mode)
-    worker.nice = reader.integer("nice", -20...19).map { Int32($0) }
+    worker.nice = reader.integer("nice", Limits.nice).map { Int32($0) }
     worker.limits = reader.table("limit").compactMap { limit($0, reader) }
     worker.readinessChannel = reader.choice("ready") ?? .automatic
     worker.compatibility = compatibility(reader, worker.readinessChannel)
@@ -38,7 +38,18 @@ extension Options {
         worker.variableTemplates.append(VariableTemplate(name: name, template: template))
       }
     }
+    checkLength(of: worker, reader)
     return worker
+  }
+
+  private func checkLength(of worker: WorkerConfiguration, _ reader: OptionReader) {
+    let length = (worker.command + worker.environment).reduce(0) { $0 + $1.utf8.count + 1 }
+    guard length > Limits.allArguments else { return }
+    let longest = ["environment-file", "environment", "command"].first(where: reader.has) ?? "command"
+    reader.report(
+      longest,
+      "the command and its variables have \(length) bytes, and the kernel gives no process more than \(Limits.allArguments) (execve(2))"
+    )
   }
 
   private func compatibility(
@@ -62,7 +73,7 @@ extension Options {
 
   /// Octal digits.
   static func mode(_ text: String) throws(ConfigurationError) -> UInt32 {
-    guard (1...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), mode <= 0o777 else {
+    guard (1...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), Limits.mode.contains(Int(mode)) else {
       throw ConfigurationError("found \"\(text)\", expected octal digits from \"0000\" to \"0777\"")
     }
     return mode
@@ -78,7 +89,8 @@ extension Options {
   private func limit(_ entry: OptionEntry, _ reader: OptionReader) -> ResourceLimit? {
     let names = ResourceLimit.resources.map(\.name)
     guard let resource = ResourceLimit.resources.first(where: { $0.name == entry.name }) else {
-      let hint = Spelling.nearest(to: entry.name, among: names).map { "did you mean '\($0)'?" }
+      let option = Self.hint(forOption: entry)
+      let hint = option ?? Spelling.nearest(to: entry.name, among: names).map { "did you mean '\($0)'?" }
       let known = "known are \(names.joined(separator: ", "))"
       reader.add([Problem(entry.place, "limit", "there is no resource '\(entry.name)': \(hint ?? known)")])
       return nil
@@ -117,7 +129,9 @@ extension Options {
     switch value.value {
     case .string("unlimited"), .text("unlimited"): return Bound(value: nil)
     case .integer, .string, .boolean, .array, .table, .other, .text:
-      return reader.integer(value, option, 0...(1 << 62), orElse: " or \"unlimited\"").map { Bound(value: UInt64($0)) }
+      return reader.integer(value, option, Limits.resource, orElse: " or \"unlimited\"").map {
+        Bound(value: UInt64($0))
+      }
     }
   }
 
@@ -138,6 +152,10 @@ extension Options {
         guard let text = reader.string(entry.value, option),
           let value = template(text, entry.value, option, placeholders, reader)
         else { continue }
+        if let problem = Limits.problem(withArgumentOf: entry.name.utf8.count + 1 + text.utf8.count) {
+          reader.report(entry.value, option, problem)
+          continue
+        }
         assignments.append((entry.name, value))
       }
     }
@@ -160,19 +178,43 @@ extension Options {
     let bare = Located(isOptional ? file.value.droppingFirst : file.value, at: file.place)
     guard let path = reader.path(bare, "environment-file", in: directory) else { return [] }
     do {
-      return try EnvironmentFile.read(path, isOptional: isOptional, from: file.place)
+      return try EnvironmentFile.read(
+        InputFile(path: path, directory: directory, isReadAgain: isReadAgain), isOptional: isOptional, from: file.place)
     } catch {
-      reader.add(error.all)
+      reader.add(error)
       return []
     }
   }
 
   private func isUsable(_ entry: OptionEntry, _ reader: OptionReader) -> Bool {
-    if let problem = EnvironmentFile.problem(withName: entry.name) {
+    if let problem = Self.problem(withVariable: entry) {
       reader.add([Problem(entry.place, "environment", problem)])
       return false
     }
     return true
+  }
+
+  /// What stands after the head of a table in a file belongs to that table: an option there would become a variable, and
+  /// the workers would run as root where they weren't meant to.
+  private static func problem(withVariable entry: OptionEntry) -> String? {
+    guard !entry.place.isCommandLine, names.contains(entry.name) else {
+      return VariableName.problem(with: entry.name)
+    }
+    let variable =
+      VariableName.isOne(entry.name.utf8) ? "; if a variable of this name is meant, use 'environment-file'" : ""
+    return "'\(entry.name)' is the name of an option and would be a variable here: \(optionPlace)\(variable)"
+  }
+}
+
+extension Options {
+  /// Where an option of the service belongs that stands in a table.
+  static let optionPlace = "an option belongs above the first table"
+
+  /// What to say of a name that a table doesn't have, but the service does.
+  static func hint(forOption entry: OptionEntry) -> String? {
+    guard names.contains(entry.name) else { return nil }
+    return entry.place.isCommandLine
+      ? "did you mean '--\(entry.name)'?" : "it is one of the service, and \(optionPlace)"
   }
 }
 

@@ -19,10 +19,19 @@ public struct Options {
   let file: String?
   /// Where the operator is: paths on the command line may begin there.
   let directory: String
+  /// Whether this is read for a reload.
+  let isReadAgain: Bool
 
-  /// Reads a file, if there is one, under the options of the command line.
-  public init(file: String?, commandLine: [OptionEntry], directory: String) throws(Problems) {
-    let written = try file.map { path throws(Problems) in try ConfigurationFile(path: path).entries } ?? []
+  /// Reads a file, if there is one, under the options of the command line. For a reload it is read again: what the shell
+  /// has passed as a descriptor is gone by then.
+  public init(
+    file: String?, commandLine: [OptionEntry], directory: String, isReadAgain: Bool = false
+  ) throws(Problems) {
+    let written =
+      try file.map { path throws(Problems) in
+        try ConfigurationFile(InputFile(path: path, directory: directory, isReadAgain: isReadAgain)).entries
+      } ?? []
+    self.isReadAgain = isReadAgain
     let named = Set(commandLine.map(\.name))
     // Assignments add up; everything else is replaced as a whole.
     let added = Self.merge(written.filter { named.contains($0.name) }, commandLine)
@@ -71,7 +80,7 @@ public struct Options {
     let configuration = Configuration(
       name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
       control: control(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)
-    guard reader.problems.isEmpty else { throw Problems(reader.problems) }
+    guard reader.problems.isEmpty else { throw Problems(reader.problems, uncounted: reader.uncounted) }
     return configuration
   }
 

@@ -45,18 +45,34 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// All that can't be used: an operator wants to see it at once.
 public struct Problems: Error, Sendable, CustomStringConvertible {
-  /// In the order of their places. Not empty.
-  public let all: [Problem]
+  /// More tell nobody anything: that file is something else.
+  static let most = 100
 
-  init(_ problems: [Problem]) {
+  /// The first ones, in the order of their places. Not empty.
+  public let first: [Problem]
+  /// How many there are.
+  public let count: Int
+
+  /// Problems, and how many more weren't kept.
+  init(_ problems: [Problem], uncounted: Int = 0) {
     // What is read twice is wrong twice, and told once.
-    let distinct = problems.reduce(into: [Problem]()) { if !$0.contains($1) { $0.append($1) } }
-    all = distinct.enumerated().sorted { ($0.element.place, $0.offset) < ($1.element.place, $1.offset) }.map(\.element)
+    var seen: Set<Problem> = []
+    let distinct = problems.filter { seen.insert($0).inserted }
+    let sorted = distinct.enumerated().sorted {
+      ($0.element.place, $0.offset) < ($1.element.place, $1.offset)
+    }.map(\.element)
+    count = sorted.count + uncounted
+    first = Array(sorted.prefix(Self.most))
   }
 
   /// Whether only the command line is to blame.
-  public var areUsage: Bool { all.allSatisfy(\.place.isCommandLine) }
+  public var areUsage: Bool { first.allSatisfy(\.place.isCommandLine) }
 
   /// A line for each.
-  public var description: String { all.map(\.description).joined(separator: "\n") }
+  public var lines: [String] {
+    first.map(\.description) + (count > first.count ? ["and \(count - first.count) more"] : [])
+  }
+
+  /// All lines.
+  public var description: String { lines.joined(separator: "\n") }
 }

@@ -1,11 +1,14 @@
 /// What the parser must not be given: where the name of a table can't begin as a name does, or a value in an array as a
-/// value, it ends the process instead of refusing the text.
+/// value, it ends the process instead of refusing the text, and so it does where names or values are nested without end.
 struct TOMLTraps {
   struct Trap: Equatable {
     let position: TOMLPositions.Position
     /// What should stand there.
     let expected: String
   }
+
+  /// How deep values may be nested, and how many parts a name may have: no option needs more than three.
+  private static let maximumDepth = 32
 
   /// The first; nil if there is none.
   private(set) var first: Trap?
@@ -62,12 +65,22 @@ struct TOMLTraps {
   /// Skips to the end of the line that ends it: within brackets, lines go on.
   private mutating func expression() {
     var brackets: [Unicode.Scalar] = []
+    var dots = 0
     while let scalar = next, first == nil {
       switch scalar {
+      case ".":
+        dots += 1
+        if dots > Self.maximumDepth { trap("a name of fewer parts") }
+        offset += 1
+      case "=", ",":
+        dots = 0
+        offset += 1
       case "\n" where brackets.isEmpty: return
       case "#": skip { $0 != "\n" }
       case "\"", "'": string(scalar)
       case "[", "{":
+        dots = 0
+        if brackets.count == Self.maximumDepth { trap("less nesting") }
         brackets.append(scalar)
         offset += 1
       case "]", "}":

@@ -38,6 +38,9 @@ public struct ObservationAccess: Hashable, Sendable {
       yamaScope: ProcessFile.contents("/proc/sys/kernel/yama/ptrace_scope")?.words.first?.number(radix: 10))
   }
 
+  /// Whether only an ancestor of a process may see what it waits in.
+  public var wantsAncestor: Bool { yamaScope == 1 && !mayTrace }
+
   /// Why workers can't be looked at; nil where they can (ptrace(2), "Ptrace access mode checking").
   public var obstacle: String? {
     if !hasProc { return "/proc isn't there, or doesn't tell what a process waits for" }

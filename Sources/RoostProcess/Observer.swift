@@ -1,14 +1,21 @@
 import CRoostProcess
 import Glibc
 
-/// Looks in /proc for processes that accept on sockets.
+/// Looks in /proc for processes that accept on sockets. What they do may make whoever looks wait, for ever: memory that another
+/// process provides, locks that a process holds while a file system hangs.
 public struct Observer {
   /// What came of a look.
   public struct Sighting: Hashable, Sendable {
     /// The sockets on which somebody was seen to accept.
-    public fileprivate(set) var accepted: Set<SocketIdentity> = []
+    public fileprivate(set) var accepted: Set<SocketIdentity>
     /// The error with which the kernel refused to let a process be looked at, if it did.
     public fileprivate(set) var refusal: Int32?
+
+    /// What came of a look of another process.
+    public init(accepted: Set<SocketIdentity> = [], refusal: Int32? = nil) {
+      self.accepted = accepted
+      self.refusal = refusal
+    }
   }
 
   /// More descriptors or threads of a process aren't looked at.

@@ -2,11 +2,11 @@ import Glibc
 
 /// A process and its descendants, whatever groups and sessions these have moved to.
 public enum ProcessTree {
-  /// More processes aren't looked at.
+  /// More processes aren't looked at, unless that is asked for.
   public static let maximumCount = 256
 
   /// The pids, the process's own first. A process that ends meanwhile may hide its descendants.
-  public static func pids(below root: pid_t) -> [pid_t] {
+  public static func pids(below root: pid_t, atMost maximumCount: Int = maximumCount) -> [pid_t] {
     var pids = [root]
     var index = 0
     while index < pids.count, pids.count < maximumCount {
@@ -18,6 +18,24 @@ public enum ProcessTree {
       index += 1
     }
     return Array(pids.prefix(maximumCount))
+  }
+
+  /// The pids of the children of the thread that asks; none where the kernel doesn't tell. It leaves out nobody as long as
+  /// this thread reaps no one meanwhile: what becomes its child is added at the end.
+  public static func ownChildren() -> [pid_t] {
+    ProcessFile.contents("/proc/thread-self/children").map { children(parsing: $0) } ?? []
+  }
+
+  /// The pids of a process's parent, its parent's parent and so on. A process that ends meanwhile may hide its ancestors.
+  public static func ancestors(of pid: pid_t) -> [pid_t] {
+    var pids: [pid_t] = []
+    var pid = pid
+    // The bound is for pids that are reused meanwhile.
+    while pids.count < maximumCount, let parent = ProcessFacts(of: pid)?.parent, parent > 0 {
+      pids.append(parent)
+      pid = parent
+    }
+    return pids
   }
 
   /// Reads pids separated by blanks (proc_pid_children(5)). What isn't a number is passed over.

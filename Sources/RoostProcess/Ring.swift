@@ -7,14 +7,18 @@ public struct Ring: Hashable, Sendable {
   public let registered: Set<UInt64>
   /// Whether a request to accept waits for a connection. The kernel doesn't tell on which socket.
   public let accepts: Bool
+  /// Whether the kernel has told nothing of it: another thread was changing it just then.
+  public let isHidden: Bool
 
   /// Reads lines such as `    0: socket:[760905]` and `  op=13, task_works=0`. What isn't like these is passed over.
   public init(parsing content: ArraySlice<UInt8>) {
     var registered: Set<UInt64> = []
     var accepts = false
+    var isHidden = true
     for line in content.lines {
       let words = line.words
       guard words.count == 2 else { continue }
+      if words[0].elementsEqual("UserFiles:".utf8) { isHidden = false }
       if words[0].last == UInt8(ascii: ":"), words[0].dropLast().number(radix: 10) != nil,
         case .socket(let inode) = DescriptorLink(parsing: words[1])
       {
@@ -27,5 +31,6 @@ public struct Ring: Hashable, Sendable {
     }
     self.registered = registered
     self.accepts = accepts
+    self.isHidden = isHidden
   }
 }

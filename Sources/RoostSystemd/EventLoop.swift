@@ -19,6 +19,9 @@ public final class EventLoop {
   }
 
   let event: OpaquePointer
+  /// Dispatched when a round is over.
+  private var roundEnd: Source?
+  private var atRoundEnd: [() -> Void] = []
 
   /// A loop without sources.
   public init() throws(SystemdError) {
@@ -28,12 +31,8 @@ public final class EventLoop {
   }
 
   deinit {
+    roundEnd = nil
     sd_event_unref(event)
-  }
-
-  /// Sends `WATCHDOG=1` to systemd as often as it asks for (sd_event_set_watchdog(3)); does nothing where it doesn't.
-  public func keepWatchdogAlive() throws(SystemdError) {
-    try SystemdError.check("set up the watchdog", sd_event_set_watchdog(event, 1))
   }
 
   /// Dispatches sources until `exit` is called, and returns its status.
@@ -53,13 +52,16 @@ public final class EventLoop {
     sd_event_exit(event, status)
   }
 
-  /// Handles a signal, which must be blocked. Coalesced as signals are: one call may stand for several.
+  /// Handles a signal, which must be blocked. Coalesced as signals are: one call may stand for several, and tells who sent
+  /// the first.
   public func onSignal(
-    _ signal: Int32, priority: Priority, _ handler: @escaping () -> Void
+    _ signal: Int32, priority: Priority, _ handler: @escaping (SignalSender) -> Void
   ) throws(SystemdError) -> Source {
-    let box = Box(handler)
+    let box = Box<SignalSender>(handler)
     var source: OpaquePointer?
-    let result = sd_event_add_signal(event, &source, signal, { _, _, data in Box.call(data) }, box.retained())
+    let result = sd_event_add_signal(
+      event, &source, signal, { _, information, data in Box<SignalSender>.call(data, SignalSender(information)) },
+      box.retained())
     return try Source(adopting: source, of: box, result, "watch a signal", priority)
   }
 
@@ -74,28 +76,43 @@ public final class EventLoop {
   public func on(
     _ interest: Interest, of descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
   ) throws(SystemdError) -> Source {
-    let box = Box(handler)
+    let box = Box<Void>(handler)
     var source: OpaquePointer?
     let result = sd_event_add_io(
-      event, &source, descriptor, interest.rawValue, { _, _, _, data in Box.call(data) }, box.retained())
+      event, &source, descriptor, interest.rawValue, { _, _, _, data in Box<Void>.call(data, ()) }, box.retained())
     return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
   }
 
   /// Calls the handler once, when nothing of a higher priority is left to be handled.
   public func deferred(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Source {
-    let box = Box(handler)
+    let box = Box<Void>(handler)
     var source: OpaquePointer?
-    let result = sd_event_add_defer(event, &source, { _, data in Box.call(data) }, box.retained())
+    let result = sd_event_add_defer(event, &source, { _, data in Box<Void>.call(data, ()) }, box.retained())
     return try Source(adopting: source, of: box, result, "put something off", priority)
+  }
+
+  /// Calls the handler once, when the round is over: whatever is ready by now, of any priority, has had its turn by then.
+  public func atRoundEnd(_ handler: @escaping () -> Void) {
+    atRoundEnd.append(handler)
+    // A new one each time: one that is enabled again counts as having waited since it was made, and would come before all
+    // others of its priority. Without memory for it the round goes on until somebody else asks for its end.
+    if roundEnd == nil { roundEnd = try? deferred(priority: .last) { [unowned self] in endRound() } }
+  }
+
+  private func endRound() {
+    roundEnd = nil
+    let handlers = atRoundEnd
+    atRoundEnd = []
+    for handler in handlers { handler() }
   }
 
   /// A timer that isn't set, on CLOCK_MONOTONIC.
   public func timer(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Timer {
-    let box = Box(handler)
+    let box = Box<Void>(handler)
     var source: OpaquePointer?
     // Accuracy 1 µs: the default would let the kernel be 250 ms late.
     let result = sd_event_add_time(
-      event, &source, CLOCK_MONOTONIC, .max, 1, { _, _, data in Box.call(data) }, box.retained())
+      event, &source, CLOCK_MONOTONIC, .max, 1, { _, _, data in Box<Void>.call(data, ()) }, box.retained())
     return Timer(try Source(adopting: source, of: box, result, "create a timer", priority))
   }
 }
@@ -119,15 +136,15 @@ public final class Source {
   fileprivate let source: OpaquePointer
 
   fileprivate init(
-    adopting source: OpaquePointer?, of box: Box, _ result: Int32, _ operation: StaticString,
+    adopting source: OpaquePointer?, of box: AnyObject, _ result: Int32, _ operation: StaticString,
     _ priority: EventLoop.Priority
   ) throws(SystemdError) {
     guard let source, result >= 0 else {
-      box.released()
+      Unmanaged.passUnretained(box).release()
       throw SystemdError(operation: operation, errno: -result)
     }
     // From here on the source holds the box, and gives it back when it is freed.
-    sd_event_source_set_destroy_callback(source) { data in Unmanaged<Box>.fromOpaque(data!).release() }
+    sd_event_source_set_destroy_callback(source) { data in Unmanaged<AnyObject>.fromOpaque(data!).release() }
     sd_event_source_set_priority(source, priority.value)
     self.source = source
   }
@@ -181,19 +198,38 @@ public final class Timer {
   }
 }
 
-/// A closure that C can hold.
-private final class Box {
-  let call: () -> Void
+/// Who sent a signal (sigaction(2), `si_code`).
+public enum SignalSender: Equatable, Sendable {
+  /// The kernel itself: of SIGHUP, because the terminal is gone.
+  case kernel
+  /// The process of this id, or a timer or the like of it.
+  case process(pid_t)
 
-  init(_ call: @escaping () -> Void) {
+  /// SI_KERNEL, which the Glibc module doesn't have.
+  private static let kernelCode: Int32 = 0x80
+
+  init(_ information: UnsafePointer<signalfd_siginfo>?) {
+    guard let information else {
+      self = .process(0)
+      return
+    }
+    let code = information.pointee.ssi_code
+    self = code == Self.kernelCode ? .kernel : .process(pid_t(truncatingIfNeeded: information.pointee.ssi_pid))
+  }
+}
+
+/// A closure that C can hold, called with a fact.
+private final class Box<Fact> {
+  let call: (Fact) -> Void
+
+  init(_ call: @escaping (Fact) -> Void) {
     self.call = call
   }
 
   func retained() -> UnsafeMutableRawPointer { Unmanaged.passRetained(self).toOpaque() }
-  func released() { Unmanaged.passUnretained(self).release() }
 
-  static func call(_ data: UnsafeMutableRawPointer?) -> Int32 {
-    Unmanaged<Box>.fromOpaque(data!).takeUnretainedValue().call()
+  static func call(_ data: UnsafeMutableRawPointer?, _ fact: Fact) -> Int32 {
+    Unmanaged<Box<Fact>>.fromOpaque(data!).takeUnretainedValue().call(fact)
     return 0
   }
 }

@@ -1,41 +1,68 @@
-import CRoostSystemd
 import Glibc
 
-/// The system's journal (sd_journal_sendv(3)).
+/// The system's journal, by its native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL). libsystemd's own function
+/// waits where journald doesn't read: one that is stopped, or overrun by others, would stop this process.
 public final class Journal: Sendable {
-  /// A socket of our own to where libsystemd sends: it tells whether sending would have to wait.
-  private let probe: Int32
+  private static let path = "/run/systemd/journal/socket"
+  /// More of a field isn't sent: everything has to fit into one datagram.
+  private static let maximumLength = 16384
+
+  private let number: Int32
 
   /// The journal, or nil where there is none.
   public init?() {
-    probe = socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard probe >= 0 else { return nil }
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let path = Array("/run/systemd/journal/socket".utf8)
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path) }
-    let isConnected = withUnsafePointer(to: &address) { pointer in
-      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        connect(probe, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
-      }
-    }
-    guard isConnected else {
-      close(probe)
+    number = socket(
+      AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard number >= 0 else { return nil }
+    guard Self.connect(number) else {
+      close(number)
       return nil
     }
   }
 
   deinit {
-    close(probe)
+    close(number)
   }
 
-  /// Sends one entry of assignments `FIELD=value`. It is dropped where the journal doesn't read: libsystemd would wait.
-  public func send(_ assignments: [String]) {
-    var poll = pollfd(fd: probe, events: Int16(POLLOUT), revents: 0)
-    guard Glibc.poll(&poll, 1, 0) == 1, poll.revents & Int16(POLLOUT) != 0 else { return }
-    let strings = assignments.map { strdup($0) }
-    defer { for string in strings { free(string) } }
-    let parts = strings.map { iovec(iov_base: $0, iov_len: strlen($0!)) }
-    sd_journal_sendv(parts, Int32(parts.count))
+  private static func connect(_ number: Int32) -> Bool {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+    return withUnsafePointer(to: &address) { pointer in
+      pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+        Glibc.connect(number, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+      }
+    }
+  }
+
+  /// Sends one entry of fields. Whether it was sent: it is dropped where that would have to wait.
+  public func send(_ fields: [(name: String, value: String)]) -> Bool {
+    let entry = fields.flatMap(Self.bytes)
+    if attempt(entry) { return true }
+    // Its socket may have been made anew since.
+    guard errno == ECONNREFUSED || errno == ENOTCONN, Self.connect(number) else { return false }
+    return attempt(entry)
+  }
+
+  private func attempt(_ entry: [UInt8]) -> Bool {
+    var count: Int
+    repeat {
+      count = Glibc.send(number, entry, entry.count, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL))
+    } while count < 0 && errno == EINTR
+    return count == entry.count
+  }
+
+  /// `NAME=value` and a newline. A value with newlines follows its name and its length, in eight bytes, the lowest first.
+  static func bytes(ofField name: String, _ value: String) -> [UInt8] {
+    var value = Array(value.utf8)
+    if value.count > maximumLength {
+      // Whole characters, which begin at the bytes that continue none.
+      var end = maximumLength
+      while end > 0, value[end] & 0xc0 == 0x80 { end -= 1 }
+      value.removeSubrange(end...)
+    }
+    guard value.contains(UInt8(ascii: "\n")) else { return Array(name.utf8) + [UInt8(ascii: "=")] + value + [0x0a] }
+    let length = UInt64(value.count)
+    return Array(name.utf8) + [0x0a] + (0..<8).map { UInt8(truncatingIfNeeded: length >> ($0 * 8)) } + value + [0x0a]
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import RoostConfiguration
 import RoostMaster
 import RoostOptions
@@ -9,7 +10,8 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Check a configuration file without running anything.",
     discussion: """
-      Says everything that is wrong, each with file, line and column.
+      Says everything that is wrong, each with file, line and column; of a valid one, what runs, as whom, and where it \
+      listens.
 
       Exit status: 0 it can be used; 78 it can't.
       """)
@@ -35,7 +37,22 @@ struct CheckCommand: ParsableCommand {
     let count = configuration.settings.workers
     let listeners = configuration.listeners.map { "\($0.name)=\($0.address)" }
     return "the service \(configuration.name): \(count) \(count == 1 ? "worker" : "workers") of "
-      + "\(configuration.worker.command[0])"
+      + "\(configuration.worker.command[0]) as \(runner(configuration.worker.identity))"
       + (listeners.isEmpty ? "" : ", listening on \(listeners.joined(separator: ", "))")
+  }
+
+  /// As whom workers run. That it is root nobody must overlook: an option in the wrong place may be the reason.
+  private static func runner(_ identity: Identity?) -> String {
+    guard let identity else {
+      let own = geteuid()
+      return own == 0 ? "ROOT (no 'user' is set)" : "\(name(ofUser: own)), who runs this check (no 'user' is set)"
+    }
+    let user = identity.user == 0 ? "ROOT" : "user \(name(ofUser: identity.user))"
+    return
+      "\(user), group \(getgrgid(identity.group).map { String(cString: $0.pointee.gr_name) } ?? "\(identity.group)")"
+  }
+
+  private static func name(ofUser id: uid_t) -> String {
+    getpwuid(id).map { String(cString: $0.pointee.pw_name) } ?? "\(id)"
   }
 }

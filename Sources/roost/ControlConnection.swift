@@ -22,6 +22,10 @@ final class ControlConnection {
 
   private let number: Int32
   private var input: [UInt8] = []
+  /// How much of it was looked at, and has no end of a reply in it.
+  private var scanned = 0
+  /// Whether there was a reply that others follow: the master has taken the call.
+  private var hasBegun = false
 
   /// Connects to the socket in a directory. The timeout is also that of sending.
   init(directory: String, timeout: TimeInterval = 10) throws(ControlError) {
@@ -72,16 +76,22 @@ final class ControlConnection {
   /// The next reply; nil if none has come by then.
   func reply(until deadline: Date?) throws(ControlError) -> VarlinkReply? {
     while true {
-      if let end = input.firstIndex(of: Varlink.terminator) {
+      if let end = input[scanned...].firstIndex(of: Varlink.terminator) {
         let message = input[..<end]
         input = Array(input[(end + 1)...])
+        scanned = 0
         guard let reply = VarlinkReply(parsing: message) else { throw .other("the master's reply can't be read") }
         if reply.error == VarlinkService.permissionDenied { throw .notPermitted }
         if reply.error == ControlInterface.busy {
-          throw .other("too many clients are connected to the control socket: try again in a moment")
+          throw .other(
+            hasBegun
+              ? "this command had to make room for other clients; what it waited for goes on: see 'roost status'"
+              : "too many clients are connected to the control socket: try again in a moment")
         }
+        hasBegun = reply.continues
         return reply
       }
+      scanned = input.count
       let wait = deadline.map { min(max(0, $0.timeIntervalSinceNow * 1000), 3_600_000) }
       var poll = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
       let ready = Glibc.poll(&poll, 1, wait.map { Int32($0.rounded(.up)) } ?? -1)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import Glibc
 import RoostMaster
 import RoostOptions
 
@@ -12,15 +13,18 @@ enum Failure {
   /// There was no verdict within the time that was given (as timeout(1)).
   static let timedOut: Int32 = 124
 
+  /// Says something on stderr.
+  static func tell(_ text: String) { _ = Terminal.write("roost: \(text)\n", to: STDERR_FILENO) }
+
   /// Says why on stderr, and ends with a status.
   static func exit(_ text: String, _ status: Int32) throws -> Never {
-    FileHandle.standardError.write(Data("roost: \(text)\n".utf8))
+    tell(text)
     throw ExitCode(status)
   }
 
   /// Says everything that is wrong with a configuration.
   static func exit(_ problems: Problems) throws -> Never {
-    for problem in problems.all { FileHandle.standardError.write(Data("roost: \(problem)\n".utf8)) }
+    for line in problems.lines { tell(line) }
     throw problems.areUsage ? ExitCode.validationFailure : ExitCode(ExitStatus.unusableConfiguration)
   }
 }
@@ -28,6 +32,6 @@ enum Failure {
 extension Problems {
   /// For a verdict: the first, and how many more there are.
   var oneLine: String {
-    all.count == 1 ? "\(all[0])" : "\(all[0]) (and \(all.count - 1) more; 'roost check' shows all)"
+    count == 1 ? "\(first[0])" : "\(first[0]) (and \(count - 1) more; 'roost check' shows all)"
   }
 }

@@ -20,9 +20,13 @@ struct ListCommand: ParsableCommand {
       case .forbidden:
         found.append(["name": .string(service.name)])
         table.add([service.name, "not permitted", "-", "-", "-", "-", "-"])
+      case .silent:
+        found.append(["name": .string(service.name)])
+        table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
       case .connected(let connection):
         guard let answer = try? connection.call(ControlInterface.status, timeout: 2), let report = answer["service"]
         else {
+          found.append(["name": .string(service.name)])
           table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
           continue
         }
@@ -31,12 +35,16 @@ struct ListCommand: ParsableCommand {
         let ready = status.workers.count { $0.role == "current" && $0.state == "ready" }
         table.add([
           status.name, status.phase, "\(status.generation)", "\(ready)/\(status.workersWanted)", "\(status.pid)",
-          Amount.since(status.started), status.listeners.map { "\($0.name)=\($0.address)" }.joined(separator: " "),
+          Amount.since(status.started), status.listeners.map(Self.text).joined(separator: " "),
         ])
       }
     }
     if json { return Terminal.write(JSON.array(found).text + "\n") }
     let width = Terminal.isInteractive ? Terminal.width : .max
     Terminal.write(table.lines(width: width).joined(separator: "\n") + "\n")
+  }
+
+  private static func text(_ listener: ServiceStatus.Listener) -> String {
+    "\(listener.name)=\(listener.address)" + (listener.unreachable == nil ? "" : " (unreachable)")
   }
 }

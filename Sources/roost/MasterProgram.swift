@@ -1,4 +1,5 @@
 import Glibc
+import RoostArguments
 import RoostMaster
 
 /// The binary of the master, which is installed beside this one.
@@ -25,12 +26,13 @@ enum MasterProgram {
 
   /// The path by which this program was started.
   static func ownPath() throws(MasterError) -> String {
-    let name = CommandLine.arguments[0]
+    let name = ProgramArguments.all[0]
     if name.hasPrefix("/") { return name }
     if name.contains("/") { return try WorkingDirectory.logical() + "/" + name }
     let folders = getenv("PATH").map { String(cString: $0) } ?? ""
     for folder in folders.split(separator: ":") where access("\(folder)/\(name)", X_OK) == 0 {
-      return "\(folder)/\(name)"
+      // The master works elsewhere.
+      return folder.hasPrefix("/") ? "\(folder)/\(name)" : try WorkingDirectory.logical() + "/\(folder)/\(name)"
     }
     // Started with an argument 0 that is no path: then only the kernel knows.
     guard let path = realpath("/proc/self/exe", nil) else { throw MasterError(cannot: "find the program of roost") }

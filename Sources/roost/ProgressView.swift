@@ -64,13 +64,16 @@ final class LiveProgress: ProgressView {
       for pid in order where rows[pid]?.text.contains("ready") == true { settle(pid) }
     case .workerStarted: set(event, "starting", since: time)
     case .workerReady: set(event, "ready, settling", since: time)
+    case .workerStopped: set(event, "stopped by a signal", since: time, .yellow)
+    case .workerContinued: set(event, "goes on", since: time)
     case .drainBegan: set(event, "draining", since: time, .dim)
     case .drainEnded: set(event, "drained and gone", since: nil, .dim)
     case .drainTimedOut: set(event, "killed, it did not drain in time", since: nil, .yellow)
+    case .workerRecycled: set(event, "ended by itself", since: nil, .dim)
     case .workerLost: set(event, "lost", since: nil, .red)
     case .remainsStopped: set(event, "left processes behind", since: nil, .yellow)
     case .startSucceeded, .startFailed, .reloadSucceeded, .reloadFailed, .scaleRefused, .stopRequested,
-      .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused:
+      .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused, .outsiderFound:
       headline = event.string("message") ?? headline
     }
     refresh()

@@ -61,11 +61,18 @@ struct ReloadCommand: ParsableCommand {
   }
 
   private func follow(_ connection: ControlConnection, until deadline: Date?) throws {
+    // The first word of the master's comes at once.
+    var patience: Date? = Date(timeIntervalSinceNow: Self.patience)
     let progress: ProgressView =
       quiet ? SilentProgress() : (Terminal.isInteractive ? LiveProgress() as ProgressView : PlainProgress())
     while true {
       let refresh = progress.refreshInterval.map { Date(timeIntervalSinceNow: $0) }
-      guard let reply = try connection.reply(until: [refresh, deadline].compactMap(\.self).min()) else {
+      guard let reply = try connection.reply(until: [refresh, deadline, patience].compactMap(\.self).min()) else {
+        if let end = patience, end.timeIntervalSinceNow <= 0 {
+          patience = nil
+          Failure.tell(
+            "the master hasn't taken the call yet: it may have no descriptor left, or be stopped; still waiting")
+        }
         if let deadline, deadline.timeIntervalSinceNow <= 0 {
           progress.finish()
           try Failure.exit(
@@ -75,6 +82,7 @@ struct ReloadCommand: ParsableCommand {
         progress.refresh()
         continue
       }
+      patience = nil
       if reply.continues {
         if let event = reply.parameters["event"] { progress.show(event) }
         continue
@@ -83,6 +91,9 @@ struct ReloadCommand: ParsableCommand {
       return try conclude(reply)
     }
   }
+
+  /// How long the master may take for its first word, in seconds.
+  private static let patience: TimeInterval = 5
 
   private static func failStopping() throws -> Never {
     try Failure.exit("the service is being stopped: no reload takes place", 1)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import RoostMaster
 
 /// The command line.
@@ -11,4 +12,10 @@ struct RoostCommand: ParsableCommand {
       RunCommand.self, ReloadCommand.self, StatusCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self,
       CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, DoctorCommand.self,
     ])
+
+  /// Without a subcommand nothing was done, and a script that has lost its words mustn't take that for success.
+  func run() throws {
+    FileHandle.standardError.write(Data((Self.helpMessage() + "\n").utf8))
+    throw ExitCode.validationFailure
+  }
 }

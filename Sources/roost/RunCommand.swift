@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import RoostConfiguration
+import RoostLog
 import RoostMaster
 import RoostOptions
 
@@ -33,22 +34,24 @@ struct RunCommand: ParsableCommand {
   func run() throws {
     let request = PreparationRequest()
     do {
-      try ServiceSource.checkEncoding()
-      let read = try configuration()
-      if let request { return request.answer(read) }
+      if let request { return request.answer(try configuration(isReadAgain: true)) }
+      let read = try ManagedSignals.endable { try configuration() }
       try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read).execute()
     } catch let problems as Problems {
       if let request { return request.answer(problem: problems.oneLine) }
       try Failure.exit(problems)
     } catch let error as MasterError {
       if let request { return request.answer(problem: error.description) }
-      try Failure.exit(error.description, ExitStatus.masterFailed)
+      // As the master would say it: it is on its way to become one.
+      Log().error(error.description)
+      throw ExitCode(ExitStatus.masterFailed)
     }
   }
 
   /// What the command line says to run.
-  func configuration() throws -> Configuration {
-    try source.configuration(example: "roost run --listen 8080 -- ./server --verbose")
+  func configuration(isReadAgain: Bool = false) throws -> Configuration {
+    try source.configuration(
+      example: "roost run --listen 8080 -- ./server --verbose", isReadAgain: isReadAgain)
   }
 
   /// What reads the configuration on reload: this program, unless nothing but the command line was read.

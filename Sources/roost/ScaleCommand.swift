@@ -1,6 +1,6 @@
 import ArgumentParser
+import RoostConfiguration
 import RoostControl
-import RoostCore
 import RoostJSON
 
 /// `roost scale`
@@ -8,31 +8,100 @@ struct ScaleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scale",
     abstract: "Change the number of workers.",
-    usage: "roost scale <workers> [<name>]",
+    usage: """
+      roost scale <number> [<name>]
+      roost scale +<number> [<name>]        (so many more)
+      roost scale -<number> [<name>]        (so many fewer)
+      """,
     discussion: """
-      Holds until it is changed again, or a reload reads another number from the configuration.
+      Holds until it is changed again, or a reload reads another number from the configuration. There are never fewer than \
+      1 and never more than 1024.
 
-      Exit status: 0 it is changed; 3 the service isn't running; 4 this user may not operate it.
+      Exit status: 0 it is changed; 1 there can't be more, or fewer; 3 the service isn't running; 4 this user may not \
+      operate it.
       """)
 
-  @Argument(help: "How many workers there are to be.")
-  var workers: Int
+  @Argument(help: ArgumentHelp("How many workers there are to be, or how many more or fewer.", valueName: "number"))
+  var workers: Workers
 
   @OptionGroup var selection: ServiceSelection
 
   func validate() throws {
-    guard (1...Settings.maximumWorkers).contains(workers) else {
-      throw ValidationError("\(workers) workers can't be: use 1 to \(Settings.maximumWorkers)")
+    switch workers {
+    case .total(let number):
+      guard !Limits.workers.contains(number) else { return }
+      throw ValidationError(
+        "\(number) workers can't be: use 1 to \(Limits.workers.upperBound), or +1 and -1 for one more and one fewer")
+    case .change(0): throw ValidationError("+0 and -0 change nothing")
+    // It goes as far as there can be workers.
+    case .change: break
     }
   }
 
   func run() throws {
     let (name, connection) = try selection.connect()
     do {
-      let answer = try connection.call(ControlInterface.scale, ["workers": .integer(workers)])
-      Terminal.write("\(name): \(answer.integer("workersBefore") ?? 0) → \(workers) workers\n")
-    } catch {
+      let answer = try connection.call(ControlInterface.scale, workers.parameters)
+      let before = answer.integer("workersBefore") ?? 0
+      switch workers {
+      case .total(let number): Terminal.write("\(name): \(before) → \(number) workers\n")
+      case .change(let change): try tell(name, before, answer.integer("workers") ?? before, change)
+      }
+    } catch let error as ControlError {
+      if case .refused(VarlinkService.invalidParameter) = error, case .change = workers {
+        try Failure.exit(
+          "the master of \(name) is of a version that has to be told how many workers there are to be", 1)
+      }
       try selection.fail(error, name)
+    }
+  }
+
+  private func tell(_ name: String, _ before: Int, _ now: Int, _ change: Int) throws {
+    let bound = change < 0 ? "as few as there can be" : "as many as there can be"
+    guard now != before else { try Failure.exit("\(name) has \(now) \(now == 1 ? "worker" : "workers"), \(bound)", 1) }
+    Terminal.write("\(name): \(before) → \(now) workers" + (now == before + change ? "" : ", \(bound)") + "\n")
+  }
+}
+
+extension ScaleCommand {
+  /// A number of workers, as it is or in relation to what there is.
+  enum Workers: ExpressibleByArgument {
+    case total(Int)
+    case change(Int)
+
+    private static let plus = UInt8(ascii: "+")
+
+    /// Reads `3`, `+1` or `−1`.
+    init?(argument: String) {
+      let isFewer = argument.hasPrefix(ScaleCommand.minus)
+      let isMore = argument.utf8.first == Self.plus
+      let digits = isFewer || isMore ? argument.dropFirst() : argument[...]
+      guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits) else {
+        return nil
+      }
+      // More than there can be at all means the same.
+      let change = min(number, Limits.workers.upperBound)
+      self = isFewer ? .change(-change) : isMore ? .change(change) : .total(number)
+    }
+
+    var parameters: JSON {
+      switch self {
+      case .total(let number): ["workers": .integer(number)]
+      case .change(let number): ["change": .integer(number)]
+      }
+    }
+  }
+
+  /// The sign itself, as people write it.
+  private static let minus = "\u{2212}"
+
+  /// Arguments of the whole command line in which `scale -1` has a sign that isn't taken for the beginning of an option.
+  static func spelled(_ arguments: [String]) -> [String] {
+    guard arguments.first == configuration.commandName else { return arguments }
+    return arguments.map { argument in
+      let digits = argument.utf8.dropFirst()
+      let isNumber = !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+      return argument.utf8.first == UInt8(ascii: "-") && isNumber ? minus + argument.dropFirst() : argument
     }
   }
 }

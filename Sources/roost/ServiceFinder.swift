@@ -92,12 +92,14 @@ struct RunningService {
     case connected(ControlConnection)
     case forbidden
     case gone
+    /// It is there, and doesn't take connections.
+    case silent(ControlError)
 
     static func != (one: State, other: State) -> Bool { !(one == other) }
     static func == (one: State, other: State) -> Bool {
       switch (one, other) {
-      case (.connected, .connected), (.forbidden, .forbidden), (.gone, .gone): true
-      case (.connected, _), (.forbidden, _), (.gone, _): false
+      case (.connected, .connected), (.forbidden, .forbidden), (.gone, .gone), (.silent, .silent): true
+      case (.connected, _), (.forbidden, _), (.gone, _), (.silent, _): false
       }
     }
   }
@@ -121,7 +123,8 @@ struct RunningService {
     } catch {
       switch error {
       case .notPermitted: return .forbidden
-      case .notRunning, .gone, .timedOut, .refused, .other: return .gone
+      case .notRunning, .gone: return .gone
+      case .timedOut, .refused, .other: return .silent(error)
       }
     }
   }

@@ -16,25 +16,19 @@ struct ServiceSource: ParsableArguments {
   @Argument(parsing: .postTerminator, help: "The worker's program and its arguments.")
   var command: [String] = []
 
-  /// What is said. `example` is a command line without a file.
-  func configuration(example: String) throws -> Configuration {
+  /// What is said. `example` is a command line without a file; `isReadAgain` where it is read for a reload.
+  func configuration(example: String, isReadAgain: Bool = false) throws -> Configuration {
     if service != nil, config != nil { throw ValidationError("Give a NAME or --config, not both") }
     if file == nil, command.isEmpty {
       throw ValidationError(
         "Say what to run: a NAME or --config for a configuration file, or a command after '--', as in: \(example)")
     }
     let entries = options.entries + (command.isEmpty ? [] : [ServiceOptions.entry("command", command, as: "--")])
-    return try Options(file: file, commandLine: entries, directory: try WorkingDirectory.logical()).configuration()
+    return try Options(
+      file: file, commandLine: entries, directory: try WorkingDirectory.logical(), isReadAgain: isReadAgain
+    ).configuration()
   }
 
   /// The path of the configuration file, if there is one.
   var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
-
-  /// Swift's strings would replace what isn't UTF-8, and a worker would get another argument than was written.
-  static func checkEncoding() throws {
-    for (index, argument) in CommandLine.arguments.enumerated() {
-      guard let bytes = CommandLine.unsafeArgv[index], String(validatingCString: bytes) == nil else { continue }
-      throw ValidationError("Argument \(index) isn't UTF-8: '\(argument)'")
-    }
-  }
 }

@@ -23,6 +23,13 @@ struct ServiceStatus {
     let limit: Int?
     let peak: Int
     let dropped: Int?
+    let unreachable: String?
+  }
+
+  struct Outsider {
+    let pid: Int
+    let name: String
+    let listeners: [String]
   }
 
   let json: JSON
@@ -35,6 +42,9 @@ struct ServiceStatus {
   let started: Int
   let workers: [Worker]
   let listeners: [Listener]
+  let outsiders: [Outsider]
+  /// Whether there may be others.
+  let hasUnseenProcesses: Bool
   let lastReload: (succeeded: Bool, message: String, ended: Int)?
 
   init(_ json: JSON) {
@@ -48,6 +58,8 @@ struct ServiceStatus {
     started = json.integer("started") ?? 0
     workers = json.array("workers").map(Worker.init)
     listeners = json.array("listeners").map(Listener.init)
+    outsiders = json.array("outsiders").map(Outsider.init)
+    hasUnseenProcesses = json["sawAllProcesses"] == false
     lastReload = json["lastReload"].flatMap { verdict in
       guard let message = verdict.string("message") else { return nil }
       return (verdict["succeeded"] == true, message, (verdict.integer("ended") ?? 0) / 1_000_000)
@@ -66,12 +78,23 @@ extension ServiceStatus.Worker {
   }
 }
 
+extension ServiceStatus.Outsider {
+  fileprivate init(_ json: JSON) {
+    self.init(
+      pid: json.integer("pid") ?? 0, name: json.string("name") ?? "?",
+      listeners: json.array("listeners").compactMap { name in
+        guard case .string(let name) = name else { return nil }
+        return name
+      })
+  }
+}
+
 extension ServiceStatus.Listener {
   fileprivate init(_ json: JSON) {
     self.init(
       name: json.string("name") ?? "?", address: json.string("address") ?? "?", queued: json.integer("queued"),
       limit: json.integer("limit"), peak: json.integer("peak") ?? 0,
-      dropped: json.integer("dropped"))
+      dropped: json.integer("dropped"), unreachable: json.string("unreachable"))
   }
 }
 

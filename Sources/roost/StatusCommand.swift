@@ -60,6 +60,7 @@ struct StatusView {
     }
     lines += [""] + workers(width)
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
+    if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
     return lines
   }
 
@@ -102,6 +103,16 @@ struct StatusView {
     return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
   }
 
+  private func outsiders(_ width: Int) -> [String] {
+    let unseen = status.hasUnseenProcesses ? ["other processes couldn't be looked at"] : []
+    return status.outsiders.map { outsider in
+      Terminal.styled(
+        Terminal.clipped(
+          "process \(outsider.pid) (\(outsider.name)) doesn't belong to this service, has \(outsider.listeners.joined(separator: ", ")) "
+            + "open and may take its connections: 'kill \(outsider.pid)' ends it", to: width), .red)
+    } + unseen
+  }
+
   private func listeners(_ width: Int) -> [String] {
     var table = Table(["LISTENER", "ADDRESS", "QUEUED", "PEAK", "LIMIT", "DROPPED"], rightAligned: [2, 3, 4, 5])
     for listener in status.listeners {
@@ -111,5 +122,11 @@ struct StatusView {
       ])
     }
     return table.lines(width: width)
+      + status.listeners.compactMap { listener in
+        listener.unreachable.map {
+          Terminal.styled(
+            Terminal.clipped("nobody can connect to \(listener.name): \($0); a reload makes it anew", to: width), .red)
+        }
+      }
   }
 }

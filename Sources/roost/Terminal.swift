@@ -25,9 +25,30 @@ enum Terminal {
     return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 
-  /// Writes at once: what waits in a buffer isn't live.
+  /// Writes at once: what waits in a buffer isn't live. Ends the command where it can't be written, as to a disk that is full:
+  /// whoever reads half of it mustn't take it for all.
   static func write(_ text: String) {
-    FileHandle.standardOutput.write(Data(text.utf8))
+    guard let error = write(text, to: STDOUT_FILENO) else { return }
+    _ = write("roost: cannot write to stdout: \(String(cString: strerror(error)))\n", to: STDERR_FILENO)
+    // EX_IOERR in sysexits.h
+    exit(74)
+  }
+
+  /// Writes to a stream. The error number, if that fails.
+  static func write(_ text: String, to number: Int32) -> Int32? {
+    var rest = Array(text.utf8)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      if count < 0, errno == EAGAIN {
+        var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
+        Glibc.poll(&poll, 1, -1)
+        continue
+      }
+      if count < 0 { return errno }
+      rest = rest.dropFirst(count)
+    }
+    return nil
   }
 
   /// A text that fits a line.

@@ -62,7 +62,8 @@ struct Unit {
     ExecStart=\(quoted(program)) run --config \(quoted(file))
     ExecReload=\(quoted(program)) reload --quiet \(place)\(configuration.name)
     RuntimeDirectory=roost/\(configuration.name)
-    RuntimeDirectoryPreserve=restart
+    # When a second start of this service has failed, the directory of the first stays.
+    RuntimeDirectoryPreserve=yes
     SyslogIdentifier=\(configuration.name)
     Restart=on-failure
     RestartSec=100ms
@@ -75,8 +76,12 @@ struct Unit {
     TimeoutStartSec=\(startSeconds)
     TimeoutStopSec=\(stopSeconds)
     WatchdogSec=3min
+    # Each worker gets a cgroup of its own, from which nothing escapes.
+    Delegate=pids
     # A worker that runs out of memory is replaced; it is no reason to stop the others.
     OOMPolicy=continue
+    # For workers, unless 'limit' says otherwise; the master raises its own to the second number.
+    LimitNOFILE=65536:524288
 
     # Workers inherit all of this.
     NoNewPrivileges=yes
@@ -92,7 +97,10 @@ struct Unit {
     RestrictSUIDSGID=yes
     LockPersonality=yes
     SystemCallArchitectures=native
-    SystemCallFilter=@system-service
+    SystemCallFilter=@system-service @pkey
+    SystemCallFilter=seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
+    # Any other call fails, and kills nobody.
+    SystemCallErrorNumber=EPERM
     RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 
     [Install]

@@ -39,6 +39,7 @@ struct UpgradeCommand: ParsableCommand {
         switch service.state {
         case .gone: continue
         case .forbidden: try selection.fail(.notPermitted, service.name)
+        case .silent(let error): try selection.fail(error, service.name)
         case .connected(let connection): try upgrade(service.name, connection)
         }
       } catch let code as ExitCode {

@@ -1,3 +1,5 @@
+import ArgumentParser
+import RoostArguments
 import RoostMaster
 
 // Before anything else: from here on a signal waits until the master watches for it, in the binary that this one
@@ -5,7 +7,8 @@ import RoostMaster
 ManagedSignals.block()
 StandardDescriptors.open()
 do {
-  var command = try RoostCommand.parseAsRoot()
+  if let problem = ProgramArguments.problem { throw ValidationError(problem) }
+  var command = try RoostCommand.parseAsRoot(ScaleCommand.spelled(Array(ProgramArguments.all.dropFirst())))
   // Everything else is an ordinary command, which Ctrl-C ends; the doctor takes its workers with it.
   if !(command is RunCommand || command is DoctorCommand) { ManagedSignals.unblock() }
   try command.run()

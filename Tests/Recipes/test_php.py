@@ -10,7 +10,7 @@ class PHP(RecipeTestCase):
         super().setUp()
         self.port = free_port()
         self.path = self.folder / "php.sock"
-        self.install("php", {"127.0.0.1:8080": f"127.0.0.1:{self.port}", "/run/web/php.sock": str(self.path)})
+        self.install("php", {"127.0.0.1:8080": f"127.0.0.1:{self.port}", "/run/roost/web/php.sock": str(self.path)})
         self.start_nginx()
 
     def start_nginx(self):

@@ -5,12 +5,16 @@ import Testing
 
 @Suite("The state that the master takes over")
 struct StateTests {
-  private static func configuration(_ readiness: Settings.Readiness, pidFile: String?) throws -> Configuration {
+  static func configuration(_ readiness: Settings.Readiness, pidFile: String?) throws -> Configuration {
+    var isByAge = false
+    if case .alive = readiness { isByAge = true }
     var worker = WorkerConfiguration(command: ["./server", "--a", "é\n\"", ""])
     worker.directory = "/srv/web/current"
     worker.environment = ["A=b=c", "B="]
     worker.argumentTemplates = [
-      ArgumentTemplate(index: 1, template: Template([.text("--{"), .descriptor(listener: "http"), .readyDescriptor])),
+      ArgumentTemplate(
+        index: 1,
+        template: Template([.text("--{"), .descriptor(listener: "http"), isByAge ? .slot : .readyDescriptor])),
       ArgumentTemplate(index: 2, template: Template([.port(listener: "a"), .address(listener: "admin")])),
     ]
     worker.variableTemplates = [VariableTemplate(name: "C", template: Template([.slot, .text("\u{e9}"), .generation]))]
@@ -20,7 +24,7 @@ struct StateTests {
     worker.umask = 0o027
     worker.limits = [ResourceLimit(resource: 7, soft: 1024, hard: nil), ResourceLimit(resource: 4, soft: 0, hard: 0)]
     worker.nice = -5
-    worker.readinessChannel = .pipe
+    worker.readinessChannel = isByAge ? .none : .pipe
     worker.stopSignal = try StopSignal(parsing: "QUIT")
     worker.allowsWorkerReload = true
     worker.output = .prefixed
@@ -51,7 +55,7 @@ struct StateTests {
         settle: .milliseconds(1500),
         drainTimeout: .seconds(7),
         backoff: Backoff(first: .milliseconds(1), longest: .seconds(2), forgivenAfter: .seconds(3)),
-        hooks: [.beforeReload], hookTimeout: .seconds(5), queuePerSlot: true))
+        hooks: [.beforeReload, .afterTakeover], hookTimeout: .seconds(5), queuePerSlot: true))
   }
 
   @Test("A configuration comes out as it went in")

@@ -59,6 +59,19 @@ struct AcceptanceWatchTests {
     expect(watch.becomesReady(at: start + .seconds(99)), false)
   }
 
+  @Test("After a look that had to be given up there is a long pause")
+  func hung() {
+    var watch = AcceptanceWatch(grace: .zero, at: start)
+    let now = start + .seconds(3)
+    watch.lookHung(at: now)
+    #expect(watch.isLooking)
+    #expect(watch.deadline == now + .seconds(10))
+    watch.looked(everywhere: true, at: now + .seconds(10))
+    expect(watch.becomesReady(at: now + .seconds(10)), true)
+    watch.lookHung(at: now + .seconds(20))
+    #expect(watch.deadline == nil)
+  }
+
   @Test("Where only sightings count, messages change nothing")
   func explicit() {
     var watch = AcceptanceWatch(grace: .zero, at: start)

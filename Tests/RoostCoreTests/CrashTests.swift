@@ -92,7 +92,7 @@ struct CrashTests {
     _ = service.after(.seconds(3))
     #expect(
       service.after(.workerExited(.first(0), .exited(status: 0), remains: true)) == [
-        .report(.drainEnded(.first(0), .exited(status: 0), after: .seconds(3))), .drain(.first(0)),
+        .report(.drainEnded(.first(0), .exited(status: 0), after: .seconds(3), killed: false)), .drain(.first(0)),
         .report(.remainsStopped(.first(0), timeout: .seconds(5))),
       ])
     #expect(service.after(.workerRemainsGone(.first(0))) == [])

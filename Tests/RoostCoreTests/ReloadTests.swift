@@ -86,7 +86,47 @@ struct ReloadTests {
   func hangs() {
     var service = Service.reloading()
     #expect(service.after(.seconds(60)).orders == [.drain(.id(2, 2)), .announce(.ready)])
-    #expect(service.after(.exit(.id(2, 2))).notices == [.drainEnded(.id(2, 2), .exited(status: 0), after: .zero)])
+    #expect(
+      service.after(.exit(.id(2, 2))).notices == [
+        .drainEnded(.id(2, 2), .exited(status: 0), after: .zero, killed: false)
+      ])
+  }
+
+  @Test("A candidate that is stopped when it was to take over fails the reload")
+  func stopped() {
+    var service = Service.reloading(settle: .seconds(2))
+    service.suppose(.workerReady(.id(2, 2)), .workerStopped(.id(2, 2)))
+    #expect(
+      service.after(.seconds(2)).notices.first
+        == .reloadFailed(
+          second, .stopped(.id(2, 2)), after: .seconds(2), serving: Generation(number: 1), moved: 0, slots: 1))
+    #expect(service.supervisor.slots[0].worker?.id == .first(0))
+  }
+
+  @Test("A candidate that was stopped and goes on is observed anew")
+  func continued() {
+    var service = Service.reloading(settle: .seconds(2))
+    service.suppose(.workerReady(.id(2, 2)), .workerStopped(.id(2, 2)))
+    #expect(service.after(.seconds(1)) == [])
+    service.suppose(.workerContinued(.id(2, 2)))
+    #expect(service.after(.milliseconds(1999)) == [])
+    #expect(service.after(.milliseconds(1)).orders.contains(.drain(.first(0))))
+  }
+
+  @Test("A candidate that is stopped again and again isn't observed for ever")
+  func stoppedOften() {
+    var service = Service.reloading(settle: .seconds(2))
+    service.suppose(.workerReady(.id(2, 2)))
+    for _ in 1..<5 { service.suppose(.workerStopped(.id(2, 2)), .workerContinued(.id(2, 2))) }
+    #expect(service.after(.workerStopped(.id(2, 2))).orders == [.announce(.ready), .drain(.id(2, 2))].reversed())
+    #expect(service.supervisor.phase == .serving)
+  }
+
+  @Test("Without a time to settle a stopped candidate doesn't take over either")
+  func stoppedAtOnce() {
+    var service = Service.reloading()
+    service.suppose(.workerStopped(.id(2, 2)))
+    #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.drain(.id(2, 2))))
   }
 
   @Test("A candidate that dies while it settles fails the reload")
@@ -210,7 +250,7 @@ struct ReloadTests {
     #expect(service.after(.milliseconds(4999)) == [])
     #expect(
       service.after(.milliseconds(1)) == [
-        .kill(.first(0)), .report(.drainTimedOut(.first(0), after: .seconds(5))),
+        .kill(.first(0)), .report(.drainTimedOut(.first(0), after: .seconds(5), remains: false)),
       ])
     #expect(service.after(.seconds(600)) == [])
   }

@@ -30,6 +30,13 @@ struct ScaleTests {
     #expect(service.supervisor.slots.count == 1)
   }
 
+  @Test("No number is too large to ask for", arguments: [Int.max, .min])
+  func extremes(_ change: Int) {
+    var service = Service.serving(workers: 2)
+    #expect(!service.after(.scaleRequested(by: change)).orders.isEmpty)
+    #expect(service.supervisor.desiredWorkers == (change < 0 ? 1 : Settings.maximumWorkers))
+  }
+
   @Test("There are never more workers than the most")
   func ceiling() {
     var service = Service.serving()

@@ -70,7 +70,7 @@ struct StartTests {
         .announce(.stopping), askForTime, .drain(.first(1)), .closeListeners,
         .report(.drainBegan(.first(1), timeout: .seconds(60))),
       ])
-    #expect(service.after(.exit(.first(1))).orders == [.exit(.startFailed)])
+    #expect(service.after(.exit(.first(1))).orders == [.exit(.startFailed, atOnce: false)])
   }
 
   @Test("A command that can't be executed uses up attempts like one that exits")
@@ -82,7 +82,7 @@ struct StartTests {
         .workerLost(.first(0), .notStarted(.first(0), reason: "no"), then: .another(after: .milliseconds(100)))
       ])
     _ = service.after(.milliseconds(100))
-    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).orders.last == .exit(.startFailed))
+    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).orders.last == .exit(.startFailed, atOnce: false))
   }
 
   @Test("A worker that isn't ready in time is drained, and another is tried")

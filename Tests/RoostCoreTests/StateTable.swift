@@ -40,6 +40,7 @@ enum StateTable {
     ("generation not prepared", { service, _, _ in preparing(service).map { .generationNotPrepared($0, reason: "") } }),
     ("current worker ready", { _, current, _ in current.map { .workerReady($0) } }),
     ("current worker exits", { _, current, _ in current.map { .exit($0, 1) } }),
+    ("current worker ends with status 0", { _, current, _ in current.map { .exit($0, 0) } }),
     ("candidate ready", { _, _, candidate in candidate.map { .workerReady($0) } }),
     ("candidate passes its probe", { service, _, candidate in probed(service, candidate).map { .probeSucceeded($0) } }),
     ("candidate exits", { _, _, candidate in candidate.map { .exit($0, 1) } }),
@@ -114,8 +115,8 @@ enum StateTable {
     case .announce(.stopping): "`STOPPING=1`"
     case .announce(.extendTimeout): "`EXTEND_TIMEOUT_USEC=`"
     case .report: ""
-    case .exit(.stopped): "exit 0"
-    case .exit(.startFailed): "exit 1"
+    case .exit(.stopped, _): "exit 0"
+    case .exit(.startFailed, _): "exit 1"
     }
   }
 

@@ -13,7 +13,7 @@ struct StopTests {
         .report(.drainBegan(.first(1), timeout: .seconds(60))),
       ])
     #expect(service.after(.exit(.first(0))).orders == [])
-    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped)])
+    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped, atOnce: false)])
     #expect(service.supervisor.nextDeadline == nil)
   }
 
@@ -24,7 +24,7 @@ struct StopTests {
     #expect(service.after(.term) == [.report(.stopAtOnceRequested(by: .signal(15))), .kill(.first(0))])
     #expect(
       service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: false)).orders == [
-        .exit(.stopped)
+        .exit(.stopped, atOnce: true)
       ])
   }
 
@@ -40,7 +40,7 @@ struct StopTests {
     var service = Service.serving()
     let effects = service.after(.quit).orders
     #expect(effects == [.announce(.stopping), askForTime, .drain(.first(0)), .closeListeners, .kill(.first(0))])
-    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped)])
+    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped, atOnce: true)])
   }
 
   @Test("A worker that doesn't drain is killed after the drain timeout")
@@ -59,7 +59,7 @@ struct StopTests {
         .announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners,
       ])
     service.suppose(.workerReady(.first(1)), .exit(.first(0)))
-    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped)])
+    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("A stop during a reload drains candidates and current workers alike")
@@ -71,7 +71,7 @@ struct StopTests {
       ])
     #expect(service.after(.hup) == [])
     service.suppose(.exit(.first(0)))
-    #expect(service.after(.exit(.id(2, 2))).orders == [.exit(.stopped)])
+    #expect(service.after(.exit(.id(2, 2))).orders == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("A stop while the generation is being prepared starts nothing")
@@ -79,7 +79,7 @@ struct StopTests {
     var service = Service.serving()
     service.suppose(.hup, .term)
     #expect(service.after(.generationPrepared(Generation(number: 2))) == [])
-    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped)])
+    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("A stop waits for retirees of earlier reloads, within their own drain timeout")
@@ -95,7 +95,10 @@ struct StopTests {
   @Test("A stop before anything was started ends at once")
   func idle() {
     var service = Service()
-    #expect(service.after(.term).orders == [.announce(.stopping), askForTime, .closeListeners, .exit(.stopped)])
+    #expect(
+      service.after(.term).orders == [
+        .announce(.stopping), askForTime, .closeListeners, .exit(.stopped, atOnce: false),
+      ])
   }
 
   @Test("A stop waits for what exited workers have left behind")
@@ -104,14 +107,24 @@ struct StopTests {
     service.suppose(.term)
     #expect(
       service.after(.workerExited(.first(0), .exited(status: 0), remains: true)).orders == [.drain(.first(0))])
-    #expect(service.after(.workerRemainsGone(.first(0))).orders == [.exit(.stopped)])
+    #expect(service.after(.workerRemainsGone(.first(0))).orders == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("What is killed after its worker was reaped isn't waited for: the master need not be its parent")
   func killedRemains() {
     var service = Service.serving()
     service.suppose(.term, .workerExited(.first(0), .exited(status: 0), remains: true))
-    #expect(service.after(.quit).orders == [.kill(.first(0)), .exit(.stopped)])
+    #expect(service.after(.quit).orders == [.kill(.first(0)), .exit(.stopped, atOnce: true)])
+  }
+
+  @Test("What a worker that was killed has left is killed too, and not waited for")
+  func remainsOfKilled() {
+    var service = Service.serving()
+    service.suppose(.quit)
+    #expect(
+      service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: true)).orders == [
+        .kill(.first(0)), .exit(.stopped, atOnce: true),
+      ])
   }
 
   @Test("systemd is asked for more time while workers drain on a stop")

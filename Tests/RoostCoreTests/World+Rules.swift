@@ -95,6 +95,7 @@ extension World {
     for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
       if process.isRemains { return .workerRemainsGone(id) }
       if process.drainedAt != nil { return .workerExited(id, .exited(status: 0), remains: false) }
+      if process.isStopped { return .workerContinued(id) }
       if !process.isReady { return .workerReady(id) }
     }
     if let going = supervisor.slots.firstIndex(where: { $0.emptyBy != nil }) { return .queuesEmpty(from: going) }

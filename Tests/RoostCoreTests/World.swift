@@ -15,6 +15,8 @@ struct World: Hashable {
     var probedAt: Instant?
     var drainedAt: Instant?
     var isKilled = false
+    /// Stopped by a signal.
+    var isStopped = false
     /// Reaped, but its group is alive.
     var isRemains = false
 
@@ -66,6 +68,13 @@ struct World: Hashable {
       choices += [
         .workerExited(id, .exited(status: 1), remains: false), .workerExited(id, .exited(status: 1), remains: true),
       ]
+      if supervisor.slots.contains(where: { $0.candidate?.id == id }) {
+        choices.append(process.isStopped ? .workerContinued(id) : .workerStopped(id))
+      }
+      // It has recycled itself.
+      if process.isReady, process.drainedAt == nil {
+        choices.append(.workerExited(id, .exited(status: 0), remains: false))
+      }
     }
     choices += probing.map { .probeSucceeded($0) }
     for running in hooks {
@@ -124,8 +133,7 @@ struct World: Hashable {
       probing.removeAll { $0 == id }
       processes[id]?.probedAt = now
     case .workerExited(let id, _, let remains):
-      // A killed group leaves nothing behind that the master waits for.
-      if remains, processes[id]?.isKilled == false {
+      if remains {
         processes[id]?.isRemains = true
         processes[id]?.drainedAt = nil
       } else {
@@ -133,6 +141,13 @@ struct World: Hashable {
       }
     case .workerRemainsGone(let id):
       processes[id] = nil
+    case .workerStopped(let id):
+      processes[id]?.isStopped = true
+    case .workerContinued(let id):
+      processes[id]?.isStopped = false
+      // Whoever was stopped hasn't served meanwhile.
+      if processes[id]?.readyAt != nil { processes[id]?.readyAt = now }
+      if processes[id]?.probedAt != nil { processes[id]?.probedAt = now }
     case .hookEnded(let hook, let generation, _):
       hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
     case .workersRequested, .queuesEmpty, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested,
@@ -172,7 +187,7 @@ struct World: Hashable {
     case .kill(let id): kill(id, event)
     case .closeListeners: listenersAreClosed = true
     case .announce(let announcement): announce(announcement)
-    case .exit(let verdict):
+    case .exit(let verdict, _):
       require(hooks.isEmpty && preparing == nil, "nothing of a reload outlives a stop")
       require(processes.isEmpty && spawning.isEmpty, "every worker is reaped before the master ends")
       require(self.verdict == nil, "the master ends once")
@@ -180,8 +195,9 @@ struct World: Hashable {
     case .report(.reloadSucceeded(let generation, _)):
       require(
         supervisor.slots.prefix(before.slots.count).allSatisfy {
-          $0.worker?.isReady == true && $0.worker?.id.generation == generation
-        }, "a reload has succeeded when its generation is ready in every slot")
+          // Whose worker has served already, and has recycled itself since, is ready again in a moment.
+          ($0.worker?.isReady == true || $0.recycling != nil) && $0.worker?.id.generation == generation
+        }, "a reload has succeeded when its generation serves in every slot")
     case .restoreBacklog, .report: break
     }
   }
@@ -205,7 +221,9 @@ struct World: Hashable {
   /// Whether a worker of a later generation has the slot that was ready and observed.
   private func isReplaced(_ id: WorkerID) -> Bool {
     guard let successor = supervisor.slots[id.slot].worker else { return false }
-    guard let process = processes[successor.id], successor.probeTimeout == nil || process.probedAt != nil else {
+    guard let process = processes[successor.id], !process.isStopped,
+      successor.probeTimeout == nil || process.probedAt != nil
+    else {
       return false
     }
     let isSettled = (process.probedAt ?? process.readyAt).map { $0 + supervisor.settings.settle <= now } ?? false
@@ -226,6 +244,8 @@ struct World: Hashable {
     guard let process = processes[id] else { return require(spawning.contains(id), "no signal to a reaped worker") }
     switch event {
     case .stopRequested, .stopAtOnceRequested: break
+    case .workerExited(id, _, remains: true):
+      require(process.isKilled, "what remains drains, unless its worker was killed")
     default:
       let told = process.drainedAt.map { $0 + supervisor.settings.drainTimeout }
       require(told.map { $0 <= now } ?? false, "no kill before the drain timeout is over")

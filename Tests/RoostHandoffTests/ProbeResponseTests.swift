@@ -15,6 +15,25 @@ struct ProbeResponseTests {
     }
   }
 
+  @Test("What isn't final is passed over; a switch of protocols is final", arguments: ["\r\n", "\n"])
+  func interim(_ end: String) {
+    let interim = "HTTP/1.1 100 Continue\(end)\(end)HTTP/1.1 103 Early Hints\(end)Link: </a>\(end)\(end)"
+    #expect(parse(interim + "HTTP/1.1 204 No Content\(end)") == .status(204))
+    let bytes = Array(interim.utf8)
+    for count in 0...bytes.count { #expect(ProbeResponse(parsing: bytes[..<count]) == .incomplete) }
+    #expect(parse("HTTP/1.1 101 Switching Protocols\(end)") == .status(101))
+    #expect(parse(interim + "x") == .malformed)
+  }
+
+  @Test("What isn't final isn't read for ever")
+  func endlessInterim() {
+    let head = "HTTP/1.1 103 Early Hints\r\n"
+    let line = "X: y\r\n"
+    #expect(parse(head + String(repeating: line, count: 100)) == .incomplete)
+    #expect(parse(head + String(repeating: line, count: 5000)) == .malformed)
+    #expect(parse(String(repeating: head + "\r\n", count: 5000)) == .malformed)
+  }
+
   @Test("Every beginning of a status line is incomplete")
   func incomplete() {
     let line = Array("HTTP/1.1 200 OK\r".utf8)

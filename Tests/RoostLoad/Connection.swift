@@ -1,17 +1,16 @@
 import Glibc
+import RoostHTTPResponse
 
 /// One connection to the server, blocking.
 final class Connection {
   /// What a response says that is counted.
   struct Response {
-    var status = 0
-    var isLast = false
-    var generation: String?
-    var pid: String?
+    let isLast: Bool
+    let generation: String?
+    let pid: String?
   }
 
   private let descriptor: Int32
-  private var buffer: [UInt8] = []
 
   init(to target: Target) throws(Failure) {
     descriptor = try target.connect()
@@ -35,50 +34,24 @@ final class Connection {
     guard sent == request.count else {
       throw Failure("send: \(errorName())")
     }
-    let head = try readHead()
-    var response = Response()
-    response.status = head.first?.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
-    var length: Int?
-    for line in head.dropFirst() {
-      let parts = line.split(separator: ":", maxSplits: 1)
-      guard parts.count == 2 else { continue }
-      let value = parts[1].drop { $0 == " " }
-      switch parts[0].lowercased() {
-      case "content-length": length = Int(value)
-      case "connection": response.isLast = value.lowercased() == "close"
-      case "x-generation": response.generation = String(value)
-      case "x-pid": response.pid = String(value)
-      default: break
-      }
-    }
-    guard let length else { throw Failure("a response without a length") }
-    try readBody(length)
-    guard response.status == 200 else { throw Failure("status \(response.status)") }
-    return response
+    let head = try readResponse()
+    guard head.status == 200 else { throw Failure("status \(head.status)") }
+    return Response(isLast: head.isLast, generation: head.field("x-generation"), pid: head.field("x-pid"))
   }
 
-  private func readHead() throws(Failure) -> [String] {
-    let end: [UInt8] = [13, 10, 13, 10]
-    while true {
-      if let range = buffer.firstRange(of: end) {
-        let text = String(decoding: buffer[..<range.lowerBound], as: UTF8.self)
-        buffer.removeSubrange(..<range.upperBound)
-        return text.split(separator: "\r\n").map(String.init)
-      }
-      try readMore(buffer.isEmpty ? "the answer" : "the end of the head")
-    }
-  }
-
-  private func readBody(_ length: Int) throws(Failure) {
-    while buffer.count < length { try readMore("the end of the body") }
-    buffer.removeSubrange(..<length)
-  }
-
-  private func readMore(_ what: String) throws(Failure) {
+  private func readResponse() throws(Failure) -> ResponseHead {
+    var reader = ResponseReader()
     var part = [UInt8](repeating: 0, count: 8192)
-    let count = uninterrupted { recv(descriptor, &part, part.count, 0) }
-    if count == 0 { throw Failure("closed before \(what)") }
-    if count < 0 { throw Failure("waiting for \(what): \(errorName())") }
-    buffer += part[..<count]
+    while true {
+      let what = reader.hasBegun ? "the end of the answer" : "the answer"
+      let count = uninterrupted { recv(descriptor, &part, part.count, 0) }
+      if count < 0 { throw Failure("waiting for \(what): \(errorName())") }
+      // Nothing was asked that could be answered after it.
+      switch count == 0 ? reader.close() : reader.read(part[..<count]).0 {
+      case .complete(let head): return head
+      case .malformed: throw Failure("an answer that is no HTTP")
+      case .incomplete: if count == 0 { throw Failure("closed before \(what)") }
+      }
+    }
   }
 }

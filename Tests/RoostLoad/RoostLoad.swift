@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import RoostArguments
 import RoostJSON
 import Synchronization
 
@@ -28,6 +29,11 @@ struct RoostLoad: ParsableCommand {
 
   @Argument(help: "127.0.0.1:8080, [::1]:8080 or unix:/path")
   var address: String
+
+  static func main() {
+    if let problem = ProgramArguments.problem { exit(withError: ValidationError(problem)) }
+    main(Array(ProgramArguments.all.dropFirst()))
+  }
 
   func run() throws {
     guard let target = Target(address) else { throw ValidationError("'\(address)' is no address") }

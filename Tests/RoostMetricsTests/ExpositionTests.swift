@@ -35,7 +35,7 @@ struct ExpositionTests {
       "roost_reload_duration_seconds_bucket{service=\"web\",result=\"failed\",le=\"300.0\"} 0",
       "roost_reload_duration_seconds_bucket{service=\"web\",result=\"failed\",le=\"+Inf\"} 1",
       "roost_reload_duration_seconds_sum{service=\"web\",result=\"succeeded\"} 0.05",
-      "roost_last_successful_reload_time_seconds{service=\"web\"} 1.000008",
+      "roost_last_successful_reload_time_seconds{service=\"web\"} 1.000009",
       "roost_last_reload_dropped{service=\"web\"} 4",
       "roost_worker_cpu_seconds_total{service=\"web\",slot=\"0\",generation=\"7\"} 1.05",
     ] {

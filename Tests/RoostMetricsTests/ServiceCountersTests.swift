@@ -25,21 +25,23 @@ struct ServiceCountersTests {
     .workerLost(worker, .exited(worker, .signalled(11, dumpedCore: true), .starting), then: .awaitsCandidate),
     .workerLost(worker, .notReady(worker, timeout: .seconds(1)), then: .startFails),
     .workerLost(worker, .notStarted(worker, reason: "?"), then: .another(after: .zero)),
-    .drainEnded(worker, .exited(status: 0), after: .seconds(1)), .drainTimedOut(worker, after: .seconds(1)),
+    .workerRecycled(worker, after: .seconds(1), then: .another(after: .zero)),
+    .drainEnded(worker, .exited(status: 0), after: .seconds(1), killed: false),
+    .drainTimedOut(worker, after: .seconds(1), remains: false),
     .reloadSucceeded(second, after: .milliseconds(50)), failed(.notPrepared(reason: "?"), after: .seconds(301)),
   ])
 
   @Test("Each notice raises what it stands for")
   func counts() {
     let counters = Self.eventful
-    #expect(counters.workersStarted == 1 && counters.workersReady == 1)
+    #expect(counters.workersStarted == 1 && counters.workersReady == 1 && counters.workersRecycled == 1)
     #expect(counters.workersLost == [.exited: 1, .signalled: 1, .notReady: 1, .notStarted: 1])
     #expect(counters.drains == 1 && counters.drainsTimedOut == 1)
     #expect(counters.succeeded.buckets == [1] + [Int](repeating: 0, count: 11))
     #expect(counters.failed.buckets == [Int](repeating: 0, count: 11) + [1])
     #expect(counters.reloadsFailed == [.notPrepared: 1])
-    #expect(counters.lastReload == .init(succeeded: false, ended: 1_000_009, microseconds: 301_000_000))
-    #expect(counters.lastSuccess == 1_000_008)
+    #expect(counters.lastReload == .init(succeeded: false, ended: 1_000_010, microseconds: 301_000_000))
+    #expect(counters.lastSuccess == 1_000_009)
   }
 
   @Test("A reload fails for each of its causes")

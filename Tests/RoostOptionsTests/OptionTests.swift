@@ -143,9 +143,9 @@ struct OptionTests {
       _ = try Self.read("command = 1\nworkers = 0\nx = 1\n", [Self.option("settle", "5")])
       Issue.record("it was accepted")
     } catch let problems as Problems {
-      #expect(problems.all.map(\.option) == ["command", "workers", nil, "settle"])
+      #expect(problems.first.map(\.option) == ["command", "workers", nil, "settle"])
       #expect(!problems.areUsage)
-      #expect(problems.all[3].description.hasPrefix("--settle: '5' is no duration"))
+      #expect(problems.first[3].description.hasPrefix("--settle: '5' is no duration"))
     }
     do {
       _ = try Options(file: nil, commandLine: [Self.option("workers", "x")], directory: "/").configuration()

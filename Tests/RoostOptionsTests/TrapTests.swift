@@ -29,6 +29,21 @@ struct TrapTests {
     _ = try ConfigurationFile(text: text, path: "f")
   }
 
+  @Test("Endless nesting is told, wherever it is, before it costs anything")
+  func nesting() throws {
+    let deep = 100_000
+    let names = String(repeating: ".a", count: deep)
+    for (text, line) in [
+      ("a\(names) = 1", 1), ("b = 1\n[a\(names)]\n", 2), ("[[a\(names)]]\n", 1), ("a = { b\(names) = 1 }", 1),
+      ("a = " + String(repeating: "[", count: deep), 1), ("\na = " + String(repeating: "{a=", count: deep), 2),
+    ] {
+      #expect(TOMLTraps(of: text).first?.position.line == line)
+    }
+    _ = try ConfigurationFile(text: "a = [1.5, 2.5]\n" + String(repeating: "b.c.d = 1.5\n", count: 1), path: "f")
+    let values = (0..<100).map { "a\($0).b = 1.5" }.joined(separator: "\n")
+    #expect(TOMLTraps(of: values + "\nc = [" + String(repeating: "1.5, ", count: 100) + "1]").first == nil)
+  }
+
   @Test("No text at all ends the process")
   func noise() {
     let pieces = [

@@ -8,12 +8,13 @@ struct FuzzTests {
     EpollSet(parsing: text).awaited.count + Ring(parsing: text).registered.count
       + (BlockedCall(parsing: text)?.arguments.count ?? 0) + ProcessTree.children(parsing: text).count
       + AwaitedDescriptors.polled(text).count + AwaitedDescriptors.selected(text).count
-      + (DescriptorLink(parsing: text) == .other ? 0 : 1)
+      + (DescriptorLink(parsing: text) == .other ? 0 : 1) + (ProcessFacts(parsing: text) == nil ? 0 : 1)
+      + (ControlGroup.path(parsing: text)?.utf8.count ?? 0) + (ProcessLimits.fileLocks(parsing: text) == nil ? 0 : 1)
   }
 
   @Test("Every beginning and every end of a real file is read")
   func parts() {
-    for sample in [Sample.epollSet, Sample.ring, Sample.accept4] {
+    for sample in [Sample.epollSet, Sample.ring, Sample.accept4, Sample.stat, Sample.limits] {
       for count in 0...sample.count {
         #expect(parse(sample.prefix(count)) >= 0)
         #expect(parse(sample.suffix(count)) >= 0)
@@ -31,7 +32,11 @@ struct FuzzTests {
       return Int(state >> 33) % bound
     }
     let interesting = Array("0123456789abcdefx:=[], \n\t".utf8) + [0, 0x80, 0xff]
-    for sample in [Sample.epollSet, Sample.ring, Sample.accept4, Sample.bytes("12 345 6 ")] {
+    let samples = [
+      Sample.epollSet, Sample.ring, Sample.accept4, Sample.stat, Sample.limits, Sample.bytes("12 345 6 "),
+      Sample.bytes("9:name=systemd:/\n0::/system.slice/web.service\n"),
+    ]
+    for sample in samples {
       for _ in 0..<3000 {
         var text = Array(sample)
         for _ in 0..<(1 + next(8)) where !text.isEmpty {

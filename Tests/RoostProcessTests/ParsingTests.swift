@@ -50,6 +50,19 @@ enum Sample {
   static let accept4 = bytes(
     "288 0x3 0x7f736a338980 0x7f736a338974 0x80000 0x0 0x7f736af4e6e8 0x7f736a338920 0x7f736b0d0fa8\n")
 
+  static let stat = bytes(
+    "4711 (a) S (x)) T 42 4700 4699 0 -1 1077936384 103 0 0 0 0 0 0 0 20 0 1 0 4049912 3100672 252 18446744073709551615\n"
+  )
+
+  static let limits = bytes(
+    """
+    Limit                     Soft Limit           Hard Limit           Units     \u{20}
+    Max open files            20000                20000                files     \u{20}
+    Max file locks            9223372036854775806  unlimited            locks     \u{20}
+    Max realtime timeout      unlimited            unlimited            us        \u{20}
+
+    """)
+
   static func bytes(_ text: String) -> ArraySlice<UInt8> { Array(text.utf8)[...] }
 }
 
@@ -81,7 +94,8 @@ struct ParsingTests {
   func ring() {
     let ring = Ring(parsing: Sample.ring)
     #expect(ring.registered == [760905])
-    #expect(ring.accepts)
+    #expect(ring.accepts && !ring.isHidden)
+    #expect(Ring(parsing: Sample.bytes("pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t760906\n")).isHidden)
     #expect(!Ring(parsing: Sample.bytes("PollList:\n  op=6, task_works=0\n")).accepts)
     #expect(!Ring(parsing: Sample.bytes("PollList:\n  op=130, task_works=0\n")).accepts)
   }
@@ -111,6 +125,37 @@ struct ParsingTests {
   func children() {
     #expect(ProcessTree.children(parsing: Sample.bytes("12 345 6 ")) == [12, 345, 6])
     #expect(ProcessTree.children(parsing: Sample.bytes("0 -4 x 99999999999 7\n")) == [7])
+  }
+
+  @Test("A process tells its name, whatever that contains, its state, parent, group and session")
+  func facts() throws {
+    let facts = try #require(ProcessFacts(parsing: Sample.stat))
+    #expect(facts.name == "a) S (x)" && facts.isStopped && !facts.hasEnded)
+    #expect((facts.parent, facts.group, facts.session) == (42, 4700, 4699))
+    #expect(ProcessFacts(parsing: Sample.bytes("1 (a\nb\u{1b}) Z 0 0 0 0"))?.name == "a?b?")
+    #expect(ProcessFacts(parsing: Sample.bytes("1 () Z 0 0 0 0"))?.hasEnded == true)
+    for text in ["", "1 (a", "1 a) S 1 1 1", ")1( S 1 1 1", "1 (a) S 1 1", "1 (a) SS 1 1 1", "1 (a) S 99999999999 1 1"]
+    {
+      #expect(ProcessFacts(parsing: Sample.bytes(text)) == nil)
+    }
+  }
+
+  @Test("A process tells its limit of file locks, if it has one")
+  func fileLocks() {
+    #expect(ProcessLimits.fileLocks(parsing: Sample.limits) == 9_223_372_036_854_775_806)
+    #expect(ProcessLimits.fileLocks(parsing: Sample.bytes("Max file locks   unlimited  unlimited  locks\n")) == nil)
+    #expect(ProcessLimits.fileLocks(parsing: Sample.bytes("Max file locks")) == nil)
+    #expect(ProcessLimits.fileLocks(parsing: Sample.bytes("Max file size   7  7 bytes\n")) == nil)
+  }
+
+  @Test("The cgroup is that of version 2, if it can be seen")
+  func controlGroups() {
+    func path(_ text: String) -> String? { ControlGroup.path(parsing: Sample.bytes(text)) }
+    #expect(path("0::/system.slice/web.service\n") == "/system.slice/web.service")
+    #expect(path("9:name=systemd:/\n0::/\n") == "/")
+    for text in ["", "0::", "0::\n", "0::/..\n", "0::/../web.service\n", "0::web\n", "1:cpu:/web\n"] {
+      #expect(path(text) == nil)
+    }
   }
 
   @Test("poll(2) awaits what is to be read, and passes negative descriptors over")

@@ -23,7 +23,7 @@ class Demo:
         self.link = folder / "current"
         self.deploy("release-1", f'#!/bin/sh\nexec {DEMO_WORKER} "$@"\n')
         self.service = Service(
-            ["--name", "demo", "--listen", "http=127.0.0.1:0", "--workers", str(WORKERS), "--settle", "200ms",
+            ["--name", "demo", "--control-directory", str(folder / "control"), "--listen", "http=127.0.0.1:0", "--workers", str(WORKERS), "--settle", "200ms",
              "--ready-timeout", "2s", "--", str(self.link)]
         )
 

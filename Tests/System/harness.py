@@ -1,5 +1,6 @@
 """Runs the real roost with real workers, and waits for what happens: for log lines, messages, exits, never for time."""
 
+import contextlib
 import ctypes
 import json
 import os
@@ -10,10 +11,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
+
+import surroundings
+
+surroundings.restore()
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 ROOST = os.environ.get("ROOST", str(ROOT / ".build/debug/roost"))
@@ -173,6 +179,11 @@ class Load:
 class RoostTestCase(unittest.TestCase):
     """After each test nothing of it is left: no master, no worker, no zombie."""
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        surroundings.hide_services()
+
     def setUp(self):
         adopt_orphans()
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="roost-test-"))
@@ -192,17 +203,19 @@ class RoostTestCase(unittest.TestCase):
         return service
 
     def end_services(self):
+        stuck = []
         for service in self.services:
             if service.process.poll() is None:
                 service.signal(signal.SIGQUIT)
             try:
                 service.wait()
             except subprocess.TimeoutExpired:
-                # Its workers follow it by their parent-death signal.
-                service.signal(signal.SIGKILL)
-                service.wait()
-                self.fail("the master didn't stop")
-        self.assertEqual(processes_left(), "", "nothing is left behind")
+                stuck.append(service.pid)
+        left = processes_left()
+        # The next test is to find nothing of it, however this one went.
+        ended = surroundings.end_children()
+        self.assertEqual(stuck, [], "a master didn't stop")
+        self.assertEqual(left, "", f"nothing is left behind; ended: {ended}")
 
     def script(self, text, name="server", mode=0o755):
         """An executable file in the test's folder."""
@@ -225,13 +238,13 @@ class RoostTestCase(unittest.TestCase):
                 print(f"--- log of {self.id()}\n{service.log}\n---", flush=True)
 
 
-def eventually(assertion):
-    """Waits for what no line, message or exit tells."""
+def eventually(assertion, expected=AssertionError):
+    """Waits for what no line, message or exit tells: until this error doesn't come any more."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return assertion()
-        except AssertionError:
+        except expected:
             if time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
@@ -249,6 +262,32 @@ def stand_still(pids, seconds):
         os.kill(pid, signal.SIGCONT)
     for pid in pids:
         eventually(lambda: assert_all(count > before[pid].get(thread, -1) for thread, count in waits(pid).items()))
+
+
+HOLD = """
+import ctypes, os, sys
+pid = int(sys.argv[1])
+PTRACE_ATTACH = 16
+if ctypes.CDLL(None).ptrace(PTRACE_ATTACH, pid, 0, 0) != 0:
+    sys.exit(1)
+os.waitpid(pid, 0)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def held(pid):
+    """A process hangs, as in a debugger: no signal lets it go on, and only SIGKILL ends it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as tracer:
+        try:
+            if tracer.stdout.readline() != "held\n":
+                raise unittest.SkipTest("the kernel lets nobody trace")
+            yield
+        finally:
+            tracer.communicate("")
 
 
 def assert_all(facts):

@@ -7,7 +7,11 @@ import unittest
 from harness import PATIENCE
 from systemd_test import FILE, NAME, ROOST_BIN, UNITS, SystemdTestCase, systemctl
 
-PROPERTIES = ["ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload", "FileDescriptorStoreMax"]
+PROPERTIES = [
+    "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload", "FileDescriptorStoreMax",
+    "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter", "SystemCallErrorNumber", "StateDirectory",
+    "LoadCredential", "Delegate",
+]
 
 
 class Units(SystemdTestCase):
@@ -43,11 +47,14 @@ class Units(SystemdTestCase):
         self.assertTrue(result.stdout.startswith("roost@web.service, the service web\n✓ ExecStart "), result)
         self.assertTrue(result.stdout.endswith("\nall is well\n"), result)
 
-    def test_a_unit_that_roost_has_made(self):
-        self.configure(drain_timeout='"5m"')
+    def make_unit(self):
         text = subprocess.run([ROOST_BIN, "unit", FILE], check=True, capture_output=True, text=True).stdout
         (UNITS / "web.service").write_text(text)
         systemctl("daemon-reload")
+
+    def test_a_unit_that_roost_has_made(self):
+        self.configure(drain_timeout='"5m"')
+        self.make_unit()
         self.assertEqual({finding["outcome"] for finding in self.findings(unit="web.service")}, {"ok"})
 
     def test_type(self):
@@ -67,10 +74,88 @@ class Units(SystemdTestCase):
     def test_oom_policy(self):
         self.assert_found(("OOMPolicy", "warning", "^stop: "), ("OOMPolicy=continue", "OOMPolicy=stop"))
 
+    def test_delegation(self):
+        self.assert_found(("Delegate", "warning", "^no: workers get no cgroups"), ("Delegate=pids\n", ""))
+        self.assert_found(
+            ("Delegate", "warning", "^yes, with ProtectControlGroups=yes: "), ("Delegate=pids\n", "Delegate=pids\nProtectControlGroups=yes\n"))
+
     def test_descriptor_store(self):
         self.assert_found(
             ("FileDescriptorStoreMax", "warning", "^1, for 2 of "), ("FileDescriptorStoreMax=512", "FileDescriptorStoreMax=1"),
             listen='["8080", "8081"]')
+
+    def test_runtime_directory(self):
+        self.assert_found(
+            ("RuntimeDirectory", "warning", "^roost/web, RuntimeDirectoryPreserve=restart: "),
+            ("RuntimeDirectoryPreserve=yes", "RuntimeDirectoryPreserve=restart"))
+
+    def test_open_files(self):
+        self.assert_found(("LimitNOFILE", "warning", "^1024: "), ("LimitNOFILE=65536:524288", "LimitNOFILE=1024:524288"))
+        self.configure(limit="{ open-files = 4096 }")
+        self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+
+    def test_system_calls(self):
+        self.assert_found(("SystemCallFilter", "warning", "without @pkey"), ("@system-service @pkey", "@system-service"))
+
+    def test_system_calls_that_kill(self):
+        self.assert_found(("SystemCallErrorNumber", "warning", "by SIGSYS"), ("SystemCallErrorNumber=EPERM\n", ""))
+
+    def test_system_calls_that_are_not_filtered_or_by_what_is_forbidden(self):
+        for filter in "", "SystemCallFilter=~@mount\nSystemCallErrorNumber=EPERM":
+            with self.subTest(filter):
+                self.install()
+                text = (UNITS / "roost@.service").read_text()
+                kept = [line for line in text.splitlines() if not line.startswith("SystemCall")]
+                (UNITS / "roost@.service").write_text("\n".join(kept).replace("[Install]", f"{filter}\n[Install]") + "\n")
+                systemctl("daemon-reload")
+                self.assertEqual({finding["outcome"] for finding in self.findings()}, {"ok"}, self.findings())
+
+    def test_state_directory_of_another_user(self):
+        lines = "OOMPolicy=continue\nStateDirectory=web\n"
+        self.assert_found(
+            ("StateDirectory", "warning", "^/var/lib/web is root's, and workers run as www-data$"),
+            ("OOMPolicy=continue\n", lines), user='"www-data"')
+        self.change_unit((lines, lines + "ExecStartPre=+install -d -o www-data ${STATE_DIRECTORY}/data\n"))
+        self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+        # Of the unit's own user, or of root.
+        for options, change in ({}, ("StateDirectory=", "User=www-data\nStateDirectory=")), ({}, ("User=www-data\n", "")):
+            self.configure(**options)
+            self.change_unit(change)
+            self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+
+    def test_credentials_of_another_user(self):
+        lines = "OOMPolicy=continue\nLoadCredential=key:/etc/hostname\n"
+        self.assert_found(
+            ("LoadCredential", "warning", "workers run as www-data$"), ("OOMPolicy=continue\n", lines), user='"www-data"')
+        self.configure()
+        self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+        self.configure(user='"www-data"')
+        self.change_unit((lines, lines + "LoadCredential=\n"))
+        self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+
+    def test_another_unit_of_the_same_service(self):
+        self.install()
+        self.make_unit()
+        # One that is only there may be started some day, and does no harm.
+        self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+        systemctl("start", "web.service")
+        (found,) = [finding for finding in self.findings() if finding["outcome"] != "ok"]
+        self.assertEqual((found["check"], found["outcome"]), ("Conflicts", "warning"))
+        self.assertIn("web.service is there for the same service, and is active", found["text"])
+        self.assertEqual(found["mend"], "systemctl disable --now web.service")
+        systemctl("stop", "web.service")
+        systemctl("enable", "web.service")
+        (found,) = [finding for finding in self.findings() if finding["outcome"] != "ok"]
+        self.assertIn("web.service is there for the same service, and is enabled", found["text"])
+        systemctl("disable", "web.service")
+
+    def test_a_unit_that_stops_the_other_one(self):
+        self.install()
+        self.make_unit()
+        self.change_unit(("[Unit]\n", "[Unit]\nConflicts=web.service\n"))
+        (found,) = [finding for finding in self.findings() if finding["outcome"] != "ok"]
+        self.assertEqual((found["check"], found["outcome"]), ("Conflicts", "warning"))
+        self.assertRegex(found["text"], "^web.service: a start of this unit stops that one")
 
     def test_exec_reload_that_does_not_wait(self):
         line = f"ExecReload={ROOST_BIN} reload --quiet %i"
@@ -109,7 +194,7 @@ class Units(SystemdTestCase):
         self.assertEqual([(finding["check"], finding["mend"]) for finding in found], [("ExecStart", "systemctl daemon-reload")])
 
     def test_a_unit_without_roost(self):
-        (UNITS / "web.service").write_text("[Service]\nExecStart=/bin/sleep 1000\n")
+        (UNITS / "web.service").write_text("[Service]\nExecStart=/bin/true\n")
         systemctl("daemon-reload")
         findings = self.findings(unit="web.service")
         self.assertEqual([(finding["check"], finding["outcome"]) for finding in findings], [("ExecStart", "failure")])

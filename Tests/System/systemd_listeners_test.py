@@ -1,16 +1,18 @@
 """Listeners that outlive the master, under a real systemd. Runs inside Tests/with-systemd."""
 
+import json
 import os
 import pathlib
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import unittest
 
 import counting
-from harness import Load, ROOT
-from systemd_test import BIN, NAME, UNITS, SystemdTestCase, follow_journal, greeting, shown, systemctl
+from harness import Load, ROOT, eventually
+from systemd_test import BIN, NAME, ROOST_BIN, UNITS, SystemdTestCase, follow_journal, greeting, shown, systemctl
 
 KILLS = 20
 
@@ -88,6 +90,15 @@ class Kept(SystemdTestCase):
     def stored(self):
         return shown("NFileDescriptorStore")
 
+    def outsiders(self):
+        """What is told of processes that have a listener open and don't belong to the service, when all have been looked at."""
+        def told():
+            status = json.loads(subprocess.run([ROOST_BIN, "status", "--json"], capture_output=True, check=True).stdout)
+            self.assertIsNotNone(status["sawAllProcesses"])
+            return status["outsiders"]
+
+        return eventually(told)
+
     def test_listeners_are_in_the_store_while_they_are_configured(self):
         self.install(listen='["http=8080", "unix:/run/roost-test/a.sock"]')
         systemctl("start", NAME)
@@ -100,6 +111,8 @@ class Kept(SystemdTestCase):
         self.assertEqual(self.stored(), "1")
         # Nothing of this is worth a warning.
         self.assertNotIn("Cannot store more fds", self.journal())
+        self.assertEqual(self.outsiders(), [])
+        self.assertNotIn("belong to this service", self.journal())
 
     def test_a_restart_keeps_who_waits(self):
         self.install(listen='["http=8080", "u=unix:/run/roost-test/a.sock"]')

@@ -73,7 +73,7 @@ class Configured(RoostTestCase):
         return self.start_bare("--config", str(path), *options, **popen)
 
     def witness(self, text, *options, **popen):
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.folder, 0o1777)
         self.script(WITNESS, "witness.py")
         facts = self.folder / "facts.json"
         # One that other users can execute, too.
@@ -114,7 +114,7 @@ class Configured(RoostTestCase):
         directory.mkdir()
         service, facts = self.witness(
             f'ready = "pipe"\ndirectory = "{directory}"\numask = "0027"\nnice = 5\n'
-            "[limit]\nopen-files = [512, 1024]\ncore-size = 0\n[environment]\nHOME = \"/nowhere\"\n"
+            "[limit]\nopen-files = [100, 200]\ncore-size = 0\n[environment]\nHOME = \"/nowhere\"\n"
         )
         found = facts()
         self.assertEqual(found["directory"], str(directory))
@@ -122,7 +122,7 @@ class Configured(RoostTestCase):
         self.assertEqual(found["environment"]["HOME"], "/nowhere")
         self.assertEqual(found["umask"], 0o027)
         self.assertEqual(found["nice"], 5)
-        self.assertEqual(found["open files"], [512, 1024])
+        self.assertEqual(found["open files"], [100, 200])
         self.assertEqual(found["core"], [0, 0])
 
     def test_environment_files_are_read_anew_on_reload(self):
@@ -199,10 +199,10 @@ class Configured(RoostTestCase):
         path.write_text(text.replace("before-reload = '", "hook-timeout = \"1s\"\nbefore-reload = 'sleep 1000; "))
         self.assertRegex(service.reload(), "failed.*before-reload failed: it took longer than 1 s")
 
-    def test_a_hook_that_has_left_its_group_is_ended_too(self):
+    def test_a_hook_that_takes_too_long_is_ended(self):
         left = self.folder / "left"
         hook = self.script(
-            f"import os, pathlib, signal\nos.setpgid(0, os.getpgid(os.getppid()))\n"
+            f"import os, pathlib, signal\n"
             f"pathlib.Path('{left}').write_text(str(os.getpid()))\nsignal.pause()\n", "hook.py")
         path = self.configure(
             'command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nhook-timeout = "1s"\n'
@@ -347,7 +347,7 @@ class Users(Configured):
         service = self.run_file(path).serving()
         self.assertIn("succeeded", service.reload())
         service.expect("did not drain within 200ms: killing its process group")
-        service.expect("was killed by SIGKILL")
+        service.expect("was killed .* ms after SIG")
 
     def test_a_master_that_is_not_root_cannot_change_users(self):
         path = self.configure('command = ["/bin/true"]\nuser = "root"\n')
@@ -358,7 +358,7 @@ class Users(Configured):
         self.assertIn("only root can run workers as another user or group, and this is user 65534", result.stderr)
 
     def test_a_master_that_is_not_root_runs_workers_as_itself(self):
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.folder, 0o1777)
         service = self.start(launcher=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]).serving()
         self.assertIn("succeeded", service.reload())
         uids = pathlib.Path(f"/proc/{service.worker()}/status").read_text().split("Uid:\t")[1].split("\n")[0].split()

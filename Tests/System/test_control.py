@@ -345,6 +345,28 @@ class Commands(ControlTestCase):
         service.log.expect_count("drained", 2)
         self.assertEqual(roost("scale", "0", "--control-directory", service.control).returncode, 64)
 
+    def test_scale_by_more_or_fewer(self):
+        service = self.deployed("--name", "web")
+        place = ["--control-directory", service.control]
+        for change, status, said in [
+            ("+2", 0, "web: 1 → 3 workers\n"), ("-1", 0, "web: 3 → 2 workers\n"),
+            ("-5", 0, "web: 2 → 1 workers, as few as there can be\n"),
+            ("-1", 1, "roost: web has 1 worker, as few as there can be\n"), ("+1", 0, "web: 1 → 2 workers\n"),
+        ]:
+            result = roost("scale", change, "web", *place)
+            self.assertEqual((result.returncode, result.stdout + result.stderr), (status, said))
+        self.assertEqual(json.loads(roost("status", "--json", *place).stdout)["workersWanted"], 2)
+        for nonsense in ["+0", "-0", "1-", "+", "-", "--1", "+-1"]:
+            self.assertEqual(roost("scale", nonsense, *place).returncode, 64, nonsense)
+
+    def test_changes_at_the_same_time_add_up(self):
+        service = self.deployed("--name", "web")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            calls = [pool.submit(roost, "scale", "+1", "--control-directory", service.control) for _ in range(6)]
+            self.assertEqual({call.result().returncode for call in calls}, {0})
+        status = json.loads(roost("status", "--json", "--control-directory", service.control).stdout)
+        self.assertEqual(status["workersWanted"], 7)
+
     def test_a_service_that_is_not_running_has_its_own_exit_status(self):
         for command in [["reload"], ["status"], ["stop"], ["scale", "2"]]:
             result = roost(*command, "no-such-service")
@@ -584,9 +606,11 @@ class ForeignClient(ControlTestCase):
         self.assertEqual((verdict["succeeded"], verdict["lastWords"]), (False, ["why"]))
 
     def test_it_scales_and_stops(self):
-        self.assertEqual(self.open().Scale(2)["workersBefore"], 1)
-        with self.assertRaises(varlink.InvalidParameter):
-            self.open().Scale(0)
+        self.assertEqual(self.open().Scale(2), {"workersBefore": 1, "workers": 2})
+        self.assertEqual(self.open().Scale(change=-5), {"workersBefore": 2, "workers": 1})
+        for parameters in [{"workers": 0}, {"change": 0}, {"change": 2**62}, {"workers": 1, "change": 1}, {}]:
+            with self.assertRaises(varlink.InvalidParameter):
+                self.open().Scale(**parameters)
         self.open().Stop()
         self.assertEqual(self.service.wait(), 0)
 
@@ -679,49 +703,6 @@ class Misbehaviour(ControlTestCase):
         self.assertEqual(subscribers[0].receive(), {"error": "roost.Control.Busy", "parameters": {}})
         self.assertIsNone(subscribers[0].receive())
         self.assertEqual(subscribers[-1].receive()["parameters"]["event"]["kind"], "reload-requested")
-
-    def test_one_for_whom_there_is_no_room_is_told(self):
-        self.release("exec sleep 1000")
-        clients = [self.client(self.service) for _ in range(72)]
-        for client in clients:
-            client.send("roost.Control.Reload")
-        self.service.expect("started")
-        late = self.client(self.service)
-        self.assertEqual(late.receive(), {"error": "roost.Control.Busy", "parameters": {}})
-        result = self.roost(self.service, "status")
-        self.assertEqual(result.returncode, 1)
-        self.assertIn("too many clients are connected to the control socket: try again in a moment", result.stderr)
-        # The first one's reload, and the one that was latched for the others.
-        os.kill(self.service.worker(), signal.SIGKILL)
-        self.service.expect("failed")
-        self.service.expect("started")
-        os.kill(self.service.worker(), signal.SIGKILL)
-        self.service.expect("failed")
-        self.assertEqual({client.receive()["error"] for client in clients}, {"roost.Control.ReloadFailed"})
-        self.release(READY)
-
-    def test_root_is_not_locked_out(self):
-        os.chmod(self.folder, 0o755)
-        service = self.deployed("--control-group", "games")
-        self.release("exec sleep 1000")
-        occupy = (
-            "import socket, sys\n"
-            "sockets = [socket.socket(socket.AF_UNIX) for _ in range(65)]\n"
-            "for one in sockets:\n"
-            f"    one.connect({service.control!r} + '/control')\n"
-            "    one.sendall(b'{\"method\":\"roost.Control.Reload\"}\\0')\n"
-            "print(sockets[-1].recv(1000).decode(), flush=True)\n"
-            "sys.stdin.read()\n"
-        )
-        other = subprocess.Popen(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--groups=60", sys.executable, "-c", occupy],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        try:
-            self.assertIn("roost.Control.Busy", other.stdout.readline())
-            self.assertEqual(self.roost(service, "status").returncode, 0)
-        finally:
-            other.communicate("")
-            self.release(READY)
 
     def test_without_descriptors_the_master_does_not_spin(self):
         def limit():

@@ -146,7 +146,7 @@ class Datagrams(ReuseportTestCase):
             client.connect((host, int(port)))
             client.send(b"x")
         self.scale(service, 1)
-        self.assertEqual(self.states(service), ["ready", "emptying"])
+        self.assertEqual(self.states(service), ["ready", "stopped"])
         os.kill(worker, signal.SIGCONT)
         answered = collections.Counter(client.recv(100) for client in clients)
         self.assertEqual(set(answered), {b"0 x", b"1 x"})

@@ -84,6 +84,28 @@ class DoctorTests(RoostTestCase):
             "accepts_once", {"requests": ("failure", r"\d of \d requests failed: no answer in time")},
             skipped=["in flight", "kept alive", "handover"])
 
+    def test_a_listener_for_ipv6_and_ipv4_whose_addresses_it_cannot_read(self):
+        """And one for IPv4 is as it should be."""
+        not_looked_at = ["in flight", "kept alive", "handover"]
+        found, not_checked = self.examine("reads_ipv4", "--listen", "web=0")
+        self.assertEqual((list(found), not_checked), (["requests"], not_looked_at))
+        self.assertRegex(found["requests"]["text"], r"^(\d) of \1 requests failed: .*; of 8 to a listener of IPv4 alone, none: ")
+        self.assertEqual(found["requests"]["mend"], 'listen = ["web=0.0.0.0:0"]')
+        self.assertEqual(self.examine("reads_ipv4", "--listen", "web=0.0.0.0:0"), ({}, []))
+
+    def test_a_listener_for_ipv6_and_ipv4_on_which_it_answers_ipv6_alone(self):
+        found, not_checked = self.examine("reads_ipv6", "--listen", "web=0")
+        self.assertEqual((list(found), not_checked), (["requests"], ["in flight", "kept alive", "handover"]))
+        self.assertRegex(found["requests"]["text"], r"^over IPv6 all is answered, and over IPv4 (\d) of \1 requests failed: ")
+        self.assertIn('listen = ["web=0.0.0.0:0"], ', found["requests"]["mend"])
+
+    def test_a_good_worker_on_a_listener_for_ipv6_and_ipv4(self):
+        self.assert_found("good", {}, "--listen", "web=0")
+
+    def test_a_worker_that_answers_nobody_is_not_told_to_use_ipv4(self):
+        found, _ = self.examine("drops_everything", "--listen", "web=0")
+        self.assertNotIn("IPv4", found["requests"]["text"] + found["requests"]["mend"])
+
     def test_shutting_the_listener(self):
         self.assert_found(
             "shuts_down", {"sockets": ("failure", r"by the time it had exited, http=\S+ refused connections")}, skipped=["handover"])

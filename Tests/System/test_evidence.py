@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 from harness import PATIENCE
-from test_control import READY
+from test_control import READY, roost
 from test_metrics import MetricsTestCase
 
 
@@ -173,9 +173,15 @@ class Idle(MetricsTestCase):
         with urllib.request.urlopen(f"http://{service.metrics}/metrics", timeout=PATIENCE) as answer:
             answer.read()
         self.eventually(lambda: self.assertEqual(self.settled(service), []))
+        # A while after the last reload it is looked for processes outside of the service.
+        self.eventually(lambda: self.assertIsNotNone(self.has_looked(service)))
+        self.eventually(lambda: self.assertEqual(len(service.children()), 1))
         before = switches(service.pid)
         time.sleep(1)
         self.assertEqual(switches(service.pid), before)
+
+    def has_looked(self, service):
+        return json.loads(roost("status", "--json", "--control-directory", service.control).stdout)["sawAllProcesses"]
 
     def settled(self, service):
         return [line for line in pathlib.Path("/proc/net/tcp").read_text().splitlines() if self.is_open(line, service)]

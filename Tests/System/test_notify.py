@@ -1,4 +1,5 @@
 import array
+import contextlib
 import json
 import os
 import pwd
@@ -84,6 +85,66 @@ class Notify(RoostTestCase):
         client.setblocking(True)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
         return client
+
+    # What passes sockets that linger in place of whoever runs it, many and small ones.
+    PASSING = r"""
+import socket, struct, sys
+sockets = []
+for _ in range(int(sys.argv[2])):
+    one = socket.socket()
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    one.connect(("127.0.0.1", int(sys.argv[3])))
+    one.setblocking(False)
+    try:
+        while True: one.send(bytes(4096))
+    except BlockingIOError: pass
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 3600))
+    sockets.append(one)
+client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+client.connect("\0" + sys.argv[1])
+socket.send_fds(client, [b"STATUS=x"], [one.fileno() for one in sockets])
+"""
+
+    @contextlib.contextmanager
+    def passing(self, service, client, count, user=()):
+        """The master gets the last copies of so many sockets that linger, and whatever else happens meanwhile with them."""
+        service.signal(signal.SIGSTOP)
+        address = client.getpeername()[1:].decode()
+        # It doesn't read, and outlives who sends: else there is nothing to linger for.
+        server = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        self.addCleanup(server.close)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        port = str(server.getsockname()[1])
+        subprocess.run([*user, sys.executable, "-c", self.PASSING, address, str(count), port], check=True, timeout=PATIENCE)
+        yield
+        service.signal(signal.SIGCONT)
+
+    @unittest.skipUnless(os.geteuid() == 0, "LOUD: only root can be somebody else")
+    def test_a_stranger_cannot_have_a_worker_not_heard(self):
+        service, client = self.silent()
+        with self.passing(service, client, 200, ["setpriv", "--reuid=65534", "--clear-groups"]):
+            pass
+        self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
+        client.send(b"READY=1")
+        service.serving()
+
+    def test_a_worker_with_too_many_that_cannot_be_closed_is_told(self):
+        service, client = self.silent()
+        with self.passing(service, client, 200):
+            pass
+        service.expect(r" warning worker \d+ \(slot 0, generation 1\) has passed descriptors that can't be closed: none of its messages")
+
+    def test_what_lingers_does_not_hold_up_the_start_of_another_worker(self):
+        service, client = self.silent("--ready-timeout", "60s")
+        client.send(b"READY=1")
+        service.serving()
+        for _ in range(15):
+            worker = service.worker()
+            with self.passing(service, client, 250):
+                os.kill(worker, signal.SIGKILL)
+            client.connect("\0" + service.expect("^@(roost/.*)")[1])
+            client.send(b"READY=1")
+            service.expect(r"is ready after \d+ ms")
 
     def test_a_socket_that_lingers_does_not_hold_up_the_master(self):
         service, client = self.silent()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from harness import RoostTestCase
+from surroundings import needs_open_files
 
 # Tells everything about itself that a worker can see of what it was given.
 WITNESS = r"""
@@ -105,6 +106,7 @@ class Spawn(RoostTestCase):
             self.assertRegex(listing, rf" {number} -> /dev/null\n")
         self.assertRegex(listing, r" 3 -> socket:")
 
+    @needs_open_files(4096)
     def test_the_master_may_have_more_files_than_its_workers(self):
         def limit():
             resource.setrlimit(resource.RLIMIT_NOFILE, (64, 4096))

@@ -7,7 +7,7 @@ import sys
 import time
 import unittest
 
-from harness import RoostTestCase, stand_still
+from harness import RoostTestCase, held, stand_still
 
 # Takes a second to get ready and a second to drain: of its own time, which doesn't go on while it is stopped.
 SLOW = """
@@ -69,13 +69,13 @@ class Stall(RoostTestCase):
 
     def test_who_hangs_is_given_up_afterwards(self):
         hanging = self.service.worker()
-        os.kill(hanging, signal.SIGSTOP)
-        self.assertIn("succeeded", self.service.reload())
-        # However often: it has three seconds of the master's time.
-        for _ in range(3):
-            self.stand_still(seconds=2)
-            self.service.expect("nothing ran for")
-        self.service.expect(rf"worker {hanging} .* did not drain within .*: killing its process group")
+        with held(hanging):
+            self.assertIn("succeeded", self.service.reload())
+            # However often: it has three seconds of the master's time.
+            for _ in range(3):
+                self.stand_still(seconds=2)
+                self.service.expect("nothing ran for")
+            self.service.expect(rf"worker {hanging} .* did not drain within .*: killing its process group")
         self.assertEqual(self.service.stop(), 0)
 
 

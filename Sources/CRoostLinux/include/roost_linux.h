@@ -5,6 +5,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #if defined(__clang__)
@@ -22,8 +24,30 @@ struct roost_exit {
 // Reaps one child that has ended. Returns 1, 0 when none has, or -1 with errno (ECHILD when there is no child at all).
 int roost_reap(struct roost_exit *ret_exit);
 
+// A child that was stopped by a signal, or goes on after that (waitid(2)). A stop by a tracer isn't told to the parent.
+struct roost_stop {
+  pid_t pid;
+  bool is_stopped;  // else it goes on
+  int signal;       // that stopped it
+};
+
+// Takes the news of one child that was stopped, or goes on. Returns 1, 0 when there is none, or -1 with errno. The kernel
+// keeps only the last of each child.
+int roost_take_stop(struct roost_stop *ret_stop);
+
+// A descriptor for a process, whatever becomes of its pid: readable when it has ended (pidfd_open(2)). Close-on-exec.
+// Returns it, or -1 with errno.
+int roost_process_descriptor(pid_t pid);
+
+// Sends a signal to the process of such a descriptor (pidfd_send_signal(2)). Returns 0, or -1 with errno.
+int roost_signal_process(int fd, int number);
+
 // Makes the caller the parent of every orphan among its descendants (PR_SET_CHILD_SUBREAPER). Returns 0, or -1 with errno.
 int roost_become_subreaper(void);
+
+// Whether systemd has delegated this directory of a cgroup2 file system to whoever runs there (Delegate= in
+// systemd.resource-control(5)).
+bool roost_is_delegated(const char *path);
 
 // A datagram (unix(7)). The descriptors are open, close-on-exec, and the caller's to close.
 struct roost_datagram {
@@ -36,8 +60,16 @@ struct roost_datagram {
   int descriptors[253];  // SCM_MAX_FD
 };
 
-// Receives one datagram without waiting. Returns 0, or -1 with errno (EAGAIN when there is none).
+// recvmsg(2) without waiting, whatever is passed along: where there may be no room for that another process receives, and leaves
+// it out. EBUSY if that process has to wait: nothing more is to be received there.
+ssize_t roost_receive_message(int fd, struct msghdr *message);
+
+// Receives one datagram without waiting. Returns 0, or -1 with errno (EAGAIN when there is none, EBUSY as above).
 int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_datagram);
+
+// Sends one datagram on a connected socket without waiting, together with a descriptor unless it is -1 (SCM_RIGHTS in
+// unix(7)). Returns 0, or -1 with errno, EAGAIN when its receiver has to read first.
+int roost_send_datagram(int fd, const void *bytes, size_t length, int passed);
 
 // Asks for the sender's credentials on every datagram (SO_PASSCRED). Returns 0, or -1 with errno.
 int roost_pass_credentials(int fd);
@@ -49,10 +81,40 @@ int roost_memory_file(const char *name);
 // close-on-exec. Returns 0, or -1 with errno.
 int roost_output_pipe(int ends[_Nonnull 2]);
 
-// Closes a descriptor that somebody has passed, without waiting for a socket that lingers (SO_LINGER in socket(7)).
-void roost_close_at_once(int fd);
+// Closes descriptors that somebody else has passed, each in a process of its own with the same table of descriptors, and waits for
+// none: close(2) of a file flushes it, which a file system in user space (FUSE) answers when it likes; that of a socket may linger
+// (SO_LINGER in socket(7)), also one in the queue of another; and a pipe's waits for whoever is writing to it.
+// What takes longer than a second is killed by a later call, where the kernel lets it. `sender` stands for who has passed them.
+void roost_close_elsewhere(const int *_Nullable fds, size_t count, uint64_t sender);
 
-// Accepts a connection, close-on-exec and non-blocking (accept4(2)). Returns a descriptor, or -1 with errno.
+// How many descriptors of a sender are being closed.
+size_t roost_closing_for(uint64_t sender);
+
+// How many descriptors are open yet because there is no process to close them.
+size_t roost_unclosed(void);
+
+// Whether a process closes a descriptor, or has done so and isn't reaped yet.
+bool roost_is_closer(pid_t pid);
+
+// To be called when a process has been reaped.
+void roost_closer_ended(pid_t pid);
+
+// Whether what is being closed is in this process's table no more. If it is, execve(2) closes it, and waits.
+bool roost_has_let_go(void);
+
+// To be called before execve(2): what the kernel still holds keeps nothing open then that this process had open. It doesn't wait.
+void roost_leave_closers(void);
+
+// To be called before the last close(2) of a unix socket that strangers may send on: where something is unread, or waits to be
+// accepted, another process closes it, and the descriptor stands for nothing from then on. A socket of another family is left as it
+// is.
+void roost_prepare_close(int fd);
+
+// Has bytes that are sent out of band come with the others (SO_OOBINLINE in socket(7)). Of a unix socket recvmsg(2) throws them away
+// otherwise, and closes by itself what was passed along.
+void roost_keep_in_line(int fd);
+
+// Accepts a connection that is kept in line, close-on-exec and non-blocking (accept4(2)). Returns a descriptor, or -1 with errno.
 int roost_accept(int fd);
 
 // Who is at the other end of a unix socket (SO_PEERCRED). Returns 0, or -1 with errno.
@@ -79,6 +141,10 @@ int roost_dropped(int fd, unsigned *ret_dropped);
 
 // The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
 const char *_Nullable roost_signal_name(int number);
+
+// The real-time signals that programs may use (SIGRTMIN and SIGRTMAX in signal(7)): the C library keeps some to itself.
+int roost_first_real_time_signal(void);
+int roost_last_real_time_signal(void);
 
 // Makes a pipe, close-on-exec (pipe2(2)). Returns 0, or -1 with errno.
 int roost_pipe(int ends[_Nonnull 2]);

@@ -2,6 +2,7 @@
 #ifndef ROOST_SPAWN_H
 #define ROOST_SPAWN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -12,7 +13,7 @@
 // The step of the child that failed.
 enum roost_spawn_step {
   ROOST_SPAWN_DONE,
-  ROOST_SPAWN_STACK,
+  ROOST_SPAWN_PIPE,
   ROOST_SPAWN_CLONE,
   ROOST_SPAWN_GROUP,
   ROOST_SPAWN_STDIN,
@@ -26,6 +27,7 @@ enum roost_spawn_step {
   ROOST_SPAWN_DIRECTORY,
   ROOST_SPAWN_PARENT,
   ROOST_SPAWN_EXECUTE,
+  ROOST_SPAWN_TIME,  // none of them: it took too long
 };
 
 // Whom the process is to run as.
@@ -51,13 +53,17 @@ struct roost_spawn_request {
   const int *descriptors;  // become 3, 4, ... in the child
   int *scratch;            // as many ints as descriptors
   size_t descriptor_count;
+  bool keeps_numbers;  // the descriptors keep their numbers instead; all others have to be close-on-exec
   int standard_output;  // -1 for the parent's
   int standard_error;   // -1 for the parent's
   int parent_death_signal;
+  int cgroup;  // an open cgroup.procs (cgroups(7)) by which the process enters a cgroup, or -1
   const struct roost_spawn_identity *_Nullable identity;  // NULL for the parent's
   const struct roost_spawn_limit *_Nullable limits;
   size_t limit_count;
   int mode_mask;  // umask(2), or -1 for the parent's
+  bool may_hang;  // the path or the directory may be on a file system that does
+  bool keeps_signal_mask;  // the parent's; else none is blocked
   int nice;       // or ROOST_SPAWN_SAME_NICE
 };
 
@@ -69,9 +75,15 @@ struct roost_spawn_result {
   int error;  // errno of the failed step
 };
 
-// Starts a process and returns when it runs the executable, or has failed and is reaped.
+// Starts a process and returns when it runs the executable, or has failed and is reaped. Of one that may hang, it is killed
+// where it takes longer than three seconds, and is the caller's to be reaped.
 // Must be called from the main thread, whose end is what the parent-death signal tells.
 struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request);
+
+// Goes on in a copy of this process as well, which has a session of its own, no descriptors but the standard ones and this
+// one, and the parent-death signal SIGKILL. Only where there are no other threads is everything allowed in the copy
+// (fork(2)). Returns 0 there, here its pid, or -1 with errno.
+pid_t roost_fork(int kept);
 
 #if defined(__clang__)
 #pragma clang assume_nonnull end

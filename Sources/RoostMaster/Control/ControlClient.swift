@@ -31,9 +31,12 @@ final class ControlClient {
   /// The next call is answered after this one.
   private(set) var task = Task.none
   private(set) var wantsMore = false
-  private var isOneway = false
+  /// Whether no answer is wanted to the call.
+  private(set) var isOneway = false
   private let descriptor: Descriptor
-  private var source: Source?
+  private var source: BoundedSource?
+  /// When it last sent or took anything, or began to wait.
+  private var lastActive = Clock.now()
   private var input: [UInt8] = []
   private var output: [UInt8] = []
   private var hasEnded = false
@@ -85,6 +88,7 @@ final class ControlClient {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
+    descriptor.shutDown()
   }
 
   func watch(
@@ -93,7 +97,7 @@ final class ControlClient {
   ) throws(SystemdError) {
     self.call = call
     self.gone = gone
-    source = try loop.onReadable(descriptor.number, priority: .late) { [unowned self] in act() }
+    source = try BoundedSource(readable: descriptor.number, in: loop, priority: .late) { [unowned self] in act() }
     listen()
   }
 
@@ -102,41 +106,43 @@ final class ControlClient {
     if task != .none, output.isEmpty { return leave() }
     if !send() { return leave() }
     if isListening, !receive() { return leave() }
-    handleCalls()
+    if hasCall { handleCall() }
+    goOn()
   }
 
   /// Takes what the client has sent. Whether it is worth listening on.
   private func receive() -> Bool {
     var buffer = [UInt8](repeating: 0, count: 16384)
-    // Not read(2): the kernel closes descriptors that nobody takes, and a socket among them may linger.
-    var part = roost_datagram()
-    guard roost_receive(descriptor.number, &buffer, buffer.count, &part) == 0 else { return errno == EAGAIN }
-    part.closeDescriptors()
-    hasEnded = part.length == 0
-    input += buffer[..<part.length]
+    let count = Stream.receive(descriptor.number, into: &buffer)
+    guard count >= 0 else { return errno == EAGAIN }
+    hasEnded = count == 0
+    if !hasEnded { lastActive = Clock.now() }
+    input += buffer[..<count]
     return true
   }
 
-  /// Answers the calls that are complete, one after the other.
-  private func handleCalls() {
-    guard !isHandling else { return }
-    isHandling = true
-    // Who doesn't read the last reply gets no other.
-    while !isGone, task == .none, output.isEmpty, let end = input.firstIndex(of: Varlink.terminator) {
-      let message = input[..<end]
-      input = Array(input[(end + 1)...])
-      guard message.count <= ControlInterface.maximumCall, let parsed = VarlinkCall(parsing: message) else {
-        isHandling = false
-        return leave()
-      }
-      wantsMore = parsed.more
-      isOneway = parsed.oneway
-      call(self, parsed)
+  /// Answers one call. Others that have come with it wait for the next turn: a status looks at every worker.
+  private func handleCall() {
+    guard let end = input.firstIndex(of: Varlink.terminator) else { return }
+    let message = input[..<end]
+    input = Array(input[(end + 1)...])
+    guard message.count <= ControlInterface.maximumCall, let parsed = VarlinkCall(parsing: message) else {
+      return leave()
     }
+    wantsMore = parsed.more
+    isOneway = parsed.oneway
+    isHandling = true
+    call(self, parsed)
     isHandling = false
+  }
+
+  /// Waits for what comes next.
+  private func goOn() {
     if isGone { return }
     // What has no end by now never was a call. What has begun when the client ends is none either.
-    if task == .none, output.isEmpty, input.count > ControlInterface.maximumCall || hasEnded { return leave() }
+    if task == .none, output.isEmpty, !hasCall, input.count > ControlInterface.maximumCall || hasEnded {
+      return leave()
+    }
     listen()
   }
 
@@ -147,18 +153,25 @@ final class ControlClient {
     gone(self)
   }
 
-  private var isListening: Bool { task == .none && !hasEnded && output.isEmpty }
+  /// Whether there is a call to be answered now. Who doesn't read the last reply gets no other.
+  private var hasCall: Bool { task == .none && output.isEmpty && input.contains(Varlink.terminator) }
+
+  private var isListening: Bool { task == .none && output.isEmpty && !hasEnded && !hasCall }
 
   /// While a call is being answered no other is read; that the client is gone is told without asking.
   private func listen() {
+    let hasCall = hasCall
     var interest: Interest = isListening ? .readable : []
-    if !output.isEmpty { interest.insert(.writable) }
+    // A call that is here already has its turn when its reply can be written, which is at once.
+    if !output.isEmpty || hasCall { interest.insert(.writable) }
     source?.setInterest(interest)
+    source?.hasMore = hasCall
   }
 
   /// Has it wait for something.
   func begin(_ task: Task) {
     self.task = task
+    lastActive = Clock.now()
     if isOneway { finish() }
   }
 
@@ -179,23 +192,12 @@ final class ControlClient {
     if !isOneway { output += Varlink.bytes(of: reply.json) }
     if !reply.continues { finish() }
     guard send(), isOnly || output.count <= Self.maximumUnread else { return leave() }
-    if isHandling { return }
-    handleCalls()
+    if !isHandling { goOn() }
   }
 
-  /// Whether it waits for nothing, has asked nothing that isn't answered, and hasn't left an answer unread.
-  var isIdle: Bool {
-    guard task == .none, input.isEmpty, output.isEmpty else { return false }
-    var poll = pollfd(fd: descriptor.number, events: Int16(POLLIN), revents: 0)
-    return Glibc.poll(&poll, 1, 0) == 0
-  }
-
-  /// Whether it only hears what happens, and has read all of it.
-  var isUpToDateSubscriber: Bool { task == .subscription && output.isEmpty }
-
-  /// Lets it go, for want of room.
-  func turnAway() {
-    output += Varlink.bytes(of: VarlinkReply(error: ControlInterface.busy).json)
+  /// Replies, and lets it go.
+  func dismiss(_ reply: VarlinkReply) {
+    output += Varlink.bytes(of: reply.json)
     _ = send()
     leave()
   }
@@ -207,7 +209,26 @@ final class ControlClient {
       let count = output.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
       if count < 0 { return errno == EAGAIN || errno == EINTR }
       output.removeFirst(count)
+      if task == .none || task == .subscription { lastActive = Clock.now() }
     }
     return true
   }
+}
+
+extension ControlClient: AcceptedClient {
+  var place: Places.Client {
+    let wait: Places.Wait =
+      switch task {
+      case .none: .nothing
+      // Whoever doesn't read doesn't hear either.
+      case .subscription: output.isEmpty ? .events : .nothing
+      case .drain: .drain
+      case .reload, .stop, .upgrade: .end
+      }
+    return Places.Client(
+      user: uid, process: pid, isPrivileged: uid == 0 || uid == geteuid(), isAllowed: isAllowed, wait: wait,
+      lastActive: lastActive)
+  }
+
+  func turnAway() { dismiss(VarlinkReply(error: ControlInterface.busy)) }
 }

@@ -8,36 +8,54 @@ import RoostLog
 final class ControlPointer {
   private let path: String
   private let target: String
+  private let log: Log
+  private var identity: FileIdentity?
 
-  /// Makes the link. Nil where there is none to be made, or none can be: then commands have to name the directory.
-  init?(to directory: String, _ log: Log) {
+  /// Makes the link. Nil where there is none to be made. Where none can be made, commands have to name the directory.
+  init?(to directory: String, isRestored: Bool = false, _ log: Log) {
     guard let usual = ControlPlace.runtimeDirectoryOfMaster(), usual != directory else { return nil }
     path = "\(usual)/\(ControlPlace.socketName)"
     target = "\(directory)/\(ControlPlace.socketName)"
-    // As after an upgrade, or when a master was killed.
-    if isThere { return }
-    // Not taken from a master that is there; what one has left that was killed gives way.
-    guard SocketFile.isDead(path) else {
-      log.warning("\(path) is in use: commands need --control-directory")
-      return nil
-    }
-    let temporary = "\(path).\(getpid())"
-    guard symlink(target, temporary) == 0, rename(temporary, path) == 0 else {
-      let error = errno
-      unlink(temporary)
-      log.warning("cannot link \(path) to \(target): \(errorText(error)); commands need --control-directory")
-      return nil
-    }
+    self.log = log
+    // After an upgrade that comes when there is a way to go on, and not in its rehearsal.
+    if !isRestored { renew() }
   }
 
   deinit {
     // Another may have put its own in its place.
-    if isThere { unlink(path) }
+    if let identity, let place = try? FilePlace(path) { place.directory.remove(place.name, identity) }
   }
 
-  private var isThere: Bool {
-    var buffer = [CChar](repeating: 0, count: target.utf8.count + 1)
-    let count = readlink(path, &buffer, buffer.count)
-    return count == target.utf8.count && strncmp(buffer, target, count) == 0
+  /// Makes the link if it isn't there.
+  func renew() {
+    do {
+      let place = try FilePlace(path)
+      // As after an upgrade, or when a master was killed.
+      if place.directory.target(of: place.name) == target {
+        identity = place.directory.identity(of: place.name)
+        return
+      }
+      identity = nil
+      // Not taken from a master that is there; what one has left that was killed gives way.
+      let kind = place.directory.status(of: place.name).map { $0.st_mode & S_IFMT }
+      guard kind == nil || kind == S_IFLNK || kind == S_IFSOCK, SocketFile.isDead(path) else {
+        return log.warning("\(path) is in use: commands need --control-directory")
+      }
+      try make(place)
+    } catch {
+      log.warning("cannot link \(path) to \(target): \(error.reason); commands need --control-directory")
+    }
+  }
+
+  private func make(_ place: borrowing FilePlace) throws(FileError) {
+    let target = target
+    try place.directory.replace(place.name) { directory, temporary throws(FileError) in
+      var status = stat()
+      guard symlinkat(target, directory, temporary) == 0,
+        fstatat(directory, temporary, &status, AT_SYMLINK_NOFOLLOW) == 0
+      else { throw .failed(errno) }
+      return FileIdentity(status)
+    }
+    identity = place.directory.identity(of: place.name)
   }
 }

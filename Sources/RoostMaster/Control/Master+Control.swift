@@ -6,7 +6,7 @@ import RoostJSON
 extension Master {
   /// Answers a call, or lets the client wait for what answers it.
   func answer(_ client: ControlClient, _ call: VarlinkCall) {
-    guard client.isAllowed else { return client.reply(VarlinkReply(error: VarlinkService.permissionDenied)) }
+    guard client.isAllowed else { return client.dismiss(VarlinkReply(error: VarlinkService.permissionDenied)) }
     switch call.method {
     case VarlinkService.getInfo: client.reply(VarlinkReply(parameters: Self.info))
     case VarlinkService.getInterfaceDescription: describe(client, call)
@@ -64,6 +64,11 @@ extension Master {
     }
   }
 
+  /// Whether the client may wait. Before anything is done: who is turned away has asked for nothing.
+  private func admit(_ client: ControlClient, toWaitFor wait: Places.Wait) -> Bool {
+    control?.admit(client, toWaitFor: wait) ?? true
+  }
+
   var isStopping: Bool {
     switch supervisor.phase {
     case .stopping, .stopped: true
@@ -74,6 +79,7 @@ extension Master {
   private func reload(_ client: ControlClient, _ call: VarlinkCall) {
     guard let drained = flag("drained", call) else { return refuse(client, "drained") }
     if isStopping { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
+    guard admit(client, toWaitFor: .end) else { return }
     // Before the event: a reload that begins at once is the one it waits for.
     client.begin(.reload(nil, drained: drained))
     handle(.reloadRequested(by: .client(pid: client.pid, uid: client.uid)))
@@ -81,6 +87,7 @@ extension Master {
 
   private func stop(_ client: ControlClient, _ call: VarlinkCall) {
     guard let atOnce = flag("atOnce", call) else { return refuse(client, "atOnce") }
+    guard admit(client, toWaitFor: .end) else { return }
     let requester = Requester.client(pid: client.pid, uid: client.uid)
     client.begin(.stop)
     if atOnce {
@@ -91,19 +98,26 @@ extension Master {
     }
   }
 
+  /// A change is one of what there is now: between a client's look and its call somebody else might scale, too.
   private func scale(_ client: ControlClient, _ call: VarlinkCall) {
-    guard case .integer(let workers) = call.parameters["workers"], (1...Settings.maximumWorkers).contains(workers)
-    else {
-      return refuse(client, "workers")
+    let before = supervisor.desiredWorkers
+    let most = Settings.maximumWorkers
+    let wanted: Int
+    switch (call.parameters["workers"] ?? .null, call.parameters["change"] ?? .null) {
+    case (.integer(let workers), .null) where (1...most).contains(workers): wanted = workers
+    case (.null, .integer(let change)) where change != 0 && (-most...most).contains(change):
+      wanted = min(max(before + change, 1), most)
+    case (_, .null): return refuse(client, "workers")
+    case (_, _): return refuse(client, "change")
     }
     if isStopping { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
-    let before = supervisor.desiredWorkers
-    if workers != before { handle(.workersRequested(workers)) }
-    client.reply(VarlinkReply(parameters: ["workersBefore": .integer(before)]))
+    if wanted != before { handle(.workersRequested(wanted)) }
+    client.reply(VarlinkReply(parameters: ["workersBefore": .integer(before), "workers": .integer(wanted)]))
   }
 
   private func subscribe(_ client: ControlClient) {
     guard client.wantsMore else { return client.reply(VarlinkReply(error: VarlinkService.expectedMore)) }
+    guard admit(client, toWaitFor: .events) else { return }
     client.begin(.subscription)
     // At once, so that the client knows from when on nothing escapes it.
     client.reply(VarlinkReply(parameters: ["event": .null], continues: true))
@@ -111,6 +125,7 @@ extension Master {
 
   private func upgrade(_ client: ControlClient) {
     if verdict != nil { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
+    guard admit(client, toWaitFor: .end) else { return }
     client.begin(.upgrade)
     upgradeRequested(by: "process \(client.pid) of user \(client.uid)")
   }
@@ -165,7 +180,8 @@ extension Master {
     switch failure {
     case .notPrepared, .notStarted: []
     case .hookFailed: lastWords
-    case .exited(let id, _, _), .notReady(let id, _), .probeFailed(let id, _): process(id)?.output.lastLines ?? []
+    case .exited(let id, _, _), .notReady(let id, _), .probeFailed(let id, _), .stopped(let id):
+      process(id)?.output.lastLines ?? []
     }
   }
 

@@ -16,6 +16,8 @@ struct NoticeText {
   let lacks: (WorkerID) -> String?
   /// Why a worker hasn't passed its probe.
   let probeReason: (WorkerID) -> String?
+  /// The processes that an exited worker has left behind and that drain.
+  let leftBehind: (WorkerID) -> [String]
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -23,19 +25,23 @@ struct NoticeText {
     case .workerReady(let id, let after): told(.workerReady, id, "\(name(id)) is ready after \(milliseconds(after))")
     case .workerLost(let id, let failure, let then):
       told(.workerLost, id, .warning, "\(lost(id, failure))\(consequence(then))")
+    case .workerRecycled(let id, let after, let then):
+      told(.workerRecycled, id, "\(name(id)) ended after serving \(after.text), with status 0\(consequence(then))")
     case .drainBegan(let id, let timeout):
       told(.drainBegan, id, "\(name(id)) was sent \(signal(id)) and has \(timeout.text) to drain")
-    case .drainEnded(let id, let cause, let after):
+    case .drainEnded(let id, let cause, let after, let killed):
       told(
-        .drainEnded, id, isClean(cause, id) ? .info : .warning,
-        "\(name(id)) drained and \(text(cause)) after \(milliseconds(after))")
-    case .drainTimedOut(let id, let after):
+        .drainEnded, id, isClean(cause, id) ? .info : .warning, "\(name(id)) \(drained(id, cause, after, killed))")
+    case .drainTimedOut(let id, let after, let remains):
       told(
-        .drainTimedOut, id, .warning, "\(name(id)) did not drain within \(after.text): killing its process group")
+        .drainTimedOut, id, .warning,
+        remains
+          ? "what \(name(id)) has left behind did not end within \(after.text): killing it"
+          : "\(name(id)) did not drain within \(after.text): killing its process group")
     case .remainsStopped(let id, let timeout):
       told(
         .remainsStopped, id, .warning,
-        "\(name(id)) left processes behind, which were sent \(signal(id)) and have \(timeout.text)")
+        "\(name(id)) left \(remains(id, timeout))")
     case .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
       .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stalled, .stopRequested,
       .stopAtOnceRequested:
@@ -90,7 +96,8 @@ struct NoticeText {
     case .stopRequested(let requester): told(.stopRequested, nil, "stop requested by \(text(requester))")
     case .stopAtOnceRequested(let requester):
       told(.stopAtOnceRequested, nil, "stop at once requested by \(text(requester))")
-    case .workerStarted, .workerReady, .workerLost, .drainBegan, .drainEnded, .drainTimedOut, .remainsStopped:
+    case .workerStarted, .workerReady, .workerLost, .workerRecycled, .drainBegan, .drainEnded, .drainTimedOut,
+      .remainsStopped:
       preconditionFailure("an event of a worker")
     }
   }
@@ -148,24 +155,49 @@ struct NoticeText {
     case .notPrepared(let reason): reason
     case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
     case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
-    case .exited(let id, let cause, .starting): "\(shortName(id)) \(text(cause)) before it was ready"
+    case .exited(let id, let cause, .starting):
+      "\(shortName(id)) \(text(cause)) before it was ready\(leaving(id, cause))"
     case .exited(let id, let cause, .settling): "\(shortName(id)) \(text(cause)) while it settled"
     case .exited(let id, let cause, .serving(let time)): "\(shortName(id)) \(text(cause)) after serving \(time.text)"
+    case .stopped(let id): "\(shortName(id)) was stopped by a signal while it settled"
     case .probeFailed(let id, let timeout): "\(shortName(id)) \(unprobed(id, timeout))"
     case .notReady(let id, let timeout): "\(shortName(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
+  }
+
+  /// Only who ends by itself, and as it should, has drained.
+  private func drained(_ id: WorkerID, _ cause: ExitCause, _ after: Duration, _ killed: Bool) -> String {
+    if isClean(cause, id) { return "drained and \(text(cause)) after \(milliseconds(after))" }
+    if killed, case .signalled(SIGKILL, _) = cause { return "was killed \(milliseconds(after)) after \(signal(id))" }
+    return "\(text(cause)) while it drained, \(milliseconds(after)) after \(signal(id))"
   }
 
   private func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
     case .notPrepared(let reason), .hookFailed(_, let reason): reason
     case .notStarted(_, let reason): "\(name(id)) was not started: \(reason)"
-    case .exited(_, let cause, .starting): "\(name(id)) \(text(cause)) before it was ready"
+    case .exited(_, let cause, .starting):
+      "\(name(id)) \(text(cause)) before it was ready\(leaving(id, cause))"
     case .exited(_, let cause, .settling): "\(name(id)) \(text(cause)) while it settled"
     case .exited(_, let cause, .serving(let time)): "\(name(id)) \(text(cause)) after serving \(time.text)"
+    case .stopped: "\(name(id)) was stopped by a signal while it settled"
     case .probeFailed(_, let timeout): "\(name(id)) \(unprobed(id, timeout))"
     case .notReady(_, let timeout): "\(name(id)) was not ready within \(timeout.text)\(lacking(id))"
     }
+  }
+
+  private func remains(_ id: WorkerID, _ timeout: Duration) -> String {
+    let names = leftBehind(id)
+    let (was, has) = names.count == 1 ? ("was", "has") : ("were", "have")
+    return "\(names.asProcesses) behind, which \(was) sent \(signal(id)) and \(has) \(timeout.text)"
+  }
+
+  /// A server that puts itself into the background looks like one that fails, and isn't gone.
+  private func leaving(_ id: WorkerID, _ cause: ExitCause) -> String {
+    let names = leftBehind(id)
+    if names.isEmpty { return "" }
+    let hint = cause == .exited(status: 0) ? ": a worker has to stay in the foreground" : ""
+    return ", and left \(names.asProcesses) behind\(hint)"
   }
 
   private func unprobed(_ id: WorkerID, _ timeout: Duration) -> String {
@@ -174,13 +206,7 @@ struct NoticeText {
 
   private func lacking(_ id: WorkerID) -> String { lacks(id).map { ": \($0)" } ?? "" }
 
-  func text(_ cause: ExitCause) -> String {
-    switch cause {
-    case .exited(let status): "exited with status \(status)"
-    case .signalled(let signal, let dumpedCore):
-      "was killed by \(signalName(signal))" + (dumpedCore ? " (core dumped)" : "")
-    }
-  }
+  func text(_ cause: ExitCause) -> String { cause.text }
 
   /// A worker that dies by the stop signal it was sent has exited cleanly.
   private func isClean(_ cause: ExitCause, _ id: WorkerID) -> Bool {
@@ -202,6 +228,7 @@ struct NoticeText {
     switch requester {
     case .signal(let number): signalName(number)
     case .worker(let id): name(id)
+    case .terminal: "SIGHUP, since the terminal is gone"
     case .client(let pid, let uid): "process \(pid) of user \(uid)"
     }
   }
@@ -220,6 +247,26 @@ struct NoticeText {
 
   private func count(_ workers: Int) -> String { workers == 1 ? "1 worker" : "\(workers) workers" }
   private func milliseconds(_ duration: Duration) -> String { "\(duration.wholeMilliseconds) ms" }
+}
+
+extension ExitCause {
+  /// How a process ended, for people.
+  var text: String {
+    switch self {
+    case .exited(let status): "exited with status \(status)"
+    case .signalled(let signal, let dumpedCore):
+      "was killed by \(signalName(signal))" + Self.remarks(signal, dumpedCore)
+    }
+  }
+
+  private static func remarks(_ signal: Int32, _ dumpedCore: Bool) -> String {
+    var remarks = dumpedCore ? ["core dumped"] : []
+    // Nothing else tells: a process that is killed for a system call has no last words.
+    if signal == SIGSYS {
+      remarks.append("a system call that SystemCallFilter= or SystemCallArchitectures= of the unit doesn't allow")
+    }
+    return remarks.isEmpty ? "" : " (\(remarks.joined(separator: "; ")))"
+  }
 }
 
 /// The name of a signal, such as `SIGTERM`.

@@ -1,4 +1,5 @@
 import Glibc
+import RoostProcess
 
 /// What a process and its descendants use (proc(5)).
 struct ProcessUsage {
@@ -9,9 +10,12 @@ struct ProcessUsage {
   private(set) var memoryBytes = 0
   /// User and system time, that of reaped children included.
   private(set) var cpuMilliseconds = 0
+  /// Whether a signal or a tracer has stopped the process itself.
+  let isStopped: Bool
 
   /// The usage now; nil if the process is gone.
   init?(of pid: pid_t) {
+    isStopped = ProcessFacts(of: pid)?.isStopped ?? false
     var pids = [pid]
     var index = 0
     while index < pids.count, index < Self.maximumProcesses {

@@ -17,6 +17,8 @@ extension Master {
       "started": .integer(started),
       "workers": .array(workerReports),
       "listeners": .array(listeners.map(report)),
+      "outsiders": .array(outsiderReports),
+      "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
       "lastReload": lastReload?.json ?? .null,
     ]
   }
@@ -68,7 +70,8 @@ extension Master {
       "slot": .integer(id.slot),
       "generation": .integer(id.generation.number),
       "role": .string(role),
-      "state": .string(state),
+      // A retiree is let go on with its stop signal; whoever stops it again keeps it from draining, and not for long.
+      "state": .string(usage?.isStopped == true && role != "retiree" ? "stopped" : state),
       "started": .integer(process.started),
       "restarts": .integer(restarts[id.slot] ?? 0),
       "memoryBytes": usage.map { .integer($0.memoryBytes) } ?? .null,
@@ -87,6 +90,7 @@ extension Master {
       "limit": listener.queue.now.map { .integer($0.limit) } ?? .null,
       "peak": .integer(listener.queue.peak),
       "dropped": listener.queue.dropped.map(JSON.integer) ?? .null,
+      "unreachable": listener.obstacle.map(JSON.string) ?? .null,
     ]
   }
 }

@@ -1,4 +1,3 @@
-import CRoostLinux
 import Glibc
 import RoostConfiguration
 
@@ -76,15 +75,28 @@ struct Adoption {
     case .tcp, .udp, .unix: break
     }
     guard let index = try match(wanted, reserved) else { return [] }
-    if case .unix(let path) = wanted.address, !Listener.allow(wanted, path) { throw Listener.error(wanted) }
+    let file = try allow(wanted, sockets[index])
     let socket = sockets.remove(at: index)
     let descriptor = Descriptor(adopting: socket.descriptor)
     // As configured, whatever its former workers have made of it: there are none that it could surprise.
     let flags = fcntl(descriptor.number, F_GETFL)
     _ = fcntl(descriptor.number, F_SETFL, wanted.isNonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
     if !socket.isDatagram { listen(descriptor.number, wanted.backlog) }
-    guard case .unix(let path) = wanted.address else { return [listener(wanted, socket, descriptor, nil)] }
-    return [listener(wanted, socket, descriptor, socket.isStored ? SocketFile(path: path) : nil)]
+    return [listener(wanted, socket, descriptor, file)]
+  }
+
+  /// Gives the file of a unix socket its owner and its permissions. Returns it if it is the master's.
+  private func allow(
+    _ wanted: ListenerConfiguration, _ socket: InheritedSocket
+  ) throws(MasterError) -> SocketFile? {
+    guard case .unix(let path) = wanted.address else { return nil }
+    do {
+      let file = socket.isStored ? try SocketFile(of: socket.copy, at: path) : nil
+      try Listener.allow(wanted, socket.copy, path, file)
+      return file
+    } catch {
+      throw Listener.error(wanted, error)
+    }
   }
 
   private mutating func listener(
@@ -94,7 +106,7 @@ struct Adoption {
     return Listener(
       wanted, adopting: descriptor, socketFile: file, passedName: socket.isStored ? nil : socket.name,
       storedNames: socket.isStored ? [socket.name] + further.map(\.name) : [],
-      further: further.map { SlotSocket(adopting: Descriptor(adopting: $0.descriptor)) })
+      further: further.map { SharedSocket(adopting: Descriptor(adopting: $0.descriptor)) })
   }
 
   /// The sockets of the slots after the first, in their order, which systemd doesn't keep.
@@ -177,9 +189,7 @@ extension ListenerConfiguration {
       guard local.text == "unix:\(path)" else { return false }
       if !socket.isStored { return true }
       // Somebody may have removed the file meanwhile, or put another in its place.
-      var inode = ino_t(0)
-      guard let file = SocketFile(path: path), roost_unix_file(descriptor.number, &inode) == 0 else { return false }
-      return UInt32(truncatingIfNeeded: file.inode) == UInt32(truncatingIfNeeded: inode)
+      return (try? SocketFile(of: descriptor, at: path)) != nil
     case .systemd:
       return false
     }

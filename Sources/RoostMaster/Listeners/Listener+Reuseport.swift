@@ -2,15 +2,6 @@ import CRoostLinux
 import Glibc
 import RoostConfiguration
 
-/// The socket that a slot has of a listener with `reuseport`. The first slot's is the listener's own.
-final class SlotSocket {
-  let descriptor: Descriptor
-
-  init(adopting descriptor: consuming Descriptor) {
-    self.descriptor = descriptor
-  }
-}
-
 /// With `reuseport` a listener is a group of sockets with SO_REUSEPORT, one for each slot. The master owns them: what
 /// waits in a slot's queue waits for whoever is or becomes the slot's worker.
 ///
@@ -53,12 +44,12 @@ extension Listener {
     while furtherSockets.count < slot { furtherSockets.append(try another()) }
   }
 
-  private func another() throws(MasterError) -> SlotSocket {
+  private func another() throws(MasterError) -> SharedSocket {
     guard let address = SocketAddress.local(of: descriptor) else { throw failure() }
     let type = isDatagram ? SOCK_DGRAM : SOCK_STREAM
     let number = socket(address.family, Self.flags(type, configuration.isNonblocking), 0)
     guard number >= 0 else { throw failure() }
-    let socket = SlotSocket(adopting: Descriptor(adopting: number))
+    let socket = SharedSocket(adopting: Descriptor(adopting: number))
     if !isDatagram { socket.descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
     socket.descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
     let isIPv6Only = address.family == AF_INET6 ? descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) : nil

@@ -12,25 +12,27 @@ final class Listener {
   let descriptor: Descriptor
   /// Whether it is a socket for datagrams: it has no accept queue.
   let isDatagram: Bool
-  /// With `reuseport`: the sockets of the slots from 1 up, in the order in which they joined the group.
-  var furtherSockets: [SlotSocket] = []
+  /// With `reuseport`: the sockets of the slots from 1 up (the first slot's is the listener's own), in the order in which they joined the group.
+  var furtherSockets: [SharedSocket] = []
   /// With `reuseport`: the slots whose sockets the kernel chooses from.
   var steered: [Range<Int>] = []
   /// The file that goes with it; nil if there is none, or it isn't this listener's to remove.
   private(set) var socketFile: SocketFile?
   /// The name under which a .socket unit has passed it: systemd opened it, and goes on listening when nobody else does.
   let passedName: String?
-  /// The names under which systemd keeps its sockets for the next master, from the first on.
-  var storedNames: [String]
+  /// The names under which systemd keeps its sockets for the next master, from the first on; nil for one that it doesn't keep.
+  var storedNames: [String?]
   /// Whether it lets nobody in any more, and closes with the last worker that has it.
   private(set) var isRetired = false
+  /// Whether it blocked when a reload began.
+  private var blockedBefore = false
   /// What is known of the connections that wait to be accepted.
   var queue = AcceptQueue()
 
   /// A listener of an open socket, with the file that is to be removed with it.
   init(
     _ wanted: ListenerConfiguration, adopting descriptor: consuming Descriptor, socketFile: SocketFile? = nil,
-    passedName: String? = nil, storedNames: [String] = [], further: [SlotSocket] = []
+    passedName: String? = nil, storedNames: [String?] = [], further: [SharedSocket] = []
   ) {
     configuration = wanted
     isDatagram = descriptor.get(SOL_SOCKET, SO_TYPE) == Int32(SOCK_DGRAM.rawValue)
@@ -52,7 +54,7 @@ final class Listener {
     let socket: SavedDescriptor
     let socketFile: SocketFile?
     let passedName: String?
-    let storedNames: [String]
+    let storedNames: [String?]
     let isRetired: Bool
     let queue: AcceptQueue
     let steered: [Range<Int>]
@@ -71,17 +73,22 @@ final class Listener {
     self.init(
       try ListenerConfiguration(json: saved.configuration), adopting: saved.socket.adopt(),
       socketFile: saved.socketFile, passedName: saved.passedName, storedNames: saved.storedNames,
-      further: saved.further.map { SlotSocket(adopting: $0.adopt()) })
+      further: saved.further.map { SharedSocket(adopting: $0.adopt()) })
     isRetired = saved.isRetired
     queue = saved.queue
     steered = saved.steered
   }
 
   deinit {
+    // What systemd keeps, or has opened, others may yet accept on.
+    let isLast = isRetired || socketFile != nil
     socketFile?.remove()
+    if isLast { descriptor.shutDown() }
   }
 
   var name: String { configuration.name }
+  /// Whether systemd has copies of all its sockets, or was given them at least.
+  var isStored: Bool { storedNames.count == numbers.count && storedNames.allSatisfy { $0 != nil } }
   /// Whether systemd opened it.
   var isForeign: Bool { passedName != nil }
   /// Name and address, for the log.
@@ -92,21 +99,29 @@ final class Listener {
     socketFile = nil
   }
 
+  /// systemd didn't get the socket of this name after all: it may be given another time.
+  func forgetStored(_ name: String) {
+    for index in storedNames.indices where storedNames[index] == name { storedNames[index] = nil }
+  }
+
   /// Sets the length of the accept queue; safe at any time, also with connections in it (listen(2)).
   func restoreBacklog() {
     if isDatagram { return }
     for number in numbers { listen(number, configuration.backlog) }
   }
 
-  /// Takes on what the operator wants of it now, as far as an open socket can. Whether the file got its permissions.
-  func take(_ wanted: ListenerConfiguration) -> Bool {
+  /// Takes on what the operator wants of it now, as far as an open socket can. Throws if its file can't have it.
+  func take(_ wanted: ListenerConfiguration) throws(FileError) {
     let isSame = configuration == wanted
     configuration = wanted
     restoreBacklog()
-    if isSame { return true }
-    guard case .unix(let path) = wanted.address else { return true }
-    return Self.allow(wanted, path)
+    guard !isSame, case .unix(let path) = wanted.address else { return }
+    try Self.allow(wanted, descriptor, path, socketFile)
   }
+
+  /// Why nobody can connect, of a unix socket whose file isn't there any more. What systemd has opened may have its file
+  /// where the master doesn't see it.
+  var obstacle: String? { socketFile?.obstacle }
 
   /// Lets nobody in any more, while whoever is in its queue stays there to be accepted.
   func retire() {
@@ -126,6 +141,17 @@ final class Listener {
     // The address may be wanted anew before the last worker has let go of this.
     setOption(number, SOL_SOCKET, SO_REUSEPORT, 1)
   }
+
+  private var blocks: Bool { fcntl(descriptor.number, F_GETFL) & O_NONBLOCK == 0 }
+
+  /// Remembers how it is, for a reload that begins.
+  func beginReload() {
+    blockedBefore = blocks
+    queue.beginReload()
+  }
+
+  /// Whether somebody has had it stop to block since. The flag belongs to the socket, and so to all who have it.
+  var hasStoppedBlocking: Bool { blockedBefore && !blocks }
 
   /// Looks at the accept queue.
   func sampleQueue() { if !isDatagram { queue.sample(numbers) } }
@@ -210,36 +236,36 @@ final class Listener {
   private static func openUnix(
     _ path: String, for wanted: ListenerConfiguration
   ) throws(MasterError) -> Listener {
-    let address = SocketAddress(unix: path)
     let number = socket(AF_UNIX, flags(SOCK_STREAM, wanted.isNonblocking), 0)
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
-    var isBound = address.bind(descriptor)
-    if !isBound, errno == EADDRINUSE {
-      // The file that was looked at, and no other that somebody has put there meanwhile.
-      let found = SocketFile(path: path)
-      if try SocketFile.isStale(path, for: wanted) {
-        found?.remove()
-        isBound = address.bind(descriptor)
-      }
+    let file: SocketFile
+    do {
+      file = try SocketFile.bind(descriptor, to: path, wanted.access)
+    } catch {
+      throw Self.error(wanted, error)
     }
-    guard isBound else { throw error(wanted) }
-    let file = SocketFile(path: path)
-    // Nobody can connect before it listens: by then the file is whose it is to be.
-    guard allow(wanted, path), listen(descriptor.number, wanted.backlog) == 0 else {
-      defer { file?.remove() }
+    guard listen(number, wanted.backlog) == 0 else {
+      defer { file.remove() }
       throw error(wanted)
     }
     return Listener(wanted, adopting: descriptor, socketFile: file)
   }
 
-  /// Gives a socket's file its owner and its permissions.
-  static func allow(_ wanted: ListenerConfiguration, _ path: String) -> Bool {
-    if wanted.user != nil || wanted.group != nil, chown(path, wanted.user ?? .max, wanted.group ?? .max) != 0 {
-      return false
+  /// Gives a socket's file its owner and its permissions. What systemd has opened is at its path, too, or isn't touched.
+  static func allow(
+    _ wanted: ListenerConfiguration, _ socket: borrowing Descriptor, _ path: String, _ file: SocketFile?
+  ) throws(FileError) {
+    guard wanted.mode != nil || wanted.user != nil || wanted.group != nil else { return }
+    let file = if let file { file } else { try SocketFile(of: socket, at: path) }
+    try file.allow(wanted.access)
+  }
+
+  static func error(_ wanted: ListenerConfiguration, _ error: FileError) -> MasterError {
+    switch error {
+    case .failed(let number): self.error(wanted, number)
+    case .refused(let reason): MasterError("cannot listen on \(wanted.name)=\(wanted.address): \(reason)")
     }
-    guard let mode = wanted.mode else { return true }
-    return chmod(path, mode) == 0
   }
 
   static func error(
@@ -251,6 +277,8 @@ final class Listener {
         "it overlaps with \(hasPort(of: wanted, others)?.title ?? "") of this service; remove that in a reload before"
       case EADDRINUSE: "another process listens there; 'ss -lntpx' shows which"
       case EADDRNOTAVAIL: "this machine doesn't have the address; 'ip address' shows what it has"
+      case EMFILE: "\(OpenFiles.limit) are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'"
+      case ENOENT: "its directory isn't there"
       case EACCES: "a port below 1024 needs root or CAP_NET_BIND_SERVICE, a path a directory that can be written to"
       default: nil
       }
@@ -288,6 +316,11 @@ struct Neighbours {
       return copy.get(SOL_SOCKET, SO_TYPE) == type && SocketAddress.local(of: copy)?.port == port
     }
   }
+}
+
+extension ListenerConfiguration {
+  /// What its file is to be.
+  var access: FileAccess { FileAccess(mode: mode, user: user, group: group) }
 }
 
 extension Descriptor {

@@ -27,7 +27,9 @@ extension Master {
   static func listeners(
     for wanted: [ListenerConfiguration], beside open: [Listener], _ adoption: inout Adoption
   ) throws(MasterError) -> [PassedListener] {
-    let staying = open.filter { !$0.isRetired }
+    // One whose file is gone lets nobody in: another is opened in its place, for the new generation. The former serves who
+    // waits in its queue.
+    let staying = open.filter { !$0.isRetired && $0.obstacle == nil }
     let plan: ListenerPlan
     do {
       plan = try ListenerPlan(open: staying.map(\.configuration), wanted: wanted)
@@ -62,8 +64,12 @@ extension Master {
 
   /// Gives a release what a configuration wants, and opens what isn't open.
   func openListeners(for wanted: [ListenerConfiguration], of release: Release) throws(MasterError) {
+    let lost = listeners.filter { $0.obstacle != nil }
+    for listener in lost { log.warning("nobody could connect to \(listener.title): \(listener.obstacle ?? "")") }
     release.listeners = try Self.listeners(for: wanted, beside: listeners, &adoption)
     let added = release.listeners.map(\.listener).filter { one in !listeners.contains { $0 === one } }
+    // No master would take it from there, and systemd drops by name what may soon have the same.
+    for listener in lost { fdStore.drop(listener) }
     listeners += added
     keep(added)
   }
@@ -81,7 +87,7 @@ extension Master {
     for socket in adoption.takeStored() {
       log.info("closing \(socket.title), which systemd has kept and no listener of the configuration is")
       fdStore.drop(socket.name)
-      close(socket.descriptor)
+      Descriptor(adopting: socket.descriptor).shutDown()
     }
     for socket in adoption.sockets {
       log.warning(
@@ -148,14 +154,18 @@ extension Master {
 
   /// What a generation that takes over wants of its listeners holds from now on.
   func takeOptions(of generation: Generation) {
-    for passed in releases[generation]?.listeners ?? [] where !passed.listener.take(passed.configuration) {
-      log.warning("cannot change the permissions of \(passed.listener.title): \(errorText(errno))")
+    for passed in releases[generation]?.listeners ?? [] {
+      do {
+        try passed.listener.take(passed.configuration)
+      } catch {
+        log.warning("cannot change the permissions of \(passed.listener.title): \(error.reason)")
+      }
     }
   }
 
   /// On a stop. What systemd keeps waits for the next start, and so does its file.
   func closeListeners() {
-    if fdStore.isThere { for listener in listeners { listener.leaveFile() } }
+    for listener in listeners where listener.isStored { listener.leaveFile() }
     for release in releases.values { release.listeners = [] }
     listeners = []
   }

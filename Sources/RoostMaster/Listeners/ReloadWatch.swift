@@ -36,7 +36,7 @@ final class ReloadWatch {
   func begin(_ listeners: [Listener]) {
     for listener in listeners {
       listener.sampleQueue()
-      listener.queue.beginReload()
+      listener.beginReload()
     }
   }
 

@@ -1,3 +1,4 @@
+import CRoostLinux
 import Glibc
 import RoostConfiguration
 
@@ -60,6 +61,17 @@ struct SocketAddress {
   func bind(_ descriptor: borrowing Descriptor) -> Bool {
     let number = descriptor.number
     return withPointer { Glibc.bind(number, $0, length) == 0 }
+  }
+
+  /// Binds a socket to a path with no rights but those of this user and this group.
+  func bind(_ descriptor: borrowing Descriptor, user: uid_t, group: gid_t) -> Bool {
+    let number = descriptor.number
+    // It makes a child and waits for it.
+    guard PassedDescriptors.areLetGo else {
+      errno = EAGAIN
+      return false
+    }
+    return withPointer { roost_bind_as(number, $0, Int(length), user, group) == 0 }
   }
 
   func connect(_ descriptor: borrowing Descriptor) -> Bool { connect(descriptor.number) }

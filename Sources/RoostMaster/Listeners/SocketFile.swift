@@ -1,47 +1,161 @@
+import CRoostLinux
 import Glibc
-import RoostConfiguration
 
-/// The file of a unix socket that the master has bound.
+/// The file of a unix socket. As long as the socket is open, no other file can be taken for it.
 struct SocketFile: Codable {
   let path: String
   let device: dev_t
   let inode: ino_t
 
-  /// The file as it is now, or nil if it is gone already.
-  init?(path: String) {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return nil }
-    self.path = path
-    device = status.st_dev
-    inode = status.st_ino
+  /// What is at its path.
+  enum Presence {
+    case there
+    case gone
+    case another
+    /// The master may not look.
+    case unknown
   }
 
-  /// The file that was found with this identity before.
-  init(path: String, device: dev_t, inode: ino_t) {
+  /// The file of a bound socket, at the path where it is to be. Throws where that is another.
+  init(of socket: borrowing Descriptor, at path: String) throws(FileError) {
+    try self.init(of: socket, in: FilePlace(path), path)
+  }
+
+  private init(of socket: borrowing Descriptor, in place: borrowing FilePlace, _ path: String) throws(FileError) {
+    let file = try place.directory.look(at: place.name)
+    try Self.check(file, of: socket, in: place.directory)
+    self.init(path: path, identity: FileIdentity(of: file)!)
+  }
+
+  private init(path: String, identity: FileIdentity) {
     self.path = path
-    self.device = device
-    self.inode = inode
+    device = identity.device
+    inode = identity.inode
+  }
+
+  private var identity: FileIdentity { FileIdentity(device: device, inode: inode) }
+
+  /// Whether clients that connect to the path get to the socket. A look that follows nothing and waits for nobody.
+  var presence: Presence {
+    var status = stat()
+    guard lstat(path, &status) == 0 else { return [ENOENT, ENOTDIR].contains(errno) ? .gone : .unknown }
+    return FileIdentity(status) == identity ? .there : .another
+  }
+
+  /// Why nobody gets to the socket, if so.
+  var obstacle: String? {
+    switch presence {
+    case .there, .unknown: nil
+    case .gone: "\(path) is gone"
+    case .another: "\(path) is another file"
+    }
   }
 
   /// Removes the file, unless somebody has put another in its place.
   func remove() {
-    var status = stat()
-    guard lstat(path, &status) == 0, status.st_dev == device, status.st_ino == inode else { return }
-    unlink(path)
+    guard presence != .gone, let place = try? FilePlace(path) else { return }
+    place.directory.remove(place.name, identity)
   }
 
-  /// Whether the file is what a dead process left behind. A socket that somebody listens on is never taken away.
-  static func isStale(_ path: String, for wanted: ListenerConfiguration) throws(MasterError) -> Bool {
-    var status = stat()
-    guard lstat(path, &status) == 0 else { return errno == ENOENT }
-    guard status.st_mode & S_IFMT == S_IFSOCK else {
-      throw MasterError("cannot listen on \(wanted.name)=\(wanted.address): the file exists and is no socket")
-    }
-    let isRefused = connectionError(path) == ECONNREFUSED
-    // The caller's own failure is told if it isn't stale.
-    errno = EADDRINUSE
-    return isRefused
+  /// Lets others use it. Throws if somebody has put another in its place.
+  func allow(_ access: FileAccess) throws(FileError) {
+    let place = try FilePlace(path)
+    let file = try place.directory.look(at: place.name)
+    guard FileIdentity(of: file) == identity else { throw .refused("it is another file by now") }
+    try access.apply(to: file)
   }
+
+  // MARK: Binding
+
+  /// Binds a socket to a path, where it may take the place of what a dead process has left. Nobody can connect to it yet;
+  /// when it listens its file is whose it is to be.
+  static func bind(
+    _ socket: borrowing Descriptor, to path: String, _ access: FileAccess
+  ) throws(FileError) -> SocketFile {
+    let place = try FilePlace(path)
+    let outsiders = place.directory.outsiders
+    // Everybody may use it only if that was asked for.
+    let mode = access.mode ?? 0o777 & ~(FileMask.current | S_IWOTH)
+    if !bind(socket, path, mode, outsiders) {
+      guard errno == EADDRINUSE else { throw error(errno, outsiders) }
+      try clear(path, place)
+      guard bind(socket, path, mode, outsiders) else { throw error(errno, outsiders) }
+    }
+    // bind(2) knows paths only. Somebody to whom the directory belongs may have moved it or the file since.
+    let file = try place.directory.look(at: place.name)
+    try check(file, of: socket, in: place.directory)
+    let bound = SocketFile(path: path, identity: FileIdentity(of: file)!)
+    do {
+      if outsiders.rights != nil {
+        // Whoever had it for a moment may have changed its permissions.
+        try FileAccess(user: geteuid(), group: place.directory.groupOfNewFiles).apply(to: file)
+        try FileAccess(mode: mode).apply(to: file)
+      }
+      try access.apply(to: file)
+    } catch {
+      bound.remove()
+      throw error
+    }
+    return bound
+  }
+
+  /// The file has its permissions from the beginning: they are the socket's own, less the umask (unix(7)).
+  private static func bind(
+    _ socket: borrowing Descriptor, _ path: String, _ mode: mode_t, _ outsiders: Outsiders
+  ) -> Bool {
+    fchmod(socket.number, mode)
+    let former = umask(0)
+    defer { umask(former) }
+    return bind(socket, path, outsiders)
+  }
+
+  /// The path is followed anew. Where others can have it lead somewhere else, that is done with the rights that they have.
+  private static func bind(_ socket: borrowing Descriptor, _ path: String, _ outsiders: Outsiders) -> Bool {
+    let address = SocketAddress(unix: path)
+    guard let (user, group) = outsiders.rights else { return address.bind(socket) }
+    return address.bind(socket, user: user, group: group)
+  }
+
+  private static func error(_ number: Int32, _ outsiders: Outsiders) -> FileError {
+    guard let whom = outsiders.words, [EACCES, EPERM, ENXIO].contains(number) else { return .failed(number) }
+    // That is what is made of it where a user namespace has no such user or group.
+    let reason = number == ENXIO ? "this user namespace has no user without rights" : errorText(number)
+    return .refused(
+      "\(reason); \(whom) can replace a directory on its way, so that it is made with no more rights than these;"
+        + " give it a path on which all directories belong to root")
+  }
+
+  /// Removes what a dead process has left. A socket that somebody listens on is never taken away.
+  private static func clear(_ path: String, _ place: borrowing FilePlace) throws(FileError) {
+    guard let file = try? place.directory.look(at: place.name) else { return }
+    var status = stat()
+    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    guard status.st_mode & S_IFMT == S_IFSOCK else { throw .refused("the file exists and is no socket") }
+    guard connectionError(file, path) == ECONNREFUSED else { throw .failed(EADDRINUSE) }
+    // The file that was looked at, and no other that somebody has put there meanwhile.
+    place.directory.remove(place.name, FileIdentity(status))
+  }
+
+  /// Throws unless the file is the socket's.
+  private static func check(
+    _ file: borrowing Descriptor, of socket: borrowing Descriptor, in directory: borrowing Directory
+  ) throws(FileError) {
+    var status = stat()
+    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    let other = FileError.refused("somebody has put another file in the place of the socket's")
+    guard status.st_mode & S_IFMT == S_IFSOCK else { throw other }
+    var inode = ino_t(0)
+    if roost_unix_file(socket.number, &inode) == 0 {
+      // The kernel tells the lower half of it.
+      guard UInt32(truncatingIfNeeded: status.st_ino) == UInt32(truncatingIfNeeded: inode) else { throw other }
+    } else if let objection = directory.objection {
+      throw .refused(
+        "the kernel doesn't tell which file the socket has (sock_diag(7)), and its directory isn't to be trusted, because "
+          + objection)
+    }
+  }
+
+  // MARK: Others' sockets
 
   /// Whether nobody listens where the path leads to, if it leads anywhere.
   static func isDead(_ path: String) -> Bool {
@@ -51,13 +165,32 @@ struct SocketFile: Codable {
     }
   }
 
+  /// The process that listens at a path, if one does.
+  static func listener(at path: String) -> pid_t? {
+    guard let client = client(), SocketAddress(unix: path).connect(client) else { return nil }
+    var pid = pid_t(0)
+    var uid = uid_t(0)
+    var gid = gid_t(0)
+    return roost_peer(client.number, &pid, &uid, &gid) == 0 ? pid : nil
+  }
+
   /// Why a connection can't be made, or 0. Without waiting: a full accept queue (EAGAIN) says that somebody listens as well
   /// as an accepted connection does.
   private static func connectionError(_ path: String) -> Int32 {
+    guard let client = client() else { return errno }
+    return SocketAddress(unix: path).connect(client) ? 0 : errno
+  }
+
+  /// The same for a file that is open, whatever its path leads to by now.
+  private static func connectionError(_ file: borrowing Descriptor, _ path: String) -> Int32 {
+    let error = connectionError("/proc/self/fd/\(file.number)")
+    // Without /proc.
+    return error == ENOENT || error == ENOTDIR ? connectionError(path) : error
+  }
+
+  private static func client() -> Descriptor? {
     let number = socket(
       AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard number >= 0 else { return errno }
-    let descriptor = Descriptor(adopting: number)
-    return SocketAddress(unix: path).connect(descriptor) ? 0 : errno
+    return number < 0 ? nil : Descriptor(adopting: number)
   }
 }

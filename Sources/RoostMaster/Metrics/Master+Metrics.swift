@@ -21,10 +21,11 @@ extension Master {
     for listener in listeners {
       listener.sampleQueue()
       let queue = listener.queue
-      snapshot.add(
-        ServiceSnapshot.Listener(
-          name: listener.name, address: listener.address, queued: queue.now?.queued, limit: queue.now?.limit,
-          peak: queue.peak, dropped: queue.dropped))
+      var shown = ServiceSnapshot.Listener(
+        name: listener.name, address: listener.address, queued: queue.now?.queued, limit: queue.now?.limit,
+        peak: queue.peak, dropped: queue.dropped)
+      shown.isReachable = listener.obstacle == nil
+      snapshot.add(shown)
     }
     snapshot.lastReloadDropped = lastReload?.evidence?.dropped
     snapshot.lastReloadPeak = lastReload?.evidence?.peak?.queued
@@ -34,12 +35,22 @@ extension Master {
   private func addWorkers(to snapshot: inout ServiceSnapshot) {
     for slot in supervisor.slots {
       if let worker = slot.worker {
-        if worker.isReady { snapshot.census.currentReady += 1 } else { snapshot.census.currentStarting += 1 }
-        add(worker, to: &snapshot)
+        if add(worker, to: &snapshot) {
+          snapshot.census.currentStopped += 1
+        } else if worker.isReady {
+          snapshot.census.currentReady += 1
+        } else {
+          snapshot.census.currentStarting += 1
+        }
       }
       if let worker = slot.candidate {
-        if worker.isReady { snapshot.census.candidatesReady += 1 } else { snapshot.census.candidatesStarting += 1 }
-        add(worker, to: &snapshot)
+        if add(worker, to: &snapshot) {
+          snapshot.census.candidatesStopped += 1
+        } else if worker.isReady {
+          snapshot.census.candidatesReady += 1
+        } else {
+          snapshot.census.candidatesStarting += 1
+        }
       }
     }
     snapshot.census.retirees = supervisor.retirees.count
@@ -49,11 +60,13 @@ extension Master {
     }
   }
 
-  private func add(_ worker: Worker, to snapshot: inout ServiceSnapshot) {
-    guard let process = process(worker.id), let usage = ProcessUsage(of: process.pid) else { return }
+  /// Adds what a worker uses. Whether it is stopped.
+  private func add(_ worker: Worker, to snapshot: inout ServiceSnapshot) -> Bool {
+    guard let process = process(worker.id), let usage = ProcessUsage(of: process.pid) else { return false }
     snapshot.workers.append(
       ServiceSnapshot.Worker(
         slot: worker.id.slot, generation: worker.id.generation.number, memoryBytes: usage.memoryBytes,
         cpuMilliseconds: usage.cpuMilliseconds))
+    return usage.isStopped
   }
 }

@@ -20,6 +20,8 @@ final class MetricsClient {
 
   let deadline: Instant
   private let descriptor: Descriptor
+  /// When it last sent or took anything.
+  private var lastActive = Clock.now()
   private var stage = Stage.reading(ScrapeReader())
   private var source: Source?
   private var text: (Exposition.Format) -> [UInt8] = { _ in [] }
@@ -33,14 +35,7 @@ final class MetricsClient {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
-  }
-
-  /// Whether it hasn't asked for anything yet.
-  var isReading: Bool {
-    switch stage {
-    case .reading: true
-    case .writing, .ending: false
-    }
+    descriptor.shutDown()
   }
 
   func watch(
@@ -67,8 +62,9 @@ final class MetricsClient {
   /// Takes what has come. Whether there is anything to wait for.
   private func read(_ reader: ScrapeReader) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = Glibc.read(descriptor.number, &buffer, buffer.count)
+    let count = Stream.receive(descriptor.number, into: &buffer)
     if count < 0 { return errno == EAGAIN || errno == EINTR }
+    lastActive = Clock.now()
     var reader = reader
     switch reader.read(buffer[..<count]) {
     case .incomplete:
@@ -106,6 +102,7 @@ final class MetricsClient {
         return true
       }
       sent += count
+      lastActive = Clock.now()
     }
     shutdown(descriptor.number, Int32(SHUT_WR))
     stage = .ending(left: Self.maximumIgnored)
@@ -115,9 +112,16 @@ final class MetricsClient {
 
   private func ignore(_ left: Int) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 16384)
-    let count = Glibc.read(descriptor.number, &buffer, buffer.count)
+    let count = Stream.receive(descriptor.number, into: &buffer)
     if count < 0 { return errno == EAGAIN || errno == EINTR }
     stage = .ending(left: left - count)
     return count > 0 && left > count
   }
+}
+
+extension MetricsClient: AcceptedClient {
+  /// Whoever it is: over TCP the kernel doesn't tell.
+  var place: Places.Client { Places.Client(user: nil, wait: .nothing, lastActive: lastActive) }
+
+  func turnAway() { source = nil }
 }

@@ -1,4 +1,3 @@
-import CRoostLinux
 import Glibc
 import RoostConfiguration
 import RoostCore
@@ -9,36 +8,34 @@ import RoostSystemd
 /// Serves metrics over HTTP to whoever can connect. What that may cost is bounded: in clients, in bytes, in time, and in how
 /// often the text is made. It comes after everything else that the master has to do.
 final class MetricsServer {
-  /// More at a time are no scrapers. Who hasn't asked yet makes room for who comes.
-  private static let maximumClients = 32
+  /// More at a time are no scrapers.
+  private static let places = Places(idle: 32)
   /// How long a client may take for everything.
   private static let patience: Duration = .seconds(5)
   /// How long a text is told again where nothing has happened: making it looks at every worker.
   private static let freshness: Duration = .seconds(1)
 
   /// Close-on-exec like every listener; it isn't among those that workers are given.
-  let listener: Listener
+  private(set) var listener: Listener
   private let loop: EventLoop
   private let log: Log
-  private var source: Source?
+  /// With its clients in the order of their deadlines.
+  private let acceptor: Acceptor<MetricsClient>
   private var timer: Timer?
   private var makeText: (Exposition.Format) -> String = { _ in "" }
   private var texts: [Exposition.Format: (bytes: [UInt8], made: Instant)] = [:]
-  /// In the order of their deadlines.
-  private var clients: [MetricsClient] = []
-  /// When connections are taken again, after the kernel couldn't give one.
-  private var pause: Instant?
 
   /// Serves on a socket that is open and doesn't block.
   init(adopting listener: Listener, loop: EventLoop, _ log: Log) {
     self.listener = listener
     self.loop = loop
     self.log = log
+    acceptor = Acceptor("a client of the metrics", places: Self.places, loop: loop, log)
   }
 
   /// Opens the socket.
   convenience init(_ address: Address, loop: EventLoop, _ log: Log) throws(MasterError) {
-    var wanted = ListenerConfiguration(name: "metrics", address: address, backlog: 64)
+    var wanted = ListenerConfiguration(name: "metrics", address: address, backlog: 1024)
     wanted.isNonblocking = true
     self.init(adopting: try Listener.open(wanted, beside: []), loop: loop, log)
     let place = listener.address
@@ -50,18 +47,26 @@ final class MetricsServer {
   var saved: Listener.Saved { listener.saved }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    acceptor.stop()
   }
 
   /// Takes connections from now on.
   func serve(_ text: @escaping (Exposition.Format) -> String) throws(SystemdError) {
     makeText = text
-    source = try loop.onReadable(listener.descriptor.number, priority: .last) { [unowned self] in accept() }
+    try acceptor.serve(listener.descriptor, priority: .last) { [unowned self] in add($0) }
     timer = try loop.timer(priority: .last) { [unowned self] in
       timer?.wentOff()
       timePassed()
     }
+  }
+
+  /// Makes the file of a unix socket anew, with another socket, if it isn't there any more. Returns why it had to.
+  func renew() throws(MasterError) -> String? {
+    guard let obstacle = listener.obstacle else { return nil }
+    let other = try Listener.open(listener.configuration, beside: [])
+    try acceptor.move(from: listener.descriptor, to: other.descriptor)
+    listener = other
+    return obstacle
   }
 
   /// Something has happened: the text that was made isn't true any more.
@@ -75,51 +80,32 @@ final class MetricsServer {
     return bytes
   }
 
-  private func accept() {
-    let number = roost_accept(listener.descriptor.number)
-    guard number >= 0 else {
-      if errno != EAGAIN && errno != EINTR && errno != ECONNABORTED { rest() }
-      return
-    }
-    let client = MetricsClient(adopting: Descriptor(adopting: number), deadline: Clock.now() + Self.patience)
-    if clients.count >= Self.maximumClients {
-      guard let silent = clients.firstIndex(where: \.isReading) else { return }
-      clients.remove(at: silent)
-    }
-    do {
+  private func add(_ connection: consuming Descriptor) {
+    let client = MetricsClient(adopting: connection, deadline: Clock.now() + Self.patience)
+    acceptor.add(client) { client throws(SystemdError) in
       try client.watch(in: loop, text: { [unowned self] in text($0) }, gone: { [unowned self] in remove($0) })
-      clients.append(client)
-    } catch {
-      log.warning("a client of the metrics cannot be heard: \(error)")
     }
-    setTimer()
-  }
-
-  /// No descriptor or no memory is left. The connection stays in the queue: without a rest the loop would do nothing else.
-  private func rest() {
-    log.warning("cannot accept a connection for metrics: \(errorText(errno))")
-    source?.setEnabled(false)
-    pause = Clock.now() + .seconds(1)
     setTimer()
   }
 
   private func remove(_ client: MetricsClient) {
-    clients.removeAll { $0 === client }
+    acceptor.remove(client)
+    setTimer()
+  }
+
+  /// Lets everybody go: nobody reads any more what they have sent.
+  func dismissClients() {
+    acceptor.removeAll()
     setTimer()
   }
 
   private func timePassed() {
     let now = Clock.now()
-    clients.removeAll { $0.deadline <= now }
-    if let until = pause, until <= now {
-      pause = nil
-      source?.setEnabled(true)
-    }
+    for client in acceptor.clients where client.deadline <= now { acceptor.remove(client) }
     setTimer()
   }
 
   private func setTimer() {
-    let next = [clients.first?.deadline, pause].compactMap(\.self).min()
-    timer?.set(next?.microseconds)
+    timer?.set(acceptor.clients.first?.deadline.microseconds)
   }
 }

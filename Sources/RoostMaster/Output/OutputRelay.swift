@@ -73,9 +73,19 @@ final class OutputRelay {
     return output
   }
 
+  /// Goes on passing on what a former binary had read.
+  func resume() {
+    for output in outputs { output.resume() }
+  }
+
   /// Lets go of the pipes that nobody writes to any more.
   func forgetEnded() {
     outputs.removeAll(where: \.hasEnded)
+  }
+
+  /// Tells what couldn't be written, if anything.
+  func tellLost() {
+    for sink in [standardOutput, standardError] { sink.tellLost() }
   }
 
   /// Passes on what is left. Who reads slowly is waited for, for a moment: the last words of a service are those that

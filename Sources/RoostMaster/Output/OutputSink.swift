@@ -15,6 +15,7 @@ final class OutputSink {
   private let log: Log
   private var source: Source?
   private var waiting: [OutputStream] = []
+  private var lost = LostOutput()
 
   init(_ number: Int32, loop: EventLoop, _ log: Log) {
     stream = StandardStream(number)
@@ -26,15 +27,21 @@ final class OutputSink {
     source = nil
   }
 
-  /// Writes what can be written without waiting. Returns how many bytes that were.
+  /// Writes what can be written without waiting. Returns how many bytes are done with.
   func write(_ bytes: ArraySlice<UInt8>) -> Int {
     var rest = bytes
     while !rest.isEmpty {
       switch rest.withUnsafeBytes({ stream.write($0) }) {
-      case .written(let count): rest = rest.dropFirst(count)
+      case .written(let count):
+        rest = rest.dropFirst(count)
+        if lost.count > 0, lost.isToBeTold(at: Clock.now()) { tellLost() }
       case .full: return bytes.count - rest.count
-      // What is written goes nowhere, as it would for a worker.
-      case .gone: return bytes.count
+      // What is written goes nowhere, as it would for a worker, and the next of it may get there.
+      case .failed(let number):
+        if lost.add(rest.count, number, at: Clock.now()) {
+          log.warning("what processes write to \(name) is lost from now on: \(errorText(number))")
+        }
+        return bytes.count
       }
     }
     return bytes.count
@@ -58,7 +65,17 @@ final class OutputSink {
     return max(0, Self.maximumLeft - others)
   }
 
-  func tellLost(_ count: Int) {
+  /// Tells what couldn't be written, if anything.
+  func tellLost() {
+    guard lost.count > 0 else { return }
+    log.warning("\(lost.count) bytes that processes wrote to \(name) were lost: \(errorText(lost.error))")
+    lost.told(at: Clock.now())
+  }
+
+  private var name: String { number == STDERR_FILENO ? "stderr" : "stdout" }
+
+  /// Tells what nobody has read of a process that has ended.
+  func tellUnread(_ count: Int) {
     log.warning("\(count) bytes that a process had written before its end were lost: nobody read them")
   }
 

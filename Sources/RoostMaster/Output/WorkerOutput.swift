@@ -23,6 +23,11 @@ final class WorkerOutput {
     for stream in streams { try stream.watch(in: loop) }
   }
 
+  /// Goes on passing on what was read before an upgrade.
+  func resume() {
+    for stream in streams { stream.resume() }
+  }
+
   /// Reads what a process that has exited has left.
   func finish() {
     for stream in streams { stream.finish() }
@@ -38,8 +43,8 @@ final class WorkerOutput {
 final class OutputStream {
   /// How much is read before others get their turn.
   private static let turn = 16384
-  /// The capacity of a pipe: more can't be left in it (pipe(7)).
-  private static let capacity = 65536
+  /// The most that can be left in a pipe, to which its writer may make it longer (/proc/sys/fs/pipe-max-size in pipe(7)).
+  private static let capacity = 1 << 20
 
   private(set) var tail = OutputTail()
   /// nil when nobody writes to it any more: who doesn't read what is left mustn't keep descriptors.
@@ -93,7 +98,6 @@ final class OutputStream {
 
   /// After all that matters: a process that floods its output gets what time is left.
   func watch(in loop: EventLoop) throws(SystemdError) {
-    defer { if !pending.isEmpty { pass() } }
     guard let pipe else { return }
     source = try loop.onReadable(pipe.readEnd.number, priority: .last) { [unowned self] in
       read(atMost: Self.turn)
@@ -159,6 +163,6 @@ final class OutputStream {
     let excess = pending.count - sink.room(for: self)
     guard excess > 0 else { return }
     pending.removeLast(excess)
-    sink.tellLost(excess)
+    sink.tellUnread(excess)
   }
 }

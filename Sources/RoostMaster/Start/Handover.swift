@@ -1,5 +1,6 @@
 import CRoostLinux
 import Glibc
+import RoostArguments
 import RoostConfiguration
 import RoostJSON
 
@@ -17,15 +18,18 @@ public struct Handover {
   public let reader: String?
   /// What the master is to do.
   public let configuration: Configuration
+  /// Where the master was started; nil where a former version didn't say.
+  let directory: String?
   /// What a master that upgrades itself goes on with; nil at the start.
   let running: SavedState?
 
   /// A handover of the configuration to the master's binary.
   public init(program: String, reader: String?, configuration: Configuration) {
-    self.init(program: program, reader: reader, configuration: configuration, running: nil)
+    self.init(program: program, reader: reader, configuration: configuration, directory: nil, running: nil)
   }
 
-  init(program: String, reader: String?, configuration: Configuration, running: SavedState?) {
+  init(program: String, reader: String?, configuration: Configuration, directory: String?, running: SavedState?) {
+    self.directory = directory
     self.program = program
     self.reader = reader
     self.configuration = configuration
@@ -40,12 +44,12 @@ public struct Handover {
   func execute(givingBack openFiles: OpenFiles?) throws(MasterError) -> Never {
     let state = try json()
     let descriptor = Descriptor(adopting: try Self.file(of: state))
-    setenv(Self.variable, "\(getpid()):\(descriptor.number)", 1)
+    setenv(Self.variable, PassedDescriptor.assignment([descriptor.number], from: getpid()), 1)
     let kept = SavedDescriptor.all(in: state)
     let areKept = SavedDescriptor.setCloseOnExec(false, kept)
     // Not before: what is open may be more than that.
     openFiles?.giveBack()
-    if areKept { execv(program, CommandLine.unsafeArgv) }
+    if areKept { execv(program, ProgramArguments.pointers) }
     let error = errno
     openFiles?.raise()
     _ = SavedDescriptor.setCloseOnExec(true, kept)
@@ -55,12 +59,8 @@ public struct Handover {
 
   /// The handover that this process was executed with, or nil if it wasn't.
   static func received() throws(MasterError) -> Handover? {
-    guard let value = getenv(variable) else { return nil }
-    var end: UnsafeMutablePointer<CChar>?
-    let pid = strtol(value, &end, 10)
-    guard pid == Int(getpid()), let end, end.pointee == CChar(UInt8(ascii: ":")) else { return nil }
-    let descriptor = Descriptor(adopting: Int32(truncatingIfNeeded: strtol(end + 1, nil, 10)))
-    unsetenv(variable)
+    guard let number = PassedDescriptor.take(variable, from: getpid())?.first else { return nil }
+    let descriptor = Descriptor(adopting: number)
     let (handover, state) = try read(descriptor)
     guard SavedDescriptor.setCloseOnExec(true, SavedDescriptor.all(in: state)) else {
       throw MasterError("cannot take over: a descriptor of the state isn't open")
@@ -75,6 +75,7 @@ public struct Handover {
       return [
         "format": .integer(StateFormat.current), "program": .string(program),
         "reader": reader.map(JSON.string) ?? .null, "configuration": configuration.json,
+        "directory": directory.map(JSON.string) ?? .null,
         "running": try running.map { try JSON(encoding: $0) } ?? .null,
       ]
     } catch {
@@ -82,16 +83,24 @@ public struct Handover {
     }
   }
 
-  /// The state in a file without a name, to be read from its beginning.
-  func file() throws(MasterError) -> Int32 { try Self.file(of: json()) }
+  /// The state in a file without a name, to be read from its beginning, and the descriptors that it mentions.
+  func file() throws(MasterError) -> (number: Int32, kept: [Int32]) {
+    let state = try json()
+    return (try Self.file(of: state), SavedDescriptor.all(in: state))
+  }
 
   private static func file(of state: JSON) throws(MasterError) -> Int32 {
     let number = roost_memory_file("roost-state")
     guard number >= 0 else { throw MasterError(cannot: "make a file for the state") }
+    let limit = FileSizeLimit()
+    limit.raise()
+    defer { limit.giveBack() }
     guard write(Array(state.text.utf8), to: number), lseek(number, 0, SEEK_SET) == 0 else {
       let error = errno
       close(number)
-      throw MasterError(cannot: "write the state", error)
+      throw MasterError(
+        cannot: "write the state", error,
+        hint: error == EFBIG ? "a limit of the master's is too low: RLIMIT_FSIZE, LimitFSIZE= of a unit" : nil)
     }
     return number
   }
@@ -106,10 +115,13 @@ public struct Handover {
       }
       var reader: String?
       if case .string(let path) = state["reader"] { reader = path }
+      var directory: String?
+      if case .string(let path) = state["directory"] { directory = path }
       let running = try state["running"].flatMap { $0 == .null ? nil : try $0.decode(SavedState.self) }
       try running?.check()
       let handover = Handover(
-        program: program, reader: reader, configuration: try Configuration(json: configuration), running: running)
+        program: program, reader: reader, configuration: try Configuration(json: configuration), directory: directory,
+        running: running)
       return (handover, state)
     } catch {
       throw MasterError("cannot take over: \(StateFormat.reason(error))")
@@ -120,6 +132,7 @@ public struct Handover {
     var rest = bytes[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
       guard count > 0 else { return false }
       rest = rest.dropFirst(count)
     }

@@ -5,12 +5,14 @@ import RoostSystemd
 /// there, and its number would be that of something else.
 struct Inheritance {
   let openFiles: OpenFiles
-  private let result: Result<[(descriptor: Int32, name: String)], SystemdError>
+  private let result: Result<[(descriptor: Int32, name: String)], InheritedDescriptors.Failure>
 
   init(openFiles: OpenFiles, isUpgrade: Bool) {
     self.openFiles = openFiles
     // After an upgrade the state says what is open.
-    result = isUpgrade ? .success([]) : Result { () throws(SystemdError) in try InheritedDescriptors.all() }
+    result =
+      isUpgrade
+      ? .success([]) : Result { () throws(InheritedDescriptors.Failure) in try InheritedDescriptors.all() }
   }
 
   /// The descriptors that systemd has passed, with their names.
@@ -18,7 +20,7 @@ struct Inheritance {
     do {
       return try result.get()
     } catch {
-      throw MasterError(cannot: error.operation, error.errno, hint: "LISTEN_FDS names what isn't open")
+      throw MasterError(error.description)
     }
   }
 }

@@ -1,6 +1,7 @@
+import CRoostLinux
 import Glibc
 
-/// The signals that the master handles. The README lists what they do.
+/// The signals that the master handles, and those that it doesn't heed. docs/operating.md lists all of them.
 public enum ManagedSignals {
   static let all = [SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGCHLD]
 
@@ -9,8 +10,7 @@ public enum ManagedSignals {
   public static func block() {
     var set = self.set(all)
     sigprocmask(SIG_BLOCK, &set, nil)
-    // A reader of the log that has gone mustn't take the service with it.
-    signal(SIGPIPE, SIG_IGN)
+    for number in unheeded { signal(number, SIG_IGN) }
     // A parent may have ignored SIGCHLD: then the kernel reaps, and every exit status is lost (wait(2)).
     signal(SIGCHLD, SIG_DFL)
   }
@@ -19,8 +19,16 @@ public enum ManagedSignals {
   public static func unblock() {
     var set = self.set(all)
     sigprocmask(SIG_UNBLOCK, &set, nil)
-    signal(SIGPIPE, SIG_DFL)
+    for number in unheeded { signal(number, SIG_DFL) }
   }
+
+  /// Their default is to end the process, and there is nothing in it that a service should end for: a reader of the log that
+  /// has gone; a log, or a state that is handed over, which has become as large as a limit allows; processor time above a soft
+  /// limit; timers that somebody armed before executing `roost`; and what means nothing to a master. Workers have the
+  /// defaults again. Faults of the program itself, such as SIGSEGV and SIGABRT, end it with a core, and SIGTSTP stops it.
+  private static let unheeded =
+    [SIGPIPE, SIGXFSZ, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT]
+    + Array(roost_first_real_time_signal()...roost_last_real_time_signal())
 
   static func set(_ signals: [Int32]) -> sigset_t {
     var set = sigset_t()

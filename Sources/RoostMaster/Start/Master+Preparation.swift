@@ -2,11 +2,22 @@ import RoostConfiguration
 import RoostCore
 
 extension Master {
-  /// Reads anew what a reload may change. Where nothing can have changed but files, that is only a matter of looking.
+  /// Reads anew what a reload may change, and looks for what it names. Where nothing can have changed but files, that is only
+  /// a matter of looking.
   func prepare(_ generation: Generation) {
-    guard let reader else { return resolve(generation, configuration) }
+    guard let reader else { return look(generation, configuration) }
     do {
       try watch(Preparation(of: generation, reader: reader, directory: startDirectory))
+    } catch {
+      handle(.generationNotPrepared(generation, reason: "\(error)"))
+    }
+  }
+
+  private func look(_ generation: Generation, _ new: Configuration) {
+    do {
+      try Acceptance.check(new.worker)
+      guard mounts.mayHang else { return finish(generation, new, try resolver.places(of: new.worker)) }
+      try watch(Preparation(of: generation, looking: new, with: resolver))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
     }
@@ -24,20 +35,21 @@ extension Master {
     preparation = nil
   }
 
-  private func prepared(_ result: Result<Configuration, MasterError>, _ generation: Generation) {
+  private func prepared(_ result: Result<Preparation.Finding, MasterError>, _ generation: Generation) {
     preparation = nil
     switch result {
-    case .success(let new):
+    case .success(let found):
+      let new = found.configuration
       if let change = fixedChange(in: new) { return handle(.generationNotPrepared(generation, reason: change)) }
-      resolve(generation, new)
+      guard let places = found.places else { return look(generation, new) }
+      finish(generation, new, places)
     case .failure(let error): handle(.generationNotPrepared(generation, reason: "\(error)"))
     }
   }
 
-  private func resolve(_ generation: Generation, _ new: Configuration) {
+  private func finish(_ generation: Generation, _ new: Configuration, _ places: Release.Places) {
     do {
-      try Acceptance.check(new.worker)
-      let release = try resolver.resolve(new.worker)
+      let release = resolver.release(new.worker, places)
       try openListeners(for: new.listeners, of: release)
       releases[generation] = release
       handle(.generationPrepared(generation, settings: new.settings))
@@ -67,7 +79,7 @@ extension Master {
       }
     guard let command else { preconditionFailure("a hook that isn't configured") }
     do {
-      let executable = try resolver.executable(command[0], in: release.directory, release.environment)
+      let executable = try executable(command[0], of: release)
       hooks.append(
         try spawner.run(hook, of: generation, command, release: release, executable: executable))
     } catch {
@@ -79,8 +91,13 @@ extension Master {
   func runProbe(
     _ id: WorkerID, _ release: Release, _ command: [String], _ address: String
   ) throws(MasterError) -> ProbeCommand {
-    let executable = try resolver.executable(command[0], in: release.directory, release.environment)
+    let executable = try executable(command[0], of: release)
     return try spawner.run(probe: command, of: id, at: address, release: release, executable: executable)
+  }
+
+  private func executable(_ command: String, of release: Release) throws(MasterError) -> String {
+    if let path = release.path(of: command) { return path }
+    return try resolver.executable(command, in: release.directory, release.environment)
   }
 
   func kill(_ hook: Hook, _ generation: Generation) {

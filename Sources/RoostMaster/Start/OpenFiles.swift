@@ -21,6 +21,13 @@ struct OpenFiles {
       resource: Int32(RLIMIT_NOFILE.rawValue), soft: UInt64(former.rlim_cur), hard: UInt64(former.rlim_max))
   }
 
+  /// How many there can be.
+  static var limit: UInt64 {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    return UInt64(limit.rlim_cur)
+  }
+
   func raise() {
     set(rlimit(rlim_cur: former.rlim_max, rlim_max: former.rlim_max))
   }

@@ -1,30 +1,114 @@
 import Glibc
 
-/// The file in which other tools find the master's pid.
-struct PidFile {
+/// The file in which other tools find the master's pid. It stays open: as long as it is, no other file can be taken for it.
+final class PidFile {
   let path: String
+  private var descriptor: Descriptor
 
-  /// Writes the pid whole or not at all: a reader never sees half a number.
-  func write() throws(MasterError) {
-    let temporary = "\(path).\(getpid())"
-    let number = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard number >= 0 else { throw MasterError(cannot: "write the pid file \(path)") }
-    let descriptor = Descriptor(adopting: number)
-    let line = Array("\(getpid())\n".utf8)
-    guard Glibc.write(descriptor.number, line, line.count) == line.count, rename(temporary, path) == 0 else {
-      let error = errno
-      unlink(temporary)
-      throw MasterError(cannot: "write the pid file \(path)", error)
+  /// Writes the pid whole or not at all: a reader never sees half a number. Whatever has the name gives way.
+  init(_ path: String) throws(MasterError) {
+    self.path = path
+    descriptor = try Self.write(path)
+  }
+
+  /// Goes on with what an upgrade has handed over. A version that kept it closed has left only the file itself.
+  init(restoring saved: SavedDescriptor?, _ path: String) throws(MasterError) {
+    self.path = path
+    if let saved {
+      descriptor = saved.adopt()
+    } else if let found = Self.found(path) {
+      descriptor = found
+    } else {
+      descriptor = try Self.write(path)
     }
+  }
+
+  var saved: SavedDescriptor { SavedDescriptor(descriptor) }
+
+  /// Writes it anew if it isn't there any more. Returns why it had to.
+  func renew() throws(MasterError) -> String? {
+    let missing: String
+    switch owner {
+    case .this: return nil
+    case .nobody: missing = "is gone"
+    case .somethingElse: missing = "was another file"
+    case .process(let pid):
+      throw MasterError("the pid file \(path) is that of process \(pid) by now: only one of the two can have it")
+    }
+    descriptor = try Self.write(path)
+    return "\(path) \(missing)"
   }
 
   /// Removes the file if it still is this process's.
   func remove() {
-    let number = open(path, O_RDONLY | O_CLOEXEC)
-    guard number >= 0 else { return }
-    let descriptor = Descriptor(adopting: number)
+    guard case .this = owner, let place = try? FilePlace(path), let identity = FileIdentity(of: descriptor) else {
+      return
+    }
+    place.directory.remove(place.name, identity)
+  }
+
+  /// Whose the file is.
+  private enum Owner {
+    case this
+    case nobody
+    /// A process that runs.
+    case process(pid_t)
+    case somethingElse
+  }
+
+  private var owner: Owner {
+    guard let place = try? FilePlace(path), let found = place.directory.identity(of: place.name) else { return .nobody }
+    // Somebody may have written into it as well as replaced it.
+    if found == FileIdentity(of: descriptor), Self.pid(in: descriptor) == getpid() { return .this }
+    guard let file = try? place.directory.open(place.name, O_RDONLY), let pid = Self.pid(in: file), pid != getpid(),
+      kill(pid, 0) == 0 || errno == EPERM
+    else { return .somethingElse }
+    return .process(pid)
+  }
+
+  /// The file of a former version of this process.
+  private static func found(_ path: String) -> Descriptor? {
+    guard let place = try? FilePlace(path), let file = try? place.directory.open(place.name, O_RDONLY),
+      pid(in: file) == getpid()
+    else { return nil }
+    return file
+  }
+
+  /// The pid that an ordinary file contains.
+  private static func pid(in file: borrowing Descriptor) -> pid_t? {
+    var status = stat()
+    guard fstat(file.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
     var content = [UInt8](repeating: 0, count: 32)
-    let count = read(descriptor.number, &content, content.count)
-    if count > 0, String(decoding: content[..<count], as: UTF8.self) == "\(getpid())\n" { unlink(path) }
+    let count = pread(file.number, &content, content.count, 0)
+    guard count > 0, let line = content[..<count].split(separator: 0x0a, omittingEmptySubsequences: false).first else {
+      return nil
+    }
+    return pid_t(String(decoding: line, as: UTF8.self)).flatMap { $0 > 0 ? $0 : nil }
+  }
+
+  private static func write(_ path: String) throws(MasterError) -> Descriptor {
+    var number: Int32 = -1
+    do {
+      let place = try FilePlace(path)
+      try place.directory.replace(place.name) { directory, temporary throws(FileError) in
+        number = openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
+        var status = stat()
+        let line = Array("\(getpid())\n".utf8)
+        guard number >= 0 else { throw .failed(errno) }
+        // For monitors of any user, whatever the umask.
+        guard fchmod(number, 0o644) == 0, Glibc.write(number, line, line.count) == line.count,
+          fstat(number, &status) == 0
+        else {
+          let error = errno
+          unlinkat(directory, temporary, 0)
+          throw .failed(error)
+        }
+        return FileIdentity(status)
+      }
+      return Descriptor(adopting: number)
+    } catch {
+      close(number)
+      throw MasterError(cannot: "write the pid file \(path)", error)
+    }
   }
 }

@@ -1,5 +1,7 @@
 import CRoostLinux
+import CRoostSpawn
 import Glibc
+import RoostArguments
 import RoostConfiguration
 import RoostSystemd
 
@@ -7,33 +9,58 @@ import RoostSystemd
 final class ShortLivedProcess {
   /// More is no answer.
   private static let maximumLength = 16 << 20
+  /// How much is read before others get their turn: what fits into a pipe.
+  private static let turn = 65536
 
-  private let pid: pid_t
+  let pid: pid_t
   private let readEnd: Descriptor
-  private var source: Source?
+  private var source: BoundedSource?
   private var answer: [UInt8] = []
 
   /// Executes a program with the arguments of this process, so that `ps` tells whose it is. The environment variable says
-  /// what it is to do, as `PARENT:DESCRIPTOR` with the descriptor for its answer; the other descriptors come after that.
+  /// what it is to do, as `PARENT:DESCRIPTOR` with the descriptor for its answer. A trial finds the descriptor of its subject
+  /// after another colon, and those that are kept under the numbers that they have here.
   init(
-    _ program: String, variable: String, descriptors: [Int32] = [], directory: String
+    _ program: String, variable: String, trial: (subject: Int32, kept: [Int32])? = nil, directory: String
   ) throws(MasterError) {
     var ends: [Int32] = [0, 0]
     guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for an answer") }
     readEnd = Descriptor(adopting: ends[0])
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
     let writeEnd = Descriptor(adopting: ends[1])
+    let numbers: [Int32] = if let trial { [writeEnd.number, trial.subject] } else { [3] }
     let variables = [
-      "\(variable)=\(getpid()):3",
-      // By the path that the operator used: a link may have moved on.
-      "PWD=\(directory)",
+      "\(variable)=\(PassedDescriptor.assignment(numbers, from: getpid()))",
+      // By the path that the operator used: a link may have moved on, and the directory may be gone.
+      "PWD=\(directory)", "\(WorkingDirectory.variable)=\(directory)",
     ]
     var request = ProcessRequest(
-      executable: program, arguments: CStrings(CommandLine.arguments),
+      executable: program, arguments: CStrings(copying: ProgramArguments.pointers),
       environment: CStrings(environment: WorkerEnvironmentBase.merge(WorkerEnvironmentBase.all(), variables)),
-      directory: directory)
-    request.descriptors = [writeEnd.number] + descriptors
+      // It is told where the master was started, and needs no directory any more than the master does.
+      directory: "/")
+    request.descriptors = [writeEnd.number] + (trial.map { [$0.subject] + $0.kept } ?? [])
+    request.keepsNumbers = trial != nil
+    request.keepsSignalMask = true
     pid = try request.start()
+  }
+
+  /// Does some work in a copy of this process, and answers with what it returns.
+  init(doing work: () -> [UInt8]) throws(MasterError) {
+    var ends: [Int32] = [0, 0]
+    guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for an answer") }
+    readEnd = Descriptor(adopting: ends[0])
+    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+    let writeEnd = Descriptor(adopting: ends[1])
+    pid = roost_fork(writeEnd.number)
+    guard pid >= 0 else { throw MasterError(cannot: "create a process") }
+    if pid == 0 { Self.answer(work, to: writeEnd.number) }
+  }
+
+  private static func answer(_ work: () -> [UInt8], to number: Int32) -> Never {
+    _ = Handover.write(work(), to: number)
+    // Nothing of what the copy has is its own to be given up.
+    _exit(0)
   }
 
   /// What an upgrade hands over.
@@ -58,7 +85,7 @@ final class ShortLivedProcess {
 
   /// Calls the handler once, with the whole answer.
   func watch(in loop: EventLoop, _ handler: @escaping ([UInt8]) -> Void) throws(SystemdError) {
-    source = try loop.onReadable(readEnd.number, priority: .normal) { [unowned self] in
+    source = try BoundedSource(readable: readEnd.number, in: loop, priority: .normal) { [unowned self] in
       if receive() { handler(answer) }
     }
   }
@@ -71,27 +98,19 @@ final class ShortLivedProcess {
 
   /// Whether the answer is complete: the process has nothing more to say, or is gone.
   private func receive() -> Bool {
-    var buffer = [UInt8](repeating: 0, count: 16384)
-    while answer.count <= Self.maximumLength {
-      let count = read(readEnd.number, &buffer, buffer.count)
-      if count < 0, errno == EAGAIN { return false }
-      if count <= 0 { break }
-      answer += buffer[..<count]
-    }
+    var buffer = [UInt8](repeating: 0, count: Self.turn)
+    let count = read(readEnd.number, &buffer, buffer.count)
+    if count < 0, errno == EAGAIN || errno == EINTR { return false }
+    answer += buffer[..<max(0, count)]
+    source?.hasMore = count == buffer.count
+    if count > 0, answer.count <= Self.maximumLength { return false }
     source = nil
     return true
   }
 
-  /// The descriptor for the answer, in the process; nil if it wasn't started for that. The pid tells the request from one
-  /// that was inherited.
-  static func answerDescriptor(_ variable: String) -> Int32? {
-    guard let value = getenv(variable) else { return nil }
-    var end: UnsafeMutablePointer<CChar>?
-    guard strtol(value, &end, 10) == Int(getppid()), let end, end.pointee == CChar(UInt8(ascii: ":")) else {
-      return nil
-    }
-    let descriptor = Int32(truncatingIfNeeded: strtol(end + 1, nil, 10))
-    unsetenv(variable)
-    return descriptor
+  /// The descriptor for the answer, in the process, and that of its subject; nil if it wasn't started for that.
+  static func request(_ variable: String) -> (answer: Int32, subject: Int32?)? {
+    guard let numbers = PassedDescriptor.take(variable, from: getppid()) else { return nil }
+    return (numbers[0], numbers.count > 1 ? numbers[1] : nil)
   }
 }

@@ -47,7 +47,7 @@ public final class Trial {
     try resolver.check(configuration.worker)
     try Acceptance.check(configuration.worker)
     let log = Log()
-    acceptance = Acceptance(log: log)
+    acceptance = Acceptance(log: log, looksItself: true)
     var adoption = Adoption([])
     passed = try Master.listeners(for: configuration.listeners, beside: [], &adoption)
     listeners = passed.map { TrialListener($0.listener) }
@@ -66,10 +66,10 @@ public final class Trial {
   }
 
   private func watch() throws(SystemdError) {
-    sources.append(try loop.onSignal(SIGCHLD, priority: .early) { [unowned self] in reap() })
+    sources.append(try loop.onSignal(SIGCHLD, priority: .early) { [unowned self] _ in reap() })
     for signal in [SIGHUP, SIGINT, SIGTERM, SIGQUIT] {
       sources.append(
-        try loop.onSignal(signal, priority: .normal) { [unowned self] in
+        try loop.onSignal(signal, priority: .normal) { [unowned self] _ in
           interruption = .interrupted(signal: signal)
         })
     }
@@ -79,7 +79,27 @@ public final class Trial {
   }
 
   /// Starts a worker, in slot 0.
-  public func start() throws(MasterError) -> TrialWorker {
+  public func start() throws(MasterError) -> TrialWorker { try start(passed) }
+
+  /// Starts a worker whose listeners for IPv6 and IPv4 are ones for IPv4, at ports that the kernel chooses, with these
+  /// listeners of its own.
+  public func startOverIPv4() throws(MasterError) -> (worker: TrialWorker, listeners: [TrialListener]) {
+    var adoption = Adoption([])
+    var replaced: [PassedListener] = []
+    for one in passed {
+      guard listeners.contains(where: { $0.listener === one.listener && $0.addressOverIPv4 != nil }) else {
+        replaced.append(one)
+        continue
+      }
+      var wanted = one.configuration
+      wanted.address = .tcp(.ipv4("127.0.0.1"), port: 0)
+      wanted.isIPv6Only = nil
+      replaced += try Master.listeners(for: [wanted], beside: [], &adoption)
+    }
+    return (try start(replaced), replaced.map { TrialListener($0.listener) })
+  }
+
+  private func start(_ passed: [PassedListener]) throws(MasterError) -> TrialWorker {
     let number = workers.count + 1
     let id = WorkerID(number: number, slot: 0, generation: Generation(number: number))
     let release = try resolver.resolve(configuration.worker)
@@ -138,7 +158,9 @@ public final class Trial {
   public func leftovers() -> [pid_t] {
     reap()
     let running = workers.filter { $0.exit == nil }.flatMap { ProcessTree.pids(below: $0.pid) }
-    return ProcessTree.pids(below: getpid()).filter { !others.contains($0) && !running.contains($0) }
+    return ProcessTree.pids(below: getpid()).filter {
+      !others.contains($0) && !running.contains($0) && !roost_is_closer($0)
+    }
   }
 
   /// Kills the processes that workers have left behind.

@@ -41,21 +41,37 @@ public final class TrialListener {
     case replaced
   }
 
-  private let listener: Listener
+  let listener: Listener
   /// The limit of its accept queue when it was opened.
   public let initialLimit: Int?
   /// Where it is connected to; nil of one for datagrams.
   public let address: TrialAddress?
+  /// Where it is connected to over IPv4, of one that takes IPv6 and IPv4; `address` is that over IPv6.
+  public let addressOverIPv4: TrialAddress?
 
   init(_ listener: Listener) {
     self.listener = listener
     address =
       listener.isDatagram ? nil : SocketAddress.local(of: listener.descriptor).map(TrialAddress.init(address:))
+    addressOverIPv4 = Self.addressOverIPv4(of: listener)
     initialLimit = listener.queue.now?.limit
+  }
+
+  private static func addressOverIPv4(of listener: Listener) -> TrialAddress? {
+    guard !listener.isDatagram, let own = SocketAddress.local(of: listener.descriptor), own.isAnyIPv6,
+      let port = own.port, listener.descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 0
+    else { return nil }
+    return TrialAddress(address: SocketAddress(.ipv4("127.0.0.1"), port: port))
   }
 
   /// Name and address.
   public var title: String { listener.title }
+
+  /// Name and address of one for IPv4 alone in its place; nil where it is no listener for IPv6 and IPv4.
+  public var titleOverIPv4: String? {
+    guard addressOverIPv4 != nil, case .tcp(_, let port) = listener.configuration.address else { return nil }
+    return "\(listener.configuration.name)=0.0.0.0:\(port)"
+  }
 
   /// How many connections wait to be accepted, and how many can; nil of one for datagrams.
   public var queue: (queued: Int, limit: Int)? {
@@ -65,9 +81,10 @@ public final class TrialListener {
 
   /// What has become of it. For a unix socket it takes a connection to find out, which is closed at once.
   public var state: State {
-    if let file = listener.socketFile {
-      guard let found = SocketFile(path: file.path) else { return .unlinked }
-      if found.device != file.device || found.inode != file.inode { return .replaced }
+    switch listener.socketFile?.presence {
+    case .gone: return .unlinked
+    case .another: return .replaced
+    case .there, .unknown, nil: break
     }
     guard let address else { return .open }
     // A connection might be the last one that a faulty worker takes.

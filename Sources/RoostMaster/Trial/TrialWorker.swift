@@ -66,14 +66,7 @@ public final class TrialWorker {
   }
 
   /// How it ended, for people.
-  public var exitText: String? {
-    switch exit?.cause {
-    case nil: nil
-    case .exited(let status): "exited with status \(status)"
-    case .signalled(let signal, let dumpedCore):
-      "was killed by \(signalName(signal))" + (dumpedCore ? " (core dumped)" : "")
-    }
-  }
+  public var exitText: String? { exit?.cause.text }
 
   /// Sends it the stop signal.
   public func stop() {
@@ -110,7 +103,7 @@ public final class TrialWorker {
   func watch(in loop: EventLoop, _ spoke: @escaping () -> Void) throws(SystemdError) {
     try process.notifySocket.watch(in: loop) { [unowned self] in receive(last: false, spoke) }
     try process.readinessPipe?.watch(in: loop) { [unowned self] in
-      if process.readinessPipe?.receive() == true { isReady(by: .line) }
+      if process.readinessPipe?.receive() == .line { isReady(by: .line) }
     }
     try process.einhornChannel?.stream.watch(in: loop) { [unowned self] in receiveAcknowledgement(spoke) }
   }

@@ -1,3 +1,4 @@
+import CRoostLinux
 import Glibc
 import RoostControl
 import RoostCore
@@ -7,8 +8,11 @@ extension Master {
   /// Somebody asks for the master's new binary. One that is being tried already answers for this too.
   func upgradeRequested(by requester: String) {
     guard verdict == nil, upgrade == nil else { return }
+    renewFiles()
     tell(ServiceEvent(.upgradeBegan, .info, "upgrade of the master to \(program) requested by \(requester)"))
     do {
+      try SpareMemory.check(SpareMemory.forState)
+      try Self.checkClosing()
       let upgrade = try Upgrade(handover, directory: startDirectory)
       self.upgrade = upgrade
       try upgrade.watch(in: loop) { [unowned self] in proved($0) }
@@ -33,7 +37,15 @@ extension Master {
     // A stop may have come to its end meanwhile: then there is nothing to go on with.
     guard verdict == nil else { return }
     prober.interrupt()
+    acceptance.interrupt()
+    outsiders.abandon()
+    metricsServer?.dismissClients()
+    relay.tellLost()
     do {
+      try upgrade?.check()
+      try SpareMemory.check(SpareMemory.forState)
+      try Self.checkClosing()
+      roost_leave_closers()
       // With the state as it is now: time has passed since the proof.
       try handover.execute(givingBack: openFiles)
     } catch {
@@ -41,7 +53,14 @@ extension Master {
     }
   }
 
+  /// What others have passed must be nobody's to be closed by execve(2), which would wait for it.
+  private static func checkClosing() throws(MasterError) {
+    guard PassedDescriptors.areLetGo else { throw MasterError("descriptors that somebody has passed can't be closed") }
+  }
+
   private func refuseUpgrade(_ reason: String) {
+    // What was ended for it.
+    if upgrade != nil, !isStopping { lookForOutsiders() }
     upgrade = nil
     tell(
       ServiceEvent(
@@ -61,7 +80,8 @@ extension Master {
   }
 
   private var handover: Handover {
-    Handover(program: program, reader: reader, configuration: configuration, running: saved)
+    Handover(
+      program: program, reader: reader, configuration: configuration, directory: startDirectory, running: saved)
   }
 
   private var saved: SavedState {
@@ -74,10 +94,10 @@ extension Master {
       outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
       preparation: preparation?.saved, control: control?.saved,
       metrics: metricsServer?.saved, counters: counters.json,
-      probes: prober.saved, einhorn: einhorn?.saved,
+      probes: prober.saved, einhorn: einhorn?.saved, pidFile: pidFile?.saved,
       spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
       lastEvidence: reloadWatch.lastEvidence,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
-      lastReload: lastReload, lastFailure: upstream.lastFailure)
+      lastReload: lastReload, lastFailure: upstream.lastFailure, upstream: channel.saved)
   }
 }

@@ -28,7 +28,8 @@ struct SavedDescriptor: Codable {
       if members.count == 1, members[0].name == CodingKeys.descriptor.stringValue,
         case .integer(let number) = members[0].value
       {
-        return [Int32(truncatingIfNeeded: number)]
+        // What is no descriptor is found not to be open.
+        return [Int32(exactly: number) ?? -1]
       }
       return members.flatMap { all(in: $0.value) }
     }

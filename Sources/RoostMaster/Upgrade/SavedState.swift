@@ -27,12 +27,16 @@ struct SavedState: Codable {
   /// The listeners of the workers that have a probe.
   let probes: [Prober.Saved]
   let einhorn: EinhornSocket.Saved?
+  /// Missing also where a former version has kept it closed.
+  let pidFile: SavedDescriptor?
   /// The workers that have sent a message and aren't ready.
   let spoken: [WorkerID]
   let lastEvidence: ReloadEvidence?
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?
   let lastFailure: String?
+  /// What the supervisor above hasn't read yet.
+  let upstream: [UpstreamChannel.Saved]?
 
   /// How many workers of a slot were lost.
   struct SlotRestarts: Codable {

@@ -52,6 +52,20 @@ extension StateFormat {
   }
 }
 
+extension StateFormat {
+  /// Format 4 tells a stop at once from one that waits, and counts workers that recycle themselves.
+  static func from3(_ state: JSON) -> JSON {
+    state.changing("running") { running in
+      running.changing("supervisor") { $0.changing("phase", stop) }
+        .changing("counters") { $0.adding(["workersRecycled": 0]) }
+    }
+  }
+
+  private static func stop(_ phase: JSON) -> JSON {
+    phase.changing("stopping") { $0.changing("_0") { ["verdict": $0, "isAtOnce": false] } }
+  }
+}
+
 extension JSON {
   fileprivate var elements: [JSON] {
     guard case .array(let elements) = self else { return [] }

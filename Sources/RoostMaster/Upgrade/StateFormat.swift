@@ -5,13 +5,14 @@ import RoostJSON
 /// number, and says below how the former format becomes the new one.
 enum StateFormat {
   /// What this version writes.
-  static let current = 3
+  static let current = 4
 
   /// How a state of each older format becomes one of the next.
   private static let migrations: [Int: @Sendable (JSON) -> JSON] = [
     // Up to 1 there was only the start: nothing was running yet.
     1: { $0 },
     2: from2,
+    3: from3,
   ]
 
   /// The state in the current format.

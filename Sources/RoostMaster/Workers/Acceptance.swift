@@ -15,7 +15,19 @@ final class Acceptance {
     /// The names of the listeners on which it wasn't seen to accept.
     var missing: [SocketIdentity: String]
     var watch: AcceptanceWatch
-    var refusal: Int32?
+    /// Why it can't be looked at, for people.
+    var refusal: String?
+    /// Whether one was told.
+    var hasWarned = false
+  }
+
+  /// A look that another process is at.
+  private struct Look {
+    let id: WorkerID
+    let began: Instant
+    /// How often it will be waited for once more.
+    var patience: Int
+    var next: Instant
   }
 
   /// How long a worker that was seen to accept may take to say that it speaks for itself: about as long as a busy machine
@@ -24,26 +36,46 @@ final class Acceptance {
 
   /// How long looks may keep others from their turn.
   private static let turn: Duration = .milliseconds(10)
-  /// After looks the master rests for so many times what they have taken: a thousand workers that boot mustn't find a
-  /// master that does nothing but look.
+  /// After looks there is a rest of so many times what they have taken: a thousand workers that boot mustn't find a machine
+  /// that does nothing but look.
   private static let rest = 4
 
+  /// How long a look may take, in steps: while the machine stands still, one at most is over.
+  private static let step: Duration = .milliseconds(500)
+  private static let patience = 6
+  private static let patienceText = "\((step * patience).text)"
+
   private let log: Log
+  private let looksItself: Bool
+  private var loop: EventLoop?
+  private var ready: (WorkerID) -> Void = { _ in }
   private var restUntil = Instant(sinceOrigin: .zero)
+  /// How much time looks have taken since the last rest.
+  private var spent: Duration = .zero
   private var awaited: [Awaited] = []
   private var timer: Timer?
+  private var observer: ObserverProcess?
+  private var look: Look?
+  /// One that was killed, and hasn't ended yet. As long as it hasn't, nobody looks: there would be more and more of them.
+  private var abandoned: ObserverProcess?
+  /// The pids of all that the master hasn't reaped yet.
+  private(set) var observers: Set<pid_t> = []
 
-  init(log: Log) {
+  /// One of a master has another process look, which nobody waits for.
+  init(log: Log, looksItself: Bool = false) {
     self.log = log
+    self.looksItself = looksItself
   }
 
   /// Calls the handler with each worker that is ready by what was seen.
   func watch(in loop: EventLoop, _ ready: @escaping (WorkerID) -> Void) throws(SystemdError) {
+    self.loop = loop
+    self.ready = ready
     // After signals, and after what workers say: a message that came first is heard first.
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
-      look().forEach(ready)
-      arm()
+      giveUpLook()
+      goOn()
     }
   }
 
@@ -94,55 +126,177 @@ final class Acceptance {
   func forget(where isOver: (WorkerID) -> Bool) {
     guard !awaited.isEmpty else { return }
     awaited.removeAll { isOver($0.id) }
+    if awaited.isEmpty { interrupt() }
     arm()
+  }
+
+  /// A child of the master was reaped.
+  func reaped(_ pid: pid_t) { observers.remove(pid) }
+
+  /// Ends who looks. Another may begin at any time.
+  func interrupt() {
+    // One that looks may not end at once.
+    if look != nil { abandonObserver() }
+    observer?.kill()
+    observer = nil
+    look = nil
   }
 
   /// What a worker that isn't ready lacks, for people; nil where sightings don't count.
   func lacks(_ id: WorkerID) -> String? {
     guard let worker = awaited.first(where: { $0.id == id }) else { return nil }
     if worker.watch.stage == .over { return "it sent messages, and no READY=1" }
-    if let refusal = worker.refusal {
-      return "the kernel doesn't let the master look at it (\(String(cString: strerror(refusal))))"
-    }
+    if let refusal = worker.refusal { return refusal }
+    if abandoned != nil { return "a look at another worker hangs in the kernel, and until it ends none is looked at" }
     if worker.missing.isEmpty { return nil }
     return "it was never seen to accept on \(worker.missing.values.sorted().joined(separator: ", "))"
   }
 
-  private func look() -> [WorkerID] {
-    let began = Clock.now()
-    var now = began
-    let due = awaited.indices.filter { awaited[$0].watch.isLookDue(at: began) }
-    // Who has waited longest comes first: otherwise some would never be looked at while others boot.
-    for index in due.sorted(by: { awaited[$0].watch.deadline ?? began < awaited[$1].watch.deadline ?? began }) {
-      look(at: index)
-      now = Clock.now()
-      if now - began > Self.turn { break }
-    }
-    restUntil = now + (now - began) * Self.rest
-    var ready: [WorkerID] = []
-    for index in awaited.indices where awaited[index].watch.becomesReady(at: now) { ready.append(awaited[index].id) }
-    return ready
+  // MARK: Looks
+
+  /// Looks at who is due, and tells who is ready.
+  private func goOn() {
+    lookAround()
+    let now = Clock.now()
+    var seen: [WorkerID] = []
+    for index in awaited.indices where awaited[index].watch.becomesReady(at: now) { seen.append(awaited[index].id) }
+    // Whoever is told may forget some.
+    seen.forEach(ready)
+    arm()
   }
 
-  private func look(at index: Int) {
-    let worker = awaited[index]
-    let sighting = Observer.look(at: worker.pid, for: Set(worker.missing.keys))
-    awaited[index].missing = worker.missing.filter { !sighting.accepted.contains($0.key) }
-    if let refusal = sighting.refusal, worker.refusal == nil {
-      awaited[index].refusal = refusal
-      log.warning(
-        "cannot look whether worker \(worker.pid) accepts: \(String(cString: strerror(refusal))) (of a program that may not be"
-          + " read, or that changes its user, the kernel tells nothing)")
+  private func lookAround() {
+    guard look == nil, abandoned == nil, restUntil <= Clock.now() else { return }
+    // Who has waited longest comes first: otherwise some would never be looked at while others boot.
+    while spent < Self.turn, let index = mostDue(at: Clock.now()) {
+      if mayAsk { return ask(about: index) }
+      let began = Clock.now()
+      let sighting = Observer.look(at: awaited[index].pid, for: Set(awaited[index].missing.keys))
+      looked(at: awaited[index].id, sighting, since: began)
     }
-    awaited[index].watch.looked(everywhere: awaited[index].missing.isEmpty, at: Clock.now())
+    if spent == .zero { return }
+    restUntil = Clock.now() + spent * Self.rest
+    spent = .zero
+  }
+
+  /// A copy of the master is no ancestor of its workers. Without CAP_SYS_PTRACE these are of the master's own user, who could
+  /// stop it by a signal as well.
+  private var mayAsk: Bool {
+    observer != nil || !looksItself && !ObservationAccess(workerUser: nil, workerGroup: nil).wantsAncestor
+  }
+
+  private func mostDue(at now: Instant) -> Int? {
+    awaited.indices.filter { awaited[$0].watch.isLookDue(at: now) }
+      .min { awaited[$0].watch.deadline ?? now < awaited[$1].watch.deadline ?? now }
+  }
+
+  private func looked(at id: WorkerID, _ sighting: Observer.Sighting, since began: Instant) {
+    let now = Clock.now()
+    spent += now - began
+    guard let index = awaited.firstIndex(where: { $0.id == id }) else { return }
+    awaited[index].missing = awaited[index].missing.filter { !sighting.accepted.contains($0.key) }
+    // What held once isn't why it is late now.
+    if sighting.refusal == nil { awaited[index].refusal = nil }
+    if let refusal = sighting.refusal.map(errorText) {
+      refused(
+        index, "the kernel doesn't let the master look at it (\(refusal))",
+        "cannot look whether worker \(awaited[index].pid) accepts: \(refusal) (of a program that may not be read, or that"
+          + " changes its user, the kernel tells nothing)")
+    }
+    awaited[index].watch.looked(everywhere: awaited[index].missing.isEmpty, at: now)
+  }
+
+  /// Why a worker can't be looked at, and how to say so, once.
+  private func refused(_ index: Int, _ refusal: String, _ warning: String) {
+    if !awaited[index].hasWarned { log.warning(warning) }
+    awaited[index].hasWarned = true
+    awaited[index].refusal = refusal
   }
 
   private func arm() {
     var next: Instant?
     for worker in awaited {
       guard let deadline = worker.watch.deadline else { continue }
+      // Who is due for a look waits until one can be had.
+      if worker.watch.isLooking, look != nil || abandoned != nil { continue }
       next = next.map { min($0, deadline) } ?? deadline
     }
-    timer?.set(next.map { max($0, restUntil) }?.microseconds)
+    next = next.map { max($0, restUntil) }
+    if let look { next = next.map { min($0, look.next) } ?? look.next }
+    timer?.set(next?.microseconds)
+  }
+}
+
+// MARK: Looks of another process
+
+extension Acceptance {
+  private func ask(about index: Int) {
+    let worker = awaited[index]
+    let now = Clock.now()
+    do {
+      let observer = try runningObserver()
+      guard observer.ask(worker.pid, Set(worker.missing.keys)) else { throw MasterError(cannot: "ask who looks") }
+      look = Look(id: worker.id, began: now, patience: Self.patience, next: now + Self.step)
+    } catch {
+      interrupt()
+      refused(
+        index, "the master can't look at it (\(error))", "cannot look whether worker \(worker.pid) accepts: \(error)")
+      awaited[index].watch.looked(everywhere: false, at: now)
+    }
+  }
+
+  private func runningObserver() throws -> ObserverProcess {
+    if let observer { return observer }
+    guard let loop else { preconditionFailure("nothing is watched yet") }
+    let new = try ObserverProcess()
+    try new.watch(in: loop) { [unowned self] in answered($0) }
+    observer = new
+    observers.insert(new.pid)
+    return new
+  }
+
+  /// It has looked, or is gone: somebody has killed it, such as the kernel for its memory.
+  private func answered(_ sighting: Observer.Sighting?) {
+    if sighting == nil { observer = nil }
+    if let ended = look {
+      look = nil
+      looked(at: ended.id, sighting ?? Observer.Sighting(), since: ended.began)
+    }
+    goOn()
+  }
+
+  /// Lets a look go that nobody can wait for.
+  private func giveUpLook() {
+    let now = Clock.now()
+    guard var current = look, current.next <= now else { return }
+    current.patience -= 1
+    current.next = now + Self.step
+    look = current
+    if current.patience > 0 { return }
+    look = nil
+    abandonObserver()
+    guard let index = awaited.firstIndex(where: { $0.id == current.id }) else { return }
+    awaited[index].watch.lookHung(at: now)
+    refused(
+      index, "a look at it takes longer than \(Self.patienceText): whoever looks at it has to wait for it",
+      "looking whether worker \(awaited[index].pid) accepts takes longer than \(Self.patienceText): memory of another process,"
+        + " or a file system that hangs, holds whoever looks; it is looked at again in 10 s")
+  }
+
+  private func abandonObserver() {
+    guard let observer, let loop else { return }
+    observer.kill()
+    self.observer = nil
+    abandoned = observer
+    do {
+      try observer.watch(in: loop) { [unowned self] in
+        guard $0 == nil else { return }
+        abandoned = nil
+        goOn()
+      }
+    } catch {
+      // Unheard, it is taken for one that has ended.
+      abandoned = nil
+    }
   }
 }

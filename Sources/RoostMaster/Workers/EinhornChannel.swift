@@ -1,12 +1,14 @@
 import CRoostLinux
 import Glibc
+import RoostCore
 import RoostHandoff
+import RoostLog
 import RoostSystemd
 
 /// A stream on which somebody sends messages of einhorn clients, a line each.
 final class EinhornStream {
   let descriptor: Descriptor
-  private var source: Source?
+  private var source: BoundedSource?
   private var line: [UInt8] = []
   /// Whether more may come.
   private var isOpen = true
@@ -35,23 +37,31 @@ final class EinhornStream {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
+    descriptor.shutDown()
   }
+
+  /// Nothing is taken any more.
+  func stop() { source = nil }
 
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
-    if isOpen { source = try loop.onReadable(descriptor.number, priority: .first, receive) }
+    guard isOpen else { return }
+    source = try BoundedSource(readable: descriptor.number, in: loop, priority: .first, receive)
   }
 
-  /// Takes what has come. Returns the pids of acknowledgements, and whether more may come.
+  /// Takes what has come, as much as one turn allows. Returns the pids of acknowledgements, and whether more may come.
   func receive() -> (acknowledged: [pid_t], isOpen: Bool) {
     var acknowledged: [pid_t] = []
     var buffer = [UInt8](repeating: 0, count: EinhornMessage.maximumLength)
-    let count = recv(descriptor.number, &buffer, buffer.count, Int32(MSG_DONTWAIT))
+    let count = Stream.receive(descriptor.number, into: &buffer)
+    source?.hasMore = count == buffer.count
     if count < 0, errno == EAGAIN || errno == EINTR { return ([], true) }
     for byte in buffer[..<max(0, count)] {
       if byte != UInt8(ascii: "\n") {
         line.append(byte)
       } else {
-        if case .acknowledgement(let pid) = EinhornMessage(parsing: line[...]) { acknowledged.append(pid) }
+        if case .acknowledgement(let pid) = EinhornMessage(parsing: line[...]), !acknowledged.contains(pid) {
+          acknowledged.append(pid)
+        }
         line = []
       }
     }
@@ -71,6 +81,7 @@ final class EinhornChannel {
     guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
       throw MasterError(cannot: "make a socket for an acknowledgement")
     }
+    roost_keep_in_line(ends[0])
     stream = EinhornStream(adopting: Descriptor(adopting: ends[0]))
     workerEnd = Descriptor(adopting: ends[1])
   }
@@ -91,35 +102,66 @@ final class EinhornChannel {
   func receive() -> Bool { !stream.receive().acknowledged.isEmpty }
 }
 
+/// Somebody who is connected to the socket file for `EINHORN_SOCK_PATH`.
+final class EinhornClient: AcceptedClient {
+  fileprivate let stream: EinhornStream
+  fileprivate let user: uid_t
+  private var lastActive = Clock.now()
+
+  fileprivate init(_ stream: EinhornStream, of user: uid_t) {
+    self.stream = stream
+    self.user = user
+  }
+
+  var place: Places.Client { Places.Client(user: user, wait: .nothing, lastActive: lastActive) }
+
+  func turnAway() { stream.stop() }
+
+  fileprivate func receive() -> (acknowledged: [pid_t], isOpen: Bool) {
+    lastActive = Clock.now()
+    return stream.receive()
+  }
+}
+
 /// The socket file for `EINHORN_SOCK_PATH`, where any worker's acknowledgement is taken.
 final class EinhornSocket {
   /// More at a time are no workers: each sends one line and goes.
-  private static let maximumClients = 64
+  private static let places = Places(idle: 64)
 
   let path: String
-  private let descriptor: Descriptor
-  private let socketFile: SocketFile?
+  private var socket: BoundSocket
   private let loop: EventLoop
-  private var source: Source?
-  private var clients: [(stream: EinhornStream, user: uid_t)] = []
+  private let acknowledged: (pid_t, uid_t) -> Void
+  private let acceptor: Acceptor<EinhornClient>
 
   /// Opens the socket in the directory of the control socket, whose lock the master has.
-  init(in directory: String, loop: EventLoop, _ acknowledged: @escaping (pid_t, uid_t) -> Void) throws(MasterError) {
+  init(
+    in directory: String, loop: EventLoop, _ log: Log, _ acknowledged: @escaping (pid_t, uid_t) -> Void
+  ) throws(MasterError) {
     path = "\(directory)/einhorn.sock"
     self.loop = loop
-    let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard number >= 0 else { throw MasterError(cannot: "make a socket for acknowledgements") }
-    descriptor = Descriptor(adopting: number)
-    unlink(path)
-    guard path.utf8.count <= 107, SocketAddress(unix: path).bind(descriptor) else {
-      throw MasterError(cannot: "bind the socket for acknowledgements \(path)")
+    self.acknowledged = acknowledged
+    acceptor = Self.acceptor(loop, log)
+    socket = try Self.open(path)
+    try serve()
+  }
+
+  private static func open(_ path: String) throws(MasterError) -> BoundSocket {
+    do {
+      // Workers may be of any user; who sends something is checked.
+      return try BoundSocket(at: path, FileAccess(mode: 0o666))
+    } catch {
+      throw MasterError(cannot: "open the socket for acknowledgements \(path)", error)
     }
-    socketFile = SocketFile(path: path)
-    // Workers may be of any user; who sends something is checked.
-    guard chmod(path, 0o666) == 0, listen(number, 64) == 0 else {
-      throw MasterError(cannot: "open the socket for acknowledgements \(path)")
-    }
-    try watch(acknowledged)
+  }
+
+  /// Makes it anew if its file isn't there any more. Returns why it had to.
+  func renew() throws(MasterError) -> String? {
+    guard let obstacle = socket.obstacle else { return nil }
+    let other = try Self.open(path)
+    try acceptor.move(from: socket.descriptor, to: other.descriptor)
+    socket = other
+    return obstacle
   }
 
   /// What an upgrade hands over.
@@ -138,53 +180,56 @@ final class EinhornSocket {
 
   var saved: Saved {
     Saved(
-      path: path, socket: SavedDescriptor(descriptor), socketFile: socketFile,
-      clients: clients.map { Client(stream: $0.stream.saved, user: $0.user) })
+      path: path, socket: SavedDescriptor(socket.descriptor), socketFile: socket.file,
+      clients: acceptor.clients.map { Client(stream: $0.stream.saved, user: $0.user) })
   }
 
   init(
-    restoring saved: Saved, loop: EventLoop, _ acknowledged: @escaping (pid_t, uid_t) -> Void
+    restoring saved: Saved, loop: EventLoop, _ log: Log, _ acknowledged: @escaping (pid_t, uid_t) -> Void
   ) throws(MasterError) {
     path = saved.path
     self.loop = loop
-    descriptor = saved.socket.adopt()
-    socketFile = saved.socketFile
-    try watch(acknowledged)
-    for client in saved.clients { add(EinhornStream(restoring: client.stream), of: client.user, acknowledged) }
+    self.acknowledged = acknowledged
+    acceptor = Self.acceptor(loop, log)
+    socket = BoundSocket(restoring: saved.socket, saved.socketFile)
+    // Up to format 3 it blocked.
+    _ = fcntl(socket.descriptor.number, F_SETFL, O_NONBLOCK)
+    try serve()
+    for client in saved.clients { add(EinhornClient(EinhornStream(restoring: client.stream), of: client.user)) }
   }
 
-  private func watch(_ acknowledged: @escaping (pid_t, uid_t) -> Void) throws(MasterError) {
+  private static func acceptor(_ loop: EventLoop, _ log: Log) -> Acceptor<EinhornClient> {
+    Acceptor("a client of einhorn's", places: places, loop: loop, log)
+  }
+
+  private func serve() throws(MasterError) {
     do {
-      source = try loop.onReadable(descriptor.number, priority: .early) { [unowned self] in accept(acknowledged) }
+      try acceptor.serve(socket.descriptor, priority: .early) { [unowned self] in add($0) }
     } catch {
       throw MasterError("\(error)")
     }
   }
 
   deinit {
-    source = nil
-    socketFile?.remove()
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    acceptor.stop()
   }
 
-  private func accept(_ acknowledged: @escaping (pid_t, uid_t) -> Void) {
-    let number = roost_accept(descriptor.number)
-    guard number >= 0 else { return }
-    let client = EinhornStream(adopting: Descriptor(adopting: number))
+  private func add(_ connection: consuming Descriptor) {
     var pid: pid_t = 0
     var uid: uid_t = 0
     var gid: gid_t = 0
-    guard roost_peer(number, &pid, &uid, &gid) == 0 else { return }
-    // Who says nothing makes room for who comes.
-    if clients.count >= Self.maximumClients { clients.removeFirst() }
-    add(client, of: uid, acknowledged)
+    guard roost_peer(connection.number, &pid, &uid, &gid) == 0 else { return connection.shutDown() }
+    add(EinhornClient(EinhornStream(adopting: connection), of: uid))
   }
 
-  private func add(_ client: EinhornStream, of user: uid_t, _ acknowledged: @escaping (pid_t, uid_t) -> Void) {
-    let watched: Void? = try? client.watch(in: loop) { [unowned self, unowned client] in
-      let (pids, isOpen) = client.receive()
-      for pid in pids { acknowledged(pid, user) }
-      if !isOpen { clients.removeAll { $0.stream === client } }
+  private func add(_ client: EinhornClient) {
+    acceptor.add(client) { client throws(SystemdError) in
+      try client.stream.watch(in: loop) { [unowned self, unowned client] in
+        let (pids, isOpen) = client.receive()
+        for pid in pids { acknowledged(pid, client.user) }
+        if !isOpen { acceptor.remove(client) }
+      }
     }
-    if watched != nil { clients.append((client, user)) }
   }
 }

@@ -1,3 +1,4 @@
+import CRoostLinux
 import Glibc
 import RoostHandoff
 import RoostSystemd
@@ -26,6 +27,7 @@ final class HTTPProbe {
       address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard number >= 0 else { throw MasterError(cannot: "make a socket for the probe") }
     descriptor = Descriptor(adopting: number)
+    roost_keep_in_line(number)
     request = Array(
       "GET \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: roost\r\nAccept: */*\r\nConnection: close\r\n\r\n".utf8)
     self.answered = answered
@@ -42,6 +44,7 @@ final class HTTPProbe {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
+    descriptor.shutDown()
   }
 
   private func act() {
@@ -61,7 +64,7 @@ final class HTTPProbe {
 
   private func receive() {
     var buffer = [UInt8](repeating: 0, count: 4096)
-    let count = read(descriptor.number, &buffer, buffer.count)
+    let count = Stream.receive(descriptor.number, into: &buffer)
     if count < 0, errno == EAGAIN || errno == EINTR { return }
     if count <= 0 {
       return end(.failure(count < 0 ? MasterError(cannot: "read the answer") : MasterError("it closed the connection")))

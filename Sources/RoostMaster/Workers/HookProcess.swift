@@ -28,10 +28,8 @@ final class HookProcess {
 
   var saved: Saved { Saved(hook: hook, generation: generation, pid: pid, output: output.saved) }
 
-  /// Ends its process group, and itself wherever it is: it may have left the group.
+  /// Ends its process group. Being the leader of a session, it can't have left the group itself.
   func kill() {
     Glibc.kill(-pid, SIGKILL)
-    // The pid of a reaped one may be another's by now.
-    if !isReaped { Glibc.kill(pid, SIGKILL) }
   }
 }

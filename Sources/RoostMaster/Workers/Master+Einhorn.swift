@@ -9,7 +9,7 @@ extension Master {
       return nil
     }
     if let einhorn { return einhorn.path }
-    let socket = try EinhornSocket(in: directory, loop: loop) { [unowned self] in acknowledged(pid: $0, uid: $1) }
+    let socket = try EinhornSocket(in: directory, loop: loop, log) { [unowned self] in acknowledged(pid: $0, uid: $1) }
     einhorn = socket
     return socket.path
   }

@@ -14,8 +14,9 @@ final class NotifySocket {
   /// The value for `NOTIFY_SOCKET`.
   let address: String
   private let descriptor: Descriptor
-  private var source: Source?
-  private var isFlooded = false
+  private var source: BoundedSource?
+  /// Stands for who sends on it. The next one's is another.
+  private let sender = NotifySocket.nextSender()
 
   /// A socket with an address that can't be guessed: an abstract one has no permissions.
   init(service: String, worker: Int) throws(MasterError) {
@@ -47,47 +48,54 @@ final class NotifySocket {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     source = nil
+    descriptor.shutDown()
   }
 
   /// Calls the handler with each message that an acceptable sender has sent.
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
-    source = try loop.onReadable(descriptor.number, priority: .first, receive)
+    source = try BoundedSource(readable: descriptor.number, in: loop, priority: .first, receive)
   }
 
-  /// Receives what was sent, as much as one turn allows. `last` when the worker has exited.
-  func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) {
+  /// Receives what was sent, as much as one turn allows. `last` when the worker has exited. Returns whether nothing more is
+  /// received from now on: descriptors that came along can't be closed.
+  @discardableResult
+  func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) -> Bool {
     var buffer = [UInt8](repeating: 0, count: NotifyMessage.maximumLength)
     var datagram = roost_datagram()
     for _ in 0..<(last ? Self.lastTurn : Self.turn) {
-      guard roost_receive(descriptor.number, &buffer, buffer.count, &datagram) == 0 else {
-        return setFlooded(false)
+      if PassedDescriptors.areUnclosed {
+        source = nil
+        return true
       }
-      if !datagram.truncated, datagram.has_credentials, isAcceptable(datagram.uid),
-        let message = try? NotifyMessage(parsing: buffer[..<datagram.length])
-      {
+      guard roost_receive(descriptor.number, &buffer, buffer.count, &datagram) == 0 else {
+        if errno == EBUSY {
+          source = nil
+          return true
+        }
+        source?.hasMore = false
+        return false
+      }
+      let isHeard = datagram.has_credentials && isAcceptable(datagram.uid)
+      // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now. First, because the
+      // message may have the master start a process.
+      PassedDescriptors.close(&datagram, from: isHeard ? sender : 0)
+      if isHeard, !datagram.truncated, let message = try? NotifyMessage(parsing: buffer[..<datagram.length]) {
         handle(message)
       }
-      // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now.
-      datagram.closeDescriptors()
+      if datagram.descriptor_count > 0, PassedDescriptors.areTooMany(from: sender) {
+        source = nil
+        return true
+      }
     }
-    setFlooded(true)
+    source?.hasMore = true
+    return false
   }
 
-  /// The loop always takes the highest priority first: a worker that sends without end would keep signals, exits and
-  /// deadlines from ever being looked at. It comes last until it has been read to its end.
-  private func setFlooded(_ isFlooded: Bool) {
-    guard isFlooded != self.isFlooded else { return }
-    self.isFlooded = isFlooded
-    source?.setPriority(isFlooded ? .last : .first)
-  }
-}
+  // The loop has one thread.
+  private nonisolated(unsafe) static var senders: UInt64 = 1 << 32
 
-extension roost_datagram {
-  /// Closes the descriptors that came along. Their sender mustn't be able to have the master wait for that.
-  mutating func closeDescriptors() {
-    let count = descriptor_count
-    withUnsafeBytes(of: &descriptors) { bytes in
-      for number in bytes.bindMemory(to: Int32.self).prefix(count) { roost_close_at_once(number) }
-    }
+  private static func nextSender() -> UInt64 {
+    senders += 1
+    return senders
   }
 }

@@ -32,6 +32,9 @@ final class Prober {
   private static let firstDelay: Duration = .milliseconds(20)
   private static let longestDelay: Duration = .seconds(1)
 
+  /// How long to ask before others get their turn: a command has to be started for each worker.
+  private static let turn: Duration = .milliseconds(10)
+
   private let loop: EventLoop
   private var subjects: [Subject] = []
   /// Answered, and not read to their ends.
@@ -50,9 +53,18 @@ final class Prober {
     self.passed = passed
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
-      let now = Clock.now()
-      for subject in subjects where subject.next.map({ $0 <= now }) ?? false { ask(subject) }
+      askThoseDue()
       arm()
+    }
+  }
+
+  /// Who has waited longest comes first, and who doesn't get its turn is asked in the next one.
+  private func askThoseDue() {
+    let began = Clock.now()
+    let due = subjects.filter { $0.next.map { $0 <= began } ?? false }
+    for subject in due.sorted(by: { $0.next! < $1.next! }) {
+      ask(subject)
+      if Clock.now() - began > Self.turn { return }
     }
   }
 

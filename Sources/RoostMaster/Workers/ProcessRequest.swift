@@ -10,6 +10,8 @@ struct ProcessRequest {
   let directory: String
   /// They become 3, 4, … in the process.
   var descriptors: [Int32] = []
+  /// The descriptors keep their numbers instead.
+  var keepsNumbers = false
   /// -1 for the master's own.
   var standardOutput: Int32 = -1
   /// -1 for the master's own.
@@ -17,10 +19,18 @@ struct ProcessRequest {
   /// Where in the environment the process writes its pid.
   var ownPid: UnsafeMutablePointer<CChar>?
   var parentDeathSignal = SIGKILL
+  /// The open `cgroup.procs` of the cgroup that it enters; -1 for the master's own.
+  var cgroup: Int32 = -1
   var identity: Identity?
   var limits: [ResourceLimit] = []
   var umask: UInt32?
   var nice: Int32?
+  /// Whether the signals that the master manages stay blocked: what reaches all processes of a service, as by 'systemctl
+  /// kill', is meant for the master and not for what it does on the side.
+  var keepsSignalMask = false
+  /// Whether what is executed, or the directory, may be on a file system that hangs: then another way of starting a process,
+  /// which takes longer, keeps the master from being held.
+  var mayHang = false
 
   /// Starts the process. Returns its pid when it runs the executable.
   func start() throws(MasterError) -> pid_t {
@@ -47,10 +57,13 @@ struct ProcessRequest {
                   var request = roost_spawn_request(
                     path: path, arguments: arguments.pointers, environment: environment.pointers, own_pid: ownPid,
                     directory: directory, descriptors: descriptors.baseAddress!, scratch: scratch.baseAddress!,
-                    descriptor_count: descriptors.count - 1, standard_output: standardOutput,
+                    descriptor_count: descriptors.count - 1, keeps_numbers: keepsNumbers,
+                    standard_output: standardOutput,
                     standard_error: standardError, parent_death_signal: parentDeathSignal,
+                    cgroup: cgroup,
                     identity: identity == nil ? nil : who, limits: limits.baseAddress!,
                     limit_count: limits.count - 1, mode_mask: umask.map { Int32($0) } ?? -1,
+                    may_hang: mayHang || !PassedDescriptors.areLetGo, keeps_signal_mask: keepsSignalMask,
                     nice: nice ?? Int32(ROOST_SPAWN_SAME_NICE))
                   return roost_spawn(&request)
                 }
@@ -65,9 +78,9 @@ struct ProcessRequest {
   private func error(_ result: roost_spawn_result) -> MasterError {
     let operation =
       switch result.failed_step {
-      case ROOST_SPAWN_STACK: "get memory for a process"
+      case ROOST_SPAWN_PIPE: "make a pipe to a process"
       case ROOST_SPAWN_CLONE: "create a process"
-      case ROOST_SPAWN_GROUP: "give the process a group"
+      case ROOST_SPAWN_GROUP: "give the process a session"
       case ROOST_SPAWN_STDIN: "open /dev/null for the process"
       case ROOST_SPAWN_OUTPUT: "pass on what the process writes"
       case ROOST_SPAWN_DESCRIPTORS: "pass the listeners to the process"
@@ -78,6 +91,7 @@ struct ProcessRequest {
       case ROOST_SPAWN_USER: "become the user \(identity?.user ?? 0)"
       case ROOST_SPAWN_DIRECTORY: "enter the directory \(directory)"
       case ROOST_SPAWN_PARENT: "set the parent-death signal"
+      case ROOST_SPAWN_TIME: "execute \(executable) in \(directory)"
       default: "execute \(executable)"
       }
     let isExecution = result.failed_step == ROOST_SPAWN_EXECUTE
@@ -86,9 +100,12 @@ struct ProcessRequest {
       switch result.error {
       case ENOENT where isExecution && access(executable, F_OK) == 0: "is the interpreter in its first line installed?"
       case ENOEXEC where isExecution: "a script needs a first line such as #!/bin/sh"
+      case E2BIG where isExecution:
+        "arguments and environment may have a quarter of the limit of the stack together, and 128 KiB each, see execve(2)"
       case EPERM where result.failed_step == ROOST_SPAWN_LIMITS:
         "to raise a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
       case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "to lower a nice value needs CAP_SYS_NICE"
+      case ETIMEDOUT where result.failed_step == ROOST_SPAWN_TIME: "does a file system hang?"
       case EACCES where identity != nil: "as user \(identity?.user ?? 0)"
       default: nil as String?
       }

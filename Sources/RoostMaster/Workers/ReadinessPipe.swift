@@ -4,9 +4,21 @@ import RoostSystemd
 
 /// A pipe on which a worker says by a line that it is ready, as in s6.
 final class ReadinessPipe {
+  /// What has come.
+  enum Word: Equatable {
+    case nothing
+    case line
+    /// So much that it is no line.
+    case flood
+  }
+
+  /// What is longer is no line. Who writes on fills the pipe, and waits until its ready timeout is over.
+  static let maximumLength = 65536
+
   private let readEnd: Descriptor
   private var writeEnd: Descriptor?
-  private var source: Source?
+  private var source: BoundedSource?
+  private var length = 0
   /// Whether there is something to wait for.
   private let isAwaited: Bool
 
@@ -48,21 +60,26 @@ final class ReadinessPipe {
 
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
     guard isAwaited else { return }
-    source = try loop.onReadable(readEnd.number, priority: .first, receive)
+    source = try BoundedSource(readable: readEnd.number, in: loop, priority: .first, receive)
   }
 
-  /// Whether a line has come. After it, or at the end of the pipe, nothing is read any more.
-  func receive() -> Bool {
-    var buffer = [UInt8](repeating: 0, count: 512)
-    while true {
-      let count = read(readEnd.number, &buffer, buffer.count)
-      if count > 0 {
-        guard buffer[..<count].contains(UInt8(ascii: "\n")) else { continue }
-        source = nil
-        return true
+  /// Takes what has come. After a line, a flood, or the end of the pipe, nothing is read any more.
+  func receive() -> Word {
+    guard source != nil else { return .nothing }
+    var buffer = [UInt8](repeating: 0, count: 4096)
+    while length < Self.maximumLength {
+      let count = read(readEnd.number, &buffer, min(buffer.count, Self.maximumLength - length))
+      guard count > 0 else {
+        if count == 0 { source = nil }
+        return .nothing
       }
-      if count == 0 { source = nil }
-      return false
+      length += count
+      if buffer[..<count].contains(UInt8(ascii: "\n")) {
+        source = nil
+        return .line
+      }
     }
+    source = nil
+    return .flood
   }
 }

@@ -11,19 +11,38 @@ final class Release {
   let executable: String
   /// The directory that workers start in.
   let directory: String
+  /// The paths of the operator's commands.
+  let programs: [Program]
   let arguments: CStrings
   /// What every worker's environment begins with.
   let environment: [String]
   /// The listeners that its workers get, in the order of their descriptors.
   var listeners: [PassedListener] = []
 
-  init(_ configuration: WorkerConfiguration, executable: String, directory: String, environment: [String]) {
+  /// A command and the file that it names.
+  struct Program: Codable {
+    let command: String
+    let path: String
+  }
+
+  /// What a configuration stands for in the file system.
+  struct Places: Codable {
+    let directory: String
+    let executable: String
+    let programs: [Program]
+  }
+
+  init(_ configuration: WorkerConfiguration, _ places: Places, environment: [String]) {
     self.configuration = configuration
-    self.executable = executable
-    self.directory = directory
+    executable = places.executable
+    directory = places.directory
+    programs = places.programs
     self.environment = environment
     arguments = CStrings(configuration.command)
   }
+
+  /// The path of an operator's command; nil where it wasn't looked for, by a former version.
+  func path(of command: String) -> String? { programs.first { $0.command == command }?.path }
 
   /// What an upgrade hands over.
   struct Saved: Codable {
@@ -31,6 +50,7 @@ final class Release {
     let configuration: JSON
     let executable: String
     let directory: String
+    let programs: [Program]?
     let environment: [String]
     let listeners: [SavedListener]
   }
@@ -45,7 +65,7 @@ final class Release {
   func saved(as generation: Generation, _ open: [Listener]) -> Saved {
     Saved(
       generation: generation, configuration: configuration.json, executable: executable, directory: directory,
-      environment: environment,
+      programs: programs, environment: environment,
       listeners: listeners.compactMap { passed in
         open.firstIndex { $0 === passed.listener }.map {
           SavedListener(configuration: passed.configuration.json, index: $0)
@@ -55,7 +75,8 @@ final class Release {
 
   convenience init(restoring saved: Saved, _ open: [Listener]) throws(ConfigurationError) {
     self.init(
-      try WorkerConfiguration(json: saved.configuration), executable: saved.executable, directory: saved.directory,
+      try WorkerConfiguration(json: saved.configuration),
+      Places(directory: saved.directory, executable: saved.executable, programs: saved.programs ?? []),
       environment: saved.environment)
     for passed in saved.listeners {
       listeners.append(
@@ -72,33 +93,52 @@ public struct ReleaseResolver {
   private let inherited: [String]
 
   /// A resolver for commands that run where the master was started, unless they are told otherwise.
-  public init() throws(MasterError) {
-    startDirectory = try WorkingDirectory.logical()
+  public init() throws(MasterError) { self.init(startDirectory: try WorkingDirectory.logical()) }
+
+  init(startDirectory: String) {
+    self.startDirectory = startDirectory
     inherited = WorkerEnvironmentBase.assignments()
   }
 
   /// Throws what stands in the way of running a worker.
   public func check(_ configuration: WorkerConfiguration) throws(MasterError) {
-    _ = try resolve(configuration)
+    _ = try places(of: configuration)
   }
 
   /// What the configuration stands for now.
   func resolve(_ configuration: WorkerConfiguration) throws(MasterError) -> Release {
+    release(configuration, try places(of: configuration))
+  }
+
+  /// Looks in the file system, which may hang: a running master has another process do that.
+  func places(of configuration: WorkerConfiguration) throws(MasterError) -> Release.Places {
     let logical = configuration.directory ?? startDirectory
     guard let directory = resolvedPath(logical) else { throw MasterError(cannot: "enter the directory \(logical)") }
+    let environment = environment(configuration)
+    var probe: [String]?
+    if case .command(let command) = configuration.probe { probe = command }
+    var programs: [Release.Program] = []
+    for command in [configuration.beforeReload, configuration.afterTakeover, probe] {
+      guard let command else { continue }
+      programs.append(
+        Release.Program(command: command[0], path: try executable(command[0], in: directory, environment)))
+    }
+    return Release.Places(
+      directory: directory, executable: try executable(configuration.command[0], in: directory, environment),
+      programs: programs)
+  }
+
+  /// The release whose places are known.
+  func release(_ configuration: WorkerConfiguration, _ places: Release.Places) -> Release {
+    Release(configuration, places, environment: environment(configuration))
+  }
+
+  private func environment(_ configuration: WorkerConfiguration) -> [String] {
     let base = inherited.filter { assignment in
       (configuration.output == .direct || !WorkerEnvironmentBase.isOfStderr(assignment))
         && (configuration.identity == nil || !WorkerEnvironmentBase.isOfSession(assignment))
     }
-    let environment = WorkerEnvironmentBase.merge(base, configuration.environment)
-    var probe: [String]?
-    if case .command(let command) = configuration.probe { probe = command }
-    for hook in [configuration.beforeReload, configuration.afterTakeover, probe] {
-      if let hook { _ = try executable(hook[0], in: directory, environment) }
-    }
-    return Release(
-      configuration, executable: try executable(configuration.command[0], in: directory, environment),
-      directory: directory, environment: environment)
+    return WorkerEnvironmentBase.merge(base, configuration.environment)
   }
 
   /// The file that a command names: beside the directory of the workers, or in the PATH that they have.

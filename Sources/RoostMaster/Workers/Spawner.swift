@@ -4,10 +4,30 @@ import RoostCore
 import RoostHandoff
 
 /// Starts workers and hooks: gives each its environment, its descriptors and its channels.
-struct Spawner {
-  let service: String
-  let relay: OutputRelay
-  let openFiles: OpenFiles
+final class Spawner {
+  /// A start that has failed after this time was held by a file system that hangs, and has held the master.
+  private static let longStart: Duration = .seconds(2)
+  /// How long nothing else is started then: each would hold the master for as long again.
+  private static let rest: Duration = .seconds(10)
+
+  private let service: String
+  private let relay: OutputRelay
+  private let openFiles: OpenFiles
+  /// Where workers live, if there is such a place.
+  private let cgroups: Cgroups?
+  private let mounts: MountTable
+  private var restUntil: Instant?
+
+  init(
+    service: String, relay: OutputRelay, openFiles: OpenFiles, cgroups: Cgroups? = nil,
+    mounts: MountTable = MountTable()
+  ) {
+    self.cgroups = cgroups
+    self.mounts = mounts
+    self.service = service
+    self.relay = relay
+    self.openFiles = openFiles
+  }
 
   /// Starts a worker. Returns when it runs its command.
   func spawn(
@@ -49,25 +69,51 @@ struct Spawner {
     request.umask = configuration.umask
     request.nice = configuration.nice
     // In this sequence: the last one counts.
-    request.limits = [openFiles.forWorkers] + configuration.limits
-    let (pid, followed) = try start(request, output, configuration.output == .prefixed ? id : nil)
+    request.limits = limits(.worker(id.number)) + configuration.limits
+    let cgroup = cgroups?.make(for: id)
+    let (pid, followed): (pid_t, WorkerOutput)
+    do {
+      (pid, followed) = try start(request, in: cgroup, output, configuration.output == .prefixed ? id : nil)
+    } catch {
+      if let cgroup { cgroups?.remove(cgroup) }
+      throw error
+    }
     pipe?.closeWriteEnd()
     einhornChannel?.closeWorkerEnd()
     return WorkerProcess(
       id: id, pid: pid, release: release, notifySocket: notifySocket, readinessPipe: pipe,
-      einhornChannel: einhornChannel, output: followed)
+      einhornChannel: einhornChannel, output: followed, cgroup: cgroup)
+  }
+
+  private func start(
+    _ request: ProcessRequest, in cgroup: WorkerCgroup?, _ output: OutputChannels, _ id: WorkerID?
+  ) throws(MasterError) -> (pid_t, WorkerOutput) {
+    guard let cgroup else { return try start(request, output, id) }
+    return try cgroup.withEntrance { entrance throws(MasterError) in
+      var request = request
+      request.cgroup = entrance
+      return try start(request, output, id)
+    }
   }
 
   private func start(
     _ request: ProcessRequest, _ output: OutputChannels, _ id: WorkerID?
   ) throws(MasterError) -> (pid_t, WorkerOutput) {
+    let began = Clock.now()
+    if let restUntil, began < restUntil {
+      throw MasterError("cannot execute \(request.executable): the start of another process has just taken too long")
+    }
     let followed = try relay.follow(output, id)
+    var request = request
+    request.mayHang = mounts.mayHang
     do {
       let pid = try request.start()
       output.closeWriteEnds()
       return (pid, followed)
     } catch {
       relay.forget(followed)
+      let now = Clock.now()
+      if now - began >= Self.longStart { restUntil = now + Self.rest }
       throw error
     }
   }
@@ -83,7 +129,7 @@ struct Spawner {
         "\(WorkerEnvironment.generation)=\(generation.number)", "\(WorkerEnvironment.hook)=\(hook.rawValue)",
       ])
     var request = ProcessRequest(release, executable, CStrings(command), environment, output)
-    request.limits = [openFiles.forWorkers]
+    request.limits = limits(.hook(hook))
     let (pid, followed) = try start(request, output, nil)
     return HookProcess(hook: hook, generation: generation, pid: pid, output: followed)
   }
@@ -100,9 +146,13 @@ struct Spawner {
         "\(WorkerEnvironment.probeAddress)=\(address)",
       ])
     var request = ProcessRequest(release, executable, CStrings(command), environment, output)
-    request.limits = [openFiles.forWorkers]
+    request.limits = limits(.probe)
     let (pid, followed) = try start(request, output, nil)
     return ProbeCommand(pid: pid, output: followed)
+  }
+
+  private func limits(_ origin: ProcessMark.Origin) -> [ResourceLimit] {
+    [openFiles.forWorkers] + [ProcessMark(origin).limit].compactMap(\.self)
   }
 
   private func assignments(

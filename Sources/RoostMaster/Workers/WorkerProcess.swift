@@ -7,7 +7,7 @@ final class WorkerProcess {
     case running
     /// Its exit was read, and isn't handled yet.
     case reaped
-    /// Its exit was handled: the pid is that of its group only, if there is one left.
+    /// Its exit was handled: the pid is that of its group only, if there is one left, and of its session.
     case remains
   }
 
@@ -22,14 +22,27 @@ final class WorkerProcess {
   /// When it was started, in seconds since 1970.
   let started: Int
   var state = State.running
+  /// Whether it was told that it may not ask for a reload.
+  var hasAskedInVain = false
+  /// The inodes of the sockets that it was given.
+  var sockets: Set<UInt64> = []
+  /// What it has left outside its group that has one of these open. They drain with the rest of the group.
+  var strays: [Stray] = []
+  /// All that it has left behind and that drains.
+  var leftBehind: [Survivor] = []
+  /// Its own, where there is one.
+  let cgroup: WorkerCgroup?
+  var stopNews = StopNews()
+  private var groupIsGone = false
   /// What it last said of itself, as much of it as fits into a line of many.
   private(set) var statusText: String?
   private static let maximumStatus = 256
 
   init(
     id: WorkerID, pid: pid_t, release: Release, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?,
-    einhornChannel: EinhornChannel? = nil, output: WorkerOutput
+    einhornChannel: EinhornChannel? = nil, output: WorkerOutput, cgroup: WorkerCgroup? = nil
   ) {
+    self.cgroup = cgroup
     self.id = id
     self.pid = pid
     self.release = release
@@ -51,16 +64,22 @@ final class WorkerProcess {
     let started: Int
     let state: State
     let statusText: String?
+    /// nil from a version that didn't know them.
+    let sockets: [Int]?
+    /// Its name, where there is one.
+    let cgroup: String?
   }
 
   var saved: Saved {
     Saved(
       id: id, pid: pid, notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved,
       einhornChannel: einhornChannel?.stream.saved, output: output.saved,
-      started: started, state: state, statusText: statusText)
+      started: started, state: state, statusText: statusText, sockets: sockets.sorted().map { Int($0) },
+      cgroup: cgroup?.name)
   }
 
-  init(restoring saved: Saved, release: Release, output: WorkerOutput) {
+  init(restoring saved: Saved, release: Release, output: WorkerOutput, cgroup: WorkerCgroup?) {
+    self.cgroup = cgroup
     id = saved.id
     pid = saved.pid
     self.release = release
@@ -71,6 +90,7 @@ final class WorkerProcess {
     started = saved.started
     state = saved.state
     statusText = saved.statusText
+    sockets = Set((saved.sockets ?? []).map { UInt64(bitPattern: Int64($0)) })
   }
 
   /// The worker says something of itself.
@@ -81,28 +101,39 @@ final class WorkerProcess {
     statusText = String(Substring(text.utf8[..<end]))
   }
 
-  /// Asks the worker to drain, or if it has exited, what remains of its group.
+  /// Who it is, for people.
+  var title: String { "worker \(pid) (slot \(id.slot), generation \(id.generation.number))" }
+
+  /// Asks the worker to drain, or if it has exited, what remains of it. What is stopped can't: it goes on.
   func drain() {
-    let signal = release.configuration.stopSignal.number
-    switch state {
-    case .running: Glibc.kill(pid, signal)
-    case .reaped: break  // The pid may be another's by now; if it has left something, its exit says so in a moment.
-    case .remains: Glibc.kill(-pid, signal)
+    for signal in [release.configuration.stopSignal.number, SIGCONT] {
+      switch state {
+      case .running: Glibc.kill(pid, signal)
+      case .reaped: break  // The pid may be another's by now; if it has left something, its exit says so in a moment.
+      case .remains:
+        if groupIsAlive { Glibc.kill(-pid, signal) }
+        for stray in strays { stray.signal(signal) }
+      }
     }
   }
 
-  /// Ends the whole process group, and the worker itself wherever it is: it may have left the group.
+  /// Ends the whole process group and all strays.
   func kill() {
-    Glibc.kill(-pid, SIGKILL)
     switch state {
-    case .running: Glibc.kill(pid, SIGKILL)
-    case .reaped, .remains: break  // The pid may be another's by now.
+    case .running, .reaped: Glibc.kill(-pid, SIGKILL)
+    case .remains:
+      if groupIsAlive { Glibc.kill(-pid, SIGKILL) }
+      for stray in strays { stray.signal(SIGKILL) }
     }
   }
 
-  /// Whether any process of the group is left.
-  var groupIsAlive: Bool {
-    Glibc.kill(-pid, 0) == 0
+  /// Whether anything is left that drains, of a worker that has exited.
+  var hasRemains: Bool { groupIsAlive || !strays.isEmpty }
+
+  /// Whether any process of the group is left. Once there is none, its number may become another's.
+  private var groupIsAlive: Bool {
+    if !groupIsGone { groupIsGone = Glibc.kill(-pid, 0) < 0 && errno == ESRCH }
+    return !groupIsGone
   }
 
   /// Whether a message of this user is the worker's: a worker that was started by root may have changed its user.

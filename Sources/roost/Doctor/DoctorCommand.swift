@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import RoostConfiguration
 import RoostMaster
 import RoostOptions
@@ -72,10 +73,15 @@ struct DoctorCommand: ParsableCommand {
 
   /// Whether something failed.
   private func examineWorker() throws -> Bool {
-    try ServiceSource.checkEncoding()
+    // Else it would find nothing wrong where it can't look.
+    guard access("/proc/self/fd", R_OK) == 0 else {
+      throw MasterError("the doctor looks at what a worker has open and leaves behind, which it can't without /proc")
+    }
     var wanted = source
     if source.file == nil, source.options.listen.isEmpty { wanted.options.listen = ["http=127.0.0.1:0"] }
-    var configuration = try wanted.configuration(example: "roost doctor -- ./server --verbose")
+    var configuration = try ManagedSignals.endable {
+      try wanted.configuration(example: "roost doctor -- ./server --verbose")
+    }
     for index in configuration.listeners.indices {
       // Nobody has passed them: what they are called matters, and not where they are.
       guard case .systemd = configuration.listeners[index].address else { continue }

@@ -21,13 +21,17 @@ extension Examination {
     let isStuck = try counts.failed == 0 && !trial.wait(Self.patience) { streams[0].queue?.queued ?? 0 == 0 }
     let noun = options.speaksHTTP ? "requests" : "connections"
     if counts.failed == 0, !isStuck, worker.exit == nil {
+      if let finding = try overIPv4(worker) {
+        report.add(finding)
+        return false
+      }
       let verb = options.speaksHTTP ? "answered" : "accepted"
       let slowest = Amount.time(milliseconds: counts.slowest.wholeMilliseconds)
       report.add(.ok(.requests, "\(counts.answered) of \(counts.all) \(noun) \(verb), the slowest after \(slowest)"))
       keepsAlive = counts.keptAlive > 0
       return true
     }
-    report.add(failure(counts, noun, worker))
+    report.add(try familyFailure(counts, worker) ?? failure(counts, noun, worker))
     return false
   }
 

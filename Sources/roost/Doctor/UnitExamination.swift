@@ -9,7 +9,8 @@ struct UnitExamination {
   /// What is looked at, in the order in which it is told.
   static let properties = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload",
-    "FileDescriptorStoreMax",
+    "FileDescriptorStoreMax", "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter",
+    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate",
   ]
 
   private let unit: UnitProperties
@@ -37,10 +38,19 @@ struct UnitExamination {
     let rules = UnitRules(unit: unit, configuration: configuration)
     for finding in [
       rules.type, rules.notifyAccess, rules.killMode, rules.timeoutStop, rules.oomPolicy, rules.execReload,
-      rules.descriptorStore,
+      rules.descriptorStore, rules.runtimeDirectory, rules.conflicts(with: rivals(of: configuration)), rules.openFiles,
+      rules.systemCalls, rules.systemCallError, rules.ownDirectories, rules.credentials,
+      rules.delegation,
     ] {
       report.add(finding)
     }
+  }
+
+  /// Other units of the same service, by the names that docs/operating.md gives them.
+  private func rivals(of configuration: Configuration) -> [UnitProperties] {
+    ["roost@\(configuration.name).service", "\(configuration.name).service"].filter { $0 != unit.name }
+      .compactMap { try? UnitProperties(of: $0) }
+      .filter { UnitCommandLine(parsing: $0["ExecStart"]).arguments(of: "run") != nil }
   }
 
   private func configuration(_ arguments: [String], _ given: ServiceSource) throws -> Configuration {
@@ -65,7 +75,9 @@ struct UnitProperties {
   init(of name: String) throws(MasterError) {
     let wanted = [
       "Id", "LoadState", "NeedDaemonReload", "Type", "NotifyAccess", "KillMode", "TimeoutStopUSec", "OOMPolicy",
-      "ExecReload", "ExecStart", "FileDescriptorStoreMax",
+      "ExecReload", "ExecStart", "FileDescriptorStoreMax", "RuntimeDirectory", "RuntimeDirectoryPreserve", "Conflicts",
+      "ActiveState", "UnitFileState", "LimitNOFILE", "LimitNOFILESoft", "SystemCallFilter", "SystemCallErrorNumber",
+      "User", "Delegate", "ProtectControlGroups", "StateDirectory", "CacheDirectory", "LogsDirectory", "ExecStartPre",
     ]
     let text = try Self.output(["show", "--no-pager", "--property=\(wanted.joined(separator: ","))", "--", name])
     var values: [String: String] = [:]
@@ -82,12 +94,31 @@ struct UnitProperties {
 
   subscript(property: String) -> String { values[property] ?? "" }
 
-  private static func output(_ arguments: [String]) throws(MasterError) -> String {
+  /// Whether its files, with what was added to them, give it a credential; `show` doesn't tell.
+  var hasCredentials: Bool {
+    // It warns of files that have changed, which ExecStart is told for.
+    let text = (try? Self.output(["cat", "--no-pager", "--", name], warns: false)) ?? ""
+    var given: Set<Substring> = []
+    for line in text.split(separator: "\n") {
+      let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2, Self.credentialSettings.contains(String(parts[0])) else { continue }
+      // An empty value takes back what was said before.
+      if parts[1].isEmpty { given.remove(parts[0]) } else { given.insert(parts[0]) }
+    }
+    return !given.isEmpty
+  }
+
+  private static let credentialSettings = [
+    "LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted", "ImportCredential",
+  ]
+
+  private static func output(_ arguments: [String], warns: Bool = true) throws(MasterError) -> String {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
     process.arguments = ["systemctl"] + arguments
     let pipe = Pipe()
     process.standardOutput = pipe
+    if !warns { process.standardError = FileHandle.nullDevice }
     do {
       try process.run()
       let data = try pipe.fileHandleForReading.readToEnd() ?? Data()

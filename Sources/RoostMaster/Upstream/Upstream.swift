@@ -1,8 +1,6 @@
 import Glibc
 import RoostConfiguration
 import RoostCore
-import RoostLog
-import RoostSystemd
 
 /// The master's one voice to the supervisor that started it, if there is one (sd_notify(3)).
 final class Upstream {
@@ -10,39 +8,35 @@ final class Upstream {
   /// reason must never be so long that it takes `READY=1` with it.
   private static let maximumStatus = 1024
 
-  private let isThere = getenv("NOTIFY_SOCKET") != nil
-  private let log: Log
+  private let channel: UpstreamChannel
   private var status = ""
   /// What went wrong with the last reload; nil if nothing did.
   var lastFailure: String?
 
-  init(log: Log) {
-    self.log = log
+  init(_ channel: UpstreamChannel) {
+    self.channel = channel
   }
 
   /// Tells a change of state, together with the status that fits it.
   func announce(_ announcement: Announcement, _ supervisor: Supervisor) {
-    guard isThere else { return }
+    guard channel.isThere else { return }
     switch announcement {
-    case .ready: send("READY=1\n" + statusLine(supervisor))
-    case .reloading: send("RELOADING=1\nMONOTONIC_USEC=\(Clock.now().microseconds)\n" + statusLine(supervisor))
-    case .stopping: send("STOPPING=1\n" + statusLine(supervisor))
-    case .extendTimeout(let duration): send("EXTEND_TIMEOUT_USEC=\(duration.wholeMilliseconds * 1000)")
+    case .ready: send(.state, "READY=1\n" + statusLine(supervisor))
+    case .reloading:
+      send(.reloading, "RELOADING=1\nMONOTONIC_USEC=\(Clock.now().microseconds)\n" + statusLine(supervisor))
+    case .stopping: send(.state, "STOPPING=1\n" + statusLine(supervisor))
+    case .extendTimeout(let duration): send(.moreTime, "EXTEND_TIMEOUT_USEC=\(duration.wholeMilliseconds * 1000)")
     }
   }
 
   /// Tells the status where it has changed since it was last told.
   func tellStatus(_ supervisor: Supervisor) {
-    guard isThere, statusText(supervisor) != status else { return }
-    send(statusLine(supervisor))
+    guard channel.isThere, statusText(supervisor) != status else { return }
+    send(.status, statusLine(supervisor))
   }
 
-  private func send(_ assignments: String) {
-    do {
-      try ServiceNotification.send(assignments)
-    } catch {
-      log.warning("\(error)")
-    }
+  private func send(_ subject: UpstreamMessage.Subject, _ assignments: String) {
+    channel.send(UpstreamMessage(subject, assignments))
   }
 
   private func statusLine(_ supervisor: Supervisor) -> String {

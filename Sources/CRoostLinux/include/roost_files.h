@@ -1,0 +1,31 @@
+// Files whose names others may replace: what is done to them is done by descriptor.
+#ifndef ROOST_FILES_H
+#define ROOST_FILES_H
+
+#include <sys/types.h>
+
+#if defined(__clang__)
+#pragma clang assume_nonnull begin
+#endif
+
+// Opens what a name in a directory stands for, whatever it is, without following or using it (O_PATH, O_NOFOLLOW in
+// open(2)), so that it never waits and changes nothing. Returns a descriptor, close-on-exec, or -1 with errno.
+int roost_look(int directory, const char *name);
+
+// Gives the file of such a descriptor another owner and another group, -1 for those that it has. Returns 0, or -1 with
+// errno.
+int roost_change_owner(int file, uid_t user, gid_t group);
+
+// Gives it other permissions. Returns 0, or -1 with errno, ENOSYS where /proc is missing and the kernel is older than 6.6.
+int roost_change_mode(int file, mode_t mode);
+
+// Binds a socket to a path with the rights of this user and this group alone, in a child. Only the effective ids change, so
+// that the user can neither stop nor end it. Returns 0, or -1 with errno: that of bind(2), EPERM where this process may not
+// change its ids, ENXIO where one of them means nothing in its user namespace (user_namespaces(7)).
+int roost_bind_as(int fd, const void *address, size_t length, uid_t user, gid_t group);
+
+#if defined(__clang__)
+#pragma clang assume_nonnull end
+#endif
+
+#endif

@@ -1,0 +1,110 @@
+/// How many clients one of the master's sockets has room for, and who makes room for whom.
+///
+/// Who waits for nothing can't be in anybody's way: there is always one who makes room for a client that comes. Who waits
+/// for something has another place, which isn't taken from it for somebody who has only connected.
+public struct Places: Sendable {
+  /// Somebody who is connected.
+  public struct Client: Equatable, Sendable {
+    /// The user, where the kernel tells.
+    public var user: UInt32?
+    /// The process that has connected, where the kernel tells.
+    public var process: Int32?
+    /// Whether it is root, or the master's own user.
+    public var isPrivileged: Bool
+    /// Whether it may be connected at all. One that mayn't is told so when it calls, and keeps no place from anybody.
+    public var isAllowed: Bool
+    /// What it waits for.
+    public var wait: Wait
+    /// When it last sent or took anything; of one that waits, when that began.
+    public var lastActive: Instant
+
+    /// A client of which this is known.
+    public init(
+      user: UInt32?, process: Int32? = nil, isPrivileged: Bool = false, isAllowed: Bool = true, wait: Wait,
+      lastActive: Instant
+    ) {
+      self.user = user
+      self.process = process
+      self.isPrivileged = isPrivileged
+      self.isAllowed = isAllowed
+      self.wait = wait
+      self.lastActive = lastActive
+    }
+  }
+
+  /// What a client waits for, beginning with what is given up first.
+  public enum Wait: Int, Comparable, Sendable {
+    /// For nothing: it has sent no call, or half of one, or doesn't read what it was sent.
+    case nothing
+    /// It hears what happens, and has read all of it.
+    case events
+    /// Its reload has succeeded, and it waits for the last retiree.
+    case drain
+    /// The end of a reload, of an upgrade, or of the service.
+    case end
+
+    /// Whether one is given up sooner than another.
+    public static func < (first: Wait, second: Wait) -> Bool { first.rawValue < second.rawValue }
+  }
+
+  /// Whether a client may begin to wait.
+  public enum Admission: Equatable, Sendable {
+    /// There is room.
+    case free
+    /// If this one goes.
+    case inPlaceOf(Int)
+    /// Not now.
+    case refused
+  }
+
+  /// How many may be connected that wait for nothing.
+  let idle: Int
+  /// How many may wait of those who are privileged, and as many of the others.
+  let waiting: Int
+  /// How many of the others' places one user may take.
+  let share: Int
+
+  /// So many places.
+  public init(idle: Int, waiting: Int = 0, share: Int = 0) {
+    self.idle = idle
+    self.waiting = waiting
+    self.share = share
+  }
+
+  /// Whether one more may connect only if another one goes.
+  public func isFull(_ clients: [Client]) -> Bool { clients.count { $0.wait == .nothing } >= idle }
+
+  /// Who makes room for a client that comes. A crowd displaces itself: it goes by who has the most. nil if nobody waits for
+  /// nothing.
+  public func idlest(_ clients: [Client]) -> Int? {
+    first(clients, of: clients.indices.filter { clients[$0].wait == .nothing })
+  }
+
+  /// Whether a client may wait for something, beside these others.
+  public func admission(_ client: Client, beside others: [Client]) -> Admission {
+    let taken = others.indices.filter {
+      others[$0].wait != .nothing && others[$0].isPrivileged == client.isPrivileged
+    }
+    let own = taken.filter { others[$0].user == client.user }
+    let hasShare = client.isPrivileged || own.count < share
+    if hasShare, taken.count < waiting { return .free }
+    // Whoever only listens makes room for anybody. An operator who is trusted with everything isn't refused, and takes the
+    // place of one who waits for the same or less.
+    let most = client.isPrivileged ? client.wait : .events
+    let leaving = (hasShare ? taken : own).filter { others[$0].wait <= most }
+    let least = leaving.map { others[$0].wait }.min()
+    return first(others, of: leaving.filter { others[$0].wait == least }).map { .inPlaceOf($0) } ?? .refused
+  }
+
+  /// Of these, who goes first: who mayn't be there; one of the user who has the most; one who isn't privileged; one of the
+  /// process that has the most; the one that has been silent for longest.
+  private func first(_ clients: [Client], of indices: [Int]) -> Int? {
+    func order(_ index: Int) -> (Int, Int, Int, Int, Instant) {
+      let client = clients[index]
+      let ofUser = indices.count { clients[$0].user == client.user }
+      let ofProcess = indices.count { clients[$0].user == client.user && clients[$0].process == client.process }
+      return (client.isAllowed ? 1 : 0, -ofUser, client.isPrivileged ? 1 : 0, -ofProcess, client.lastActive)
+    }
+    return indices.map { (order($0), $0) }.min { $0.0 < $1.0 }?.1
+  }
+}

@@ -1,0 +1,22 @@
+import Synchronization
+
+/// How many lines couldn't be written. Shared by the copies of a handler.
+final class LostLines: Sendable {
+  /// What it says of those that nobody read.
+  static let unread = "nobody read it"
+
+  private let lost = Mutex((count: 0, reason: ""))
+
+  /// Writes a line, after one that says how many were lost before it. `attempt` is told what to write instead of the line,
+  /// if anything, and returns why it couldn't be written, if so.
+  func write(_ attempt: (String?) -> String?) {
+    let (count, reason) = lost.withLock(\.self)
+    if count > 0 {
+      if let reason = attempt("\(count) lines of this log were lost: \(reason)") { return add(reason) }
+      lost.withLock { $0 = (0, "") }
+    }
+    if let reason = attempt(nil) { add(reason) }
+  }
+
+  private func add(_ reason: String) { lost.withLock { $0 = ($0.count + 1, reason) } }
+}

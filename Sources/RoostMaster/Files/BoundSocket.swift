@@ -1,0 +1,41 @@
+import Glibc
+
+/// A unix socket of the master's own that listens, with its file, which goes with it.
+struct BoundSocket: ~Copyable {
+  /// Long: a client that doesn't wait in connect(2) is refused where it is full.
+  private static let backlog: Int32 = 1024
+
+  let descriptor: Descriptor
+  let file: SocketFile?
+
+  /// Opens one that doesn't block.
+  init(at path: String, _ access: FileAccess) throws(FileError) {
+    guard path.utf8.count <= 107 else { throw .refused("a socket's path has at most 107 bytes") }
+    let number = socket(
+      AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+    guard number >= 0 else { throw .failed(errno) }
+    let descriptor = Descriptor(adopting: number)
+    let file = try SocketFile.bind(descriptor, to: path, access)
+    guard listen(number, Self.backlog) == 0 else {
+      let error = errno
+      file.remove()
+      throw .failed(error)
+    }
+    self.descriptor = descriptor
+    self.file = file
+  }
+
+  /// Goes on with what an upgrade has handed over.
+  init(restoring saved: SavedDescriptor, _ file: SocketFile?) {
+    descriptor = saved.adopt()
+    self.file = file
+  }
+
+  deinit {
+    file?.remove()
+    descriptor.shutDown()
+  }
+
+  /// Why nobody can connect to it, if so.
+  var obstacle: String? { file?.obstacle }
+}

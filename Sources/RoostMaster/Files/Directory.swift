@@ -1,0 +1,127 @@
+import CRoostLinux
+import Glibc
+
+/// A directory that is held open: what is done in it is done there, whatever becomes of its path meanwhile. Nothing that
+/// is done follows a link.
+struct Directory: ~Copyable {
+  let path: String
+  /// Who can replace a directory on the way to this one: who uses its path anew may get somewhere else.
+  let outsiders: Outsiders
+  private let descriptor: Descriptor
+
+  /// Opens it. A master of root follows links of root's own only: whoever may change another could have root write and
+  /// delete wherever it leads to. A directory of somebody's that isn't a link leads nowhere but to what is theirs.
+  init(_ path: String) throws(FileError) {
+    self.path = path
+    var outsiders = Outsiders()
+    descriptor = try PathWalk.open(path, &outsiders)
+    self.outsiders = outsiders
+  }
+
+  /// What a name stands for, or nil if there is nothing.
+  func status(of name: String) -> stat? {
+    var status = stat()
+    return fstatat(descriptor.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 ? status : nil
+  }
+
+  func identity(of name: String) -> FileIdentity? { status(of: name).map(FileIdentity.init) }
+
+  /// Opens what a name stands for, to look at it or to act on it by descriptor. It neither waits nor changes anything.
+  func look(at name: String) throws(FileError) -> Descriptor {
+    let number = roost_look(descriptor.number, name)
+    guard number >= 0 else { throw .failed(errno) }
+    return Descriptor(adopting: number)
+  }
+
+  /// Opens a file. It never waits: a FIFO that somebody has put there opens or fails at once.
+  func open(_ name: String, _ flags: Int32, mode: mode_t = 0) throws(FileError) -> Descriptor {
+    let number = openat(descriptor.number, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode)
+    guard number >= 0 else { throw errno == ELOOP ? .refused("it is a symbolic link") : .failed(errno) }
+    return Descriptor(adopting: number)
+  }
+
+  /// Makes a directory. Whether it wasn't there.
+  func makeDirectory(_ name: String) throws(FileError) -> Bool {
+    // Whoever may use the control socket has to get there, whatever the umask of the shell that root has started it from.
+    let error = FileMask.with(0o022) { mkdirat(descriptor.number, name, 0o755) == 0 ? 0 : errno }
+    guard error == 0 || error == EEXIST else { throw .failed(error) }
+    return error == 0
+  }
+
+  /// Whether this process may remove anything. One that only rehearses an upgrade mayn't: what it has taken over is another's,
+  /// and is given up with every part of it that turns out not to work. Written before there is anything to be given up.
+  nonisolated(unsafe) static var mayRemove = true
+
+  /// Removes a file if it is this one. Whether it was.
+  @discardableResult
+  func remove(_ name: String, _ identity: FileIdentity) -> Bool {
+    guard Self.mayRemove else { return false }
+    return self.identity(of: name) == identity && unlinkat(descriptor.number, name, 0) == 0
+  }
+
+  /// Removes a directory if it is empty.
+  func removeDirectory(_ name: String) {
+    if Self.mayRemove { unlinkat(descriptor.number, name, AT_REMOVEDIR) }
+  }
+
+  /// Where a symbolic link leads to, or nil if it is none.
+  func target(of name: String) -> String? { Self.target(descriptor.number, name) }
+
+  static func target(_ directory: Int32, _ name: String) -> String? {
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    let count = buffer.withUnsafeMutableBytes {
+      readlinkat(directory, name, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+    }
+    return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
+  }
+
+  /// Makes a file whole or not at all, in the place of whatever has the name: `make` makes it under another that nobody
+  /// can guess, and returns what it has made.
+  func replace(
+    _ name: String, _ make: (_ directory: Int32, _ temporary: String) throws(FileError) -> FileIdentity
+  ) throws(FileError) {
+    let temporary = ".\(name).\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    let identity = try make(descriptor.number, temporary)
+    guard renameat(descriptor.number, temporary, descriptor.number, name) == 0 else {
+      let error = errno
+      remove(temporary, identity)
+      throw .failed(error)
+    }
+    guard self.identity(of: name) == identity else { throw .refused("somebody has replaced it at once") }
+  }
+
+  /// Why it isn't to be trusted with what must not be replaced, in words.
+  var objection: String? {
+    var status = stat()
+    guard fstat(descriptor.number, &status) == 0 else { return errorText(errno) }
+    if !Outsiders.isOwn(status) { return "it belongs to user \(status.st_uid)" }
+    // With the sticky bit only its owner can replace a file (inode(7)).
+    if status.st_mode & S_ISVTX == 0 {
+      if status.st_mode & S_IWOTH != 0 { return "everybody may write to it" }
+      if status.st_mode & S_IWGRP != 0, status.st_gid != getegid() { return "group \(status.st_gid) may write to it" }
+    }
+    return outsiders.words.map { "\($0) can replace a directory on its way" }
+  }
+
+  /// The group that a file gets that is made in it (inode(7)).
+  var groupOfNewFiles: gid_t {
+    var status = stat()
+    return fstat(descriptor.number, &status) == 0 && status.st_mode & S_ISGID != 0 ? status.st_gid : getegid()
+  }
+}
+
+/// A name in a directory that is held open.
+struct FilePlace: ~Copyable {
+  let directory: Directory
+  let name: String
+
+  /// The place of an absolute path. What it is the path of needn't be there.
+  init(_ path: String) throws(FileError) {
+    let slash = UInt8(ascii: "/")
+    // A directory's path may end with a slash.
+    let path = path.utf8.reversed().drop { $0 == slash }.reversed()
+    let end = path.lastIndex(of: slash) ?? path.startIndex
+    name = String(decoding: path[end...].drop { $0 == slash }, as: UTF8.self)
+    directory = try Directory("/" + String(decoding: path[..<end], as: UTF8.self))
+  }
+}

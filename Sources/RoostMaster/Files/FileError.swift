@@ -1,0 +1,24 @@
+/// Why something can't be done with a file. Whoever wanted to do it knows what it was for.
+enum FileError: Error {
+  /// A system call failed (errno(3)).
+  case failed(Int32)
+  /// Something else than an error of the system's, in words, and what to do.
+  case refused(String)
+
+  var reason: String {
+    switch self {
+    case .failed(let number): errorText(number)
+    case .refused(let reason): reason
+    }
+  }
+}
+
+extension MasterError {
+  /// What was to be done with a file, and can't be.
+  init(cannot operation: String, _ error: FileError, hint: String? = nil) {
+    switch error {
+    case .failed(let number): self.init(cannot: operation, number, hint: hint)
+    case .refused(let reason): self.init("cannot \(operation): \(reason)" + (hint.map { " (\($0))" } ?? ""))
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import Glibc
+
+/// Which file it is, whatever it is called. As long as somebody has it open, or a socket is bound to it, no other file gets
+/// the same.
+struct FileIdentity: Hashable, Codable {
+  let device: dev_t
+  let inode: ino_t
+
+  init(_ status: stat) {
+    device = status.st_dev
+    inode = status.st_ino
+  }
+
+  init(device: dev_t, inode: ino_t) {
+    self.device = device
+    self.inode = inode
+  }
+
+  /// The identity of an open file.
+  init?(of descriptor: borrowing Descriptor) {
+    var status = stat()
+    guard fstat(descriptor.number, &status) == 0 else { return nil }
+    self.init(status)
+  }
+}

@@ -1,0 +1,57 @@
+import CRoostLinux
+import Glibc
+
+/// The way from the root to a directory.
+enum PathWalk {
+  /// As many as the kernel follows (path_resolution(7)).
+  private static let maximumLinks = 40
+
+  /// Opens a directory, and adds those who can replace one on the way to it. A master of root follows no link of theirs.
+  static func open(_ path: String, _ outsiders: inout Outsiders) throws(FileError) -> Descriptor {
+    // With the rights of one user nobody gains anything by leading the master somewhere else.
+    guard geteuid() == 0, !UserNamespace.hasOneUser else { return try adopt(roost_look(AT_FDCWD, "\(path)/.")) }
+    var current = try adopt(roost_look(AT_FDCWD, "/"))
+    var names = components(path)
+    var links = 0
+    while let name = names.popLast() {
+      let next = try adopt(roost_look(current.number, name))
+      let status = try status(of: next)
+      let some = Outsiders(replacing: status, in: try self.status(of: current))
+      guard status.st_mode & S_IFMT == S_IFLNK else {
+        outsiders.formUnion(some)
+        current = next
+        continue
+      }
+      try check(name, status, some)
+      links += 1
+      guard links <= maximumLinks, let target = Directory.target(next.number, "") else { throw .failed(ELOOP) }
+      names += components(target)
+      if target.utf8.first == UInt8(ascii: "/") { current = try adopt(roost_look(AT_FDCWD, "/")) }
+    }
+    return current
+  }
+
+  private static func adopt(_ number: Int32) throws(FileError) -> Descriptor {
+    guard number >= 0 else { throw .failed(errno) }
+    return Descriptor(adopting: number)
+  }
+
+  private static func status(of file: borrowing Descriptor) throws(FileError) -> stat {
+    var status = stat()
+    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    return status
+  }
+
+  /// The last one first.
+  private static func components(_ path: String) -> [String] {
+    path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }.reversed()
+  }
+
+  /// A link is followed if nobody else can replace it, by itself or by another of root's.
+  private static func check(_ name: String, _ link: stat, _ outsiders: Outsiders) throws(FileError) {
+    guard let whom = outsiders.union(Outsiders(owning: link)).words else { return }
+    throw .refused(
+      "'\(name)' in it is a symbolic link that \(whom) can change, and root doesn't follow such a link; give the path that it"
+        + " leads to")
+  }
+}

@@ -1,0 +1,52 @@
+import Glibc
+
+/// Which users and groups there are for the master (user_namespaces(7)).
+enum UserNamespace {
+  enum Map: String {
+    case users = "/proc/self/uid_map"
+    case groups = "/proc/self/gid_map"
+  }
+
+  /// A line of a map.
+  private struct Range {
+    let first: UInt32
+    /// Whom the first one is in the namespace above.
+    let outside: UInt32
+    let count: UInt32
+
+    init?(_ line: some Sequence<UInt8>) {
+      let numbers = line.split(separator: UInt8(ascii: " ")).map { UInt32(String(decoding: $0, as: UTF8.self)) }
+      guard numbers.count == 3, let first = numbers[0], let outside = numbers[1], let count = numbers[2] else {
+        return nil
+      }
+      (self.first, self.outside, self.count) = (first, outside, count)
+    }
+
+    func contains(_ number: UInt32) -> Bool { first <= number && number - first < count }
+  }
+
+  /// A user and a group that own nothing (nobody and nogroup).
+  static let nobody: UInt32 = 65534
+
+  /// Whether a number stands for a user or a group of this namespace. The files of all others, such as the host's root,
+  /// seem to belong to the one that owns nothing, and root has no rights there that could be borrowed.
+  static func isKnown(_ number: UInt32, in map: Map) -> Bool {
+    // Without /proc nothing is known of namespaces.
+    guard number == nobody, let ranges = ranges(in: map) else { return true }
+    return ranges.contains { $0.contains(number) }
+  }
+
+  /// Whether root has no more rights here than one user outside, who isn't root there.
+  static var hasOneUser: Bool {
+    guard let ranges = ranges(in: .users), ranges.count == 1 else { return false }
+    return ranges[0].count == 1 && ranges[0].outside != 0
+  }
+
+  private static func ranges(in map: Map) -> [Range]? {
+    let file = Descriptor(adopting: open(map.rawValue, O_RDONLY | O_CLOEXEC))
+    var text = [UInt8](repeating: 0, count: 4096)
+    let count = read(file.number, &text, text.count)
+    guard count > 0 else { return nil }
+    return text[..<count].split(separator: UInt8(ascii: "\n")).compactMap { Range($0) }
+  }
+}

@@ -1,0 +1,66 @@
+import Glibc
+import RoostCore
+import RoostSystemd
+
+/// What the loop listens to.
+extension Master {
+  func watch() throws(SystemdError) {
+    channel.notKept = { [unowned self] name in for listener in listeners { listener.forgetStored(name) } }
+    try watchdog?.prepare(in: loop)
+    // After what workers say, before the deadlines: a last word precedes the exit, and both precede a timeout. One that the
+    // loop has taken when the master executes its new binary isn't missed: that reads all exits.
+    try watch(SIGCHLD, .early, rest: .last) { master, _ in master.reap() }
+    try watch(SIGHUP) { $0.hungUp(by: $1) }
+    try watch(SIGTERM, rest: .never) { master, _ in master.handle(.stopRequested(by: .signal(SIGTERM))) }
+    try watch(SIGINT, rest: .never) { master, _ in master.handle(.stopRequested(by: .signal(SIGINT))) }
+    try watch(SIGQUIT, rest: .never) { master, _ in master.handle(.stopAtOnceRequested(by: .signal(SIGQUIT))) }
+    try watch(SIGTTIN) { master, _ in master.handle(.scaleRequested(by: 1)) }
+    try watch(SIGTTOU) { master, _ in master.handle(.scaleRequested(by: -1)) }
+    // It would kill the master. It asks for log files to be reopened, and there are none.
+    try watch(SIGUSR1) { _, _ in }
+    try watch(SIGUSR2) { master, _ in master.upgradeRequested(by: "SIGUSR2") }
+    timer = try loop.timer(priority: .late) { [unowned self] in
+      timer?.wentOff()
+      handle(.timePassed)
+    }
+    heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
+      heldDrainTimer?.wentOff()
+      if let missed = stallWatch.look(at: Clock.now()) { handle(.stalled(missed)) }
+      releaseDrains()
+    }
+    queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
+    outsiderTimer = try loop.timer(priority: .last) { [unowned self] in
+      outsiderTimer?.wentOff()
+      beginOutsiderSearch()
+    }
+    try acceptance.watch(in: loop) { [unowned self] in handle(.workerReady($0)) }
+    try prober.watch(
+      start: { [unowned self] id, release, command, address throws(MasterError) in
+        try runProbe(id, release, command, address)
+      }, passed: { [unowned self] in handle(.probeSucceeded($0)) })
+    try control?.serve { [unowned self] in answer($0, $1) }
+    try metricsServer?.serve { [unowned self] in metricsText($0) }
+    try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
+  }
+
+  private func watch(
+    _ signal: Int32, _ priority: EventLoop.Priority = .normal, rest: BoundedSource.Rest = .unheard,
+    _ handler: @escaping (Master, SignalSender) -> Void
+  ) throws(SystemdError) {
+    sources.append(
+      try BoundedSource(signal: signal, in: loop, priority: priority, rest: rest) { [unowned self] in
+        handler(self, $0)
+      })
+  }
+
+  /// A process asks for a reload. The kernel says that the terminal is gone, and an operator who closes it expects the
+  /// service to end with it, unless it was started with nohup(1).
+  private func hungUp(by sender: SignalSender) {
+    switch terminal.meaning(ofHangUpBy: sender) {
+    case .request: handle(.reloadRequested(by: .signal(SIGHUP)))
+    case .terminalGone: handle(.stopRequested(by: .terminal))
+    case .ignored:
+      log.info("the terminal is gone, and SIGHUP is ignored since the master was started so, as by nohup")
+    }
+  }
+}

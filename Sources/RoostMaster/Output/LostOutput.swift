@@ -1,0 +1,38 @@
+import RoostCore
+
+/// How much of what processes write couldn't be written, as where a disk is full for a while, and how often to tell that: a disk
+/// can be full for every second line.
+struct LostOutput {
+  /// So long it isn't told again.
+  static let calm: Duration = .seconds(60)
+
+  private(set) var count = 0
+  /// Why (errno(3)).
+  private(set) var error: Int32 = 0
+  /// Whether it was told that it has begun.
+  private var isTold = false
+  private var lastTold: Instant?
+
+  /// Counts bytes. Whether to tell that they and what follows are lost.
+  mutating func add(_ bytes: Int, _ error: Int32, at now: Instant) -> Bool {
+    let isFirst = count == 0
+    count += bytes
+    self.error = error
+    guard isFirst, isDue(at: now) else { return false }
+    isTold = true
+    lastTold = now
+    return true
+  }
+
+  /// Something could be written again. Whether to tell what was lost.
+  func isToBeTold(at now: Instant) -> Bool { count > 0 && (isTold || isDue(at: now)) }
+
+  /// It was told.
+  mutating func told(at now: Instant) {
+    count = 0
+    isTold = false
+    lastTold = now
+  }
+
+  private func isDue(at now: Instant) -> Bool { lastTold.map { now - $0 >= Self.calm } ?? true }
+}

@@ -1,0 +1,41 @@
+import CRoostLinux
+import Glibc
+
+/// What others pass on sockets of the master. It closes none of it itself: whoever has passed it decides how long that takes.
+enum PassedDescriptors {
+  /// So many of one sender that are slow to be closed are nobody's mistake.
+  private static let mostOfSender = 128
+  /// With so many that nobody can close, nobody passes any more.
+  private static let mostUnclosed = 512
+  /// How often others are let go first: the processes that close it need a moment on a busy machine.
+  private static let patience = 1000
+
+  /// Has what came along with a message closed. `sender` stands for whoever has sent it, 0 for strangers.
+  static func close(_ datagram: inout roost_datagram, from sender: UInt64) {
+    guard datagram.descriptor_count > 0 else { return }
+    let count = datagram.descriptor_count
+    withUnsafeBytes(of: &datagram.descriptors) { bytes in
+      roost_close_elsewhere(bytes.bindMemory(to: Int32.self).baseAddress!, count, sender)
+    }
+  }
+
+  /// Whether a sender isn't to be heard any more: what came along can't be closed, as what came before.
+  static func areTooMany(from sender: UInt64) -> Bool {
+    isTrueForLong { roost_closing_for(sender) > mostOfSender }
+  }
+
+  /// Whether nothing is to be received with which more could come.
+  static var areUnclosed: Bool { roost_unclosed() > mostUnclosed }
+
+  /// Whether none of it is in the master's table of descriptors any more. What is there a child gets too, and execve(2) closes it:
+  /// whoever waits for either waits for that.
+  static var areLetGo: Bool { !isTrueForLong { !roost_has_let_go() } }
+
+  private static func isTrueForLong(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<patience {
+      if !condition() { return false }
+      sched_yield()
+    }
+    return condition()
+  }
+}

@@ -1,0 +1,8 @@
+/// A socket that is closed when nobody refers to it any more.
+final class SharedSocket {
+  let descriptor: Descriptor
+
+  init(adopting descriptor: consuming Descriptor) {
+    self.descriptor = descriptor
+  }
+}

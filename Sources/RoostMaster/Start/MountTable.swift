@@ -1,0 +1,57 @@
+import Glibc
+
+/// The file systems that this process sees (proc_pid_mountinfo(5)). Only of those that a network or another process is behind
+/// one may hang, and most machines have none: then nobody needs to be careful.
+final class MountTable {
+  /// Those of which the kernel of this machine has all that they need.
+  private static let local: Set<String> = [
+    "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "vfat", "iso9660", "erofs", "squashfs",
+    "overlay", "tmpfs",
+    "ramfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "hugetlbfs", "securityfs",
+    "selinuxfs", "debugfs",
+    "tracefs", "pstore", "bpf", "configfs", "fusectl", "nsfs", "efivarfs", "binfmt_misc",
+  ]
+
+  /// Kept open: the kernel tells on it when something is mounted.
+  private let descriptor: Descriptor
+  private var known: Bool?
+
+  init() {
+    descriptor = Descriptor(adopting: open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC))
+  }
+
+  /// Whether there is one that may hang. Without /proc there may be.
+  var mayHang: Bool {
+    var entry = pollfd(fd: descriptor.number, events: Int16(POLLPRI), revents: 0)
+    let hasChanged = poll(&entry, 1, 0) != 0
+    if let known, !hasChanged { return known }
+    let found = look()
+    known = found
+    return found
+  }
+
+  private func look() -> Bool {
+    guard lseek(descriptor.number, 0, SEEK_SET) == 0 else { return true }
+    var text: [UInt8] = []
+    var part = [UInt8](repeating: 0, count: 8192)
+    while true {
+      let count = read(descriptor.number, &part, part.count)
+      if count < 0 { return true }
+      if count == 0 { break }
+      text += part[..<count]
+    }
+    return !text.split(separator: UInt8(ascii: "\n")).allSatisfy {
+      Self.type(ofLine: $0).map(Self.local.contains) ?? false
+    }
+  }
+
+  /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`: what follows the hyphen.
+  static func type(ofLine line: ArraySlice<UInt8>) -> String? {
+    let words = line.split(separator: UInt8(ascii: " "))
+    guard let hyphen = words.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), hyphen + 1 < words.count
+    else {
+      return nil
+    }
+    return String(decoding: words[hyphen + 1], as: UTF8.self)
+  }
+}

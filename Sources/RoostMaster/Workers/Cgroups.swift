@@ -1,0 +1,104 @@
+import CRoostLinux
+import Glibc
+import RoostCore
+import RoostProcess
+
+/// A cgroup for each worker, where systemd has delegated that of the unit. No process gets out of it, and the kernel kills
+/// all of it in one go. Where there is none, `Strays` finds what it can.
+final class Cgroups {
+  /// The master's own. systemd wants that of the unit to be empty, and from 254 on it makes this one itself
+  /// (`DelegateSubgroup=`).
+  private static let leaf = "master"
+  private static let turn = 8
+
+  /// That of the unit.
+  private let directory: String
+  /// Of workers that are gone, with processes in them that may stay.
+  private var abandoned: [WorkerCgroup] = []
+
+  /// Looks whether there is one to be had, and moves the master into its leaf. Throws where there is and it can't be used.
+  static func delegated() throws(MasterError) -> Cgroups? {
+    for own in ControlGroup.ownDirectories() {
+      if roost_is_delegated(own) {
+        let cgroups = Cgroups(own)
+        try cgroups.moveMaster()
+        return cgroups
+      }
+      // As an upgraded master finds itself.
+      if own.hasSuffix("/\(leaf)") {
+        let unit = String(own.dropLast(leaf.utf8.count + 1))
+        if roost_is_delegated(unit) { return Cgroups(unit) }
+      }
+    }
+    return nil
+  }
+
+  private init(_ directory: String) {
+    self.directory = directory
+  }
+
+  private func moveMaster() throws(MasterError) {
+    let leaf = "\(directory)/\(Self.leaf)"
+    guard Self.makeDirectory(leaf) || errno == EEXIST else { throw MasterError(cannot: "make the cgroup \(leaf)") }
+    guard WorkerCgroup.write("0", to: "\(leaf)/cgroup.procs") else {
+      throw MasterError(cannot: "enter the cgroup \(leaf)")
+    }
+  }
+
+  /// Makes one for a worker; nil where that can't be, as where too many are there (`cgroup.max.descendants`).
+  func make(for id: WorkerID) -> WorkerCgroup? {
+    // With the pid: what workers of a former master have left may still be there.
+    let cgroup = WorkerCgroup("worker-\(getpid())-\(id.number)", in: directory)
+    return Self.makeDirectory(cgroup.directory) ? cgroup : nil
+  }
+
+  /// Workers of any user read their limits there, and tools their use, whatever the umask.
+  private static func makeDirectory(_ path: String) -> Bool { FileMask.with(0o022) { mkdir(path, 0o755) == 0 } }
+
+  /// One that a former binary has made.
+  func restore(_ name: String) -> WorkerCgroup { WorkerCgroup(name, in: directory) }
+
+  /// Removes that of a worker that is gone, or as soon as it is empty.
+  func remove(_ cgroup: WorkerCgroup) {
+    if rmdir(cgroup.directory) != 0 { abandoned.append(cgroup) }
+  }
+
+  /// Something has ended: removes what has become empty, looking at a few each time.
+  func removeEmpty() {
+    for _ in 0..<min(Self.turn, abandoned.count) { remove(abandoned.removeFirst()) }
+  }
+}
+
+/// The cgroup of a worker and of all that descends from it.
+struct WorkerCgroup {
+  let name: String
+  fileprivate let directory: String
+
+  fileprivate init(_ name: String, in parent: String) {
+    self.name = name
+    directory = "\(parent)/\(name)"
+  }
+
+  /// Starts a process with a descriptor by which it enters; -1 where that can't be had.
+  func withEntrance<Result>(_ start: (Int32) throws(MasterError) -> Result) throws(MasterError) -> Result {
+    let entrance = Descriptor(adopting: open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC))
+    return try start(entrance.number)
+  }
+
+  /// The pids of all that are in it.
+  var processes: [pid_t] { ControlGroup.processes(in: directory) }
+
+  /// Kills all that is in it and below, also what is being forked. Whether the kernel could: it learned that with 5.14.
+  func kill() -> Bool { Self.write("1", to: "\(directory)/cgroup.kill") }
+
+  /// Whether it was written; else errno says why.
+  fileprivate static func write(_ text: StaticString, to path: String) -> Bool {
+    let number = open(path, O_WRONLY | O_CLOEXEC)
+    guard number >= 0 else { return false }
+    let count = Glibc.write(number, text.utf8Start, text.utf8CodeUnitCount)
+    let error = errno
+    close(number)
+    errno = error
+    return count == text.utf8CodeUnitCount
+  }
+}

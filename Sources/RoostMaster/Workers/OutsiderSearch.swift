@@ -1,0 +1,85 @@
+import Glibc
+import RoostJSON
+import RoostProcess
+
+/// A process that has a listener open and doesn't belong to the service: it was passed the socket, as a release may do that
+/// hands it to a daemon of its own (unix(7), SCM_RIGHTS). It may accept connections, and no reload replaces it.
+struct Outsider: Codable, Hashable {
+  let pid: pid_t
+  /// When it was started, in clock ticks since boot. Its pid may be another's later.
+  let started: Int
+  let name: String
+  /// The inodes of the sockets.
+  let sockets: [Int]
+
+  /// For people.
+  var text: String { "\(pid) (\(name))" }
+
+  /// Whether it is still there.
+  var isAlive: Bool {
+    guard let facts = ProcessFacts(of: pid) else { return false }
+    return facts.started == started && !facts.hasEnded
+  }
+
+  func isSame(as other: Outsider) -> Bool { pid == other.pid && started == other.started }
+}
+
+/// The search for outsiders, which looks at all processes of the system. It is made by a process of its own.
+struct OutsiderSearch {
+  /// What is found.
+  struct Finding: Codable {
+    let outsiders: [Outsider]
+    /// How many processes couldn't be looked at that may be outsiders.
+    let unseen: Int
+    /// Whether every process was seen, and looked at.
+    let isComplete: Bool
+  }
+
+  /// More are neither told nor shown.
+  private static let maximumCount = 64
+  /// After this time it is looked whether a finding still holds: what a process has just forked has everything open that its
+  /// parent has, until it executes.
+  private static let confirmationMicroseconds: UInt32 = 200_000
+
+  /// The inodes of the listeners.
+  let sockets: Set<UInt64>
+  let master: pid_t
+  /// Processes of the service that need not descend from the master.
+  let known: Set<pid_t>
+
+  /// In the process that searches.
+  func answer() -> [UInt8] {
+    // What serves comes first.
+    _ = nice(19)
+    return (try? JSON(encoding: finding())).map { Array($0.text.utf8) } ?? []
+  }
+
+  private func finding() -> Finding {
+    // Who has started the master may have opened its listeners: systemd keeps those of its socket units, and what is in the
+    // fd store. Nothing that a worker starts comes to be among them.
+    let above = Set(ProcessTree.ancestors(of: master) + [1, master])
+    let seen = SocketHolders(of: sockets)
+    let outside = seen.holders.filter { isOutside($0.pid, above) }
+    var outsiders: [Outsider] = []
+    if !outside.isEmpty {
+      usleep(Self.confirmationMicroseconds)
+      outsiders = outside.prefix(Self.maximumCount).compactMap { confirmed($0, above) }
+    }
+    let unseen = seen.unseen.count { isOutside($0, above) }
+    return Finding(outsiders: outsiders, unseen: unseen, isComplete: unseen == 0 && !seen.isCutShort)
+  }
+
+  private func isOutside(_ pid: pid_t, _ above: Set<pid_t>) -> Bool {
+    if above.contains(pid) || known.contains(pid) { return false }
+    return !ProcessTree.ancestors(of: pid).contains { $0 == master || known.contains($0) }
+  }
+
+  private func confirmed(_ holder: SocketHolders.Holder, _ above: Set<pid_t>) -> Outsider? {
+    guard let now = SocketHolders.holder(holder.pid, of: sockets), let started = now.facts.started,
+      started == holder.facts.started, !now.facts.hasEnded, isOutside(now.pid, above)
+    else { return nil }
+    return Outsider(
+      pid: now.pid, started: started, name: now.facts.name,
+      sockets: now.sockets.map { Int(truncatingIfNeeded: $0) }.sorted())
+  }
+}

@@ -1,0 +1,37 @@
+import CRoostLinux
+import Glibc
+import RoostSystemd
+
+/// A process that has left the group of its worker, and outlived it with a listener.
+final class Stray {
+  let pid: pid_t
+  let name: String
+  /// What stands for it whatever becomes of its pid, which is its own only while the master is its parent. Of number -1 in
+  /// a sandbox that has no such descriptors.
+  private let descriptor: Descriptor
+  private var source: Source?
+
+  init(_ pid: pid_t, name: String) {
+    self.pid = pid
+    self.name = name
+    descriptor = Descriptor(adopting: roost_process_descriptor(pid))
+  }
+
+  deinit {
+    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
+    source = nil
+  }
+
+  /// Calls the handler when it has ended. Of one that isn't the master's child no signal tells.
+  func watch(in loop: EventLoop, _ handler: @escaping () -> Void) throws(SystemdError) {
+    guard descriptor.number >= 0 else { return }
+    source = try loop.onReadable(descriptor.number, priority: .early) { [unowned self] in
+      source?.setEnabled(false)
+      handler()
+    }
+  }
+
+  func signal(_ number: Int32) {
+    if descriptor.number < 0 { kill(pid, number) } else { _ = roost_signal_process(descriptor.number, number) }
+  }
+}

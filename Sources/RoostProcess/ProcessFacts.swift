@@ -1,0 +1,72 @@
+import Glibc
+
+/// What `/proc/PID/stat` says of a process (proc_pid_stat(5)). Like all here, it takes no lock of the process's memory: a
+/// process that hangs in a page fault holds those, and whoever asks for its command line hangs with it.
+public struct ProcessFacts: Hashable, Sendable {
+  /// What the process calls itself, 15 bytes at most, whatever these are.
+  public let name: String
+  /// How it is: `R` running, `S` and `D` waiting, `T` stopped, `t` stopped by a tracer, `Z` ended and not reaped.
+  public let state: UInt8
+  /// Its parent's pid.
+  public let parent: pid_t
+  /// Its process group.
+  public let group: pid_t
+  /// Its session.
+  public let session: pid_t
+  /// When it was started, in clock ticks since boot: with its pid that is its identity. nil where the line is too short.
+  public let started: Int?
+
+  /// How many threads it has, the first one included also where that has ended.
+  public let threads: Int
+
+  /// Whether it has ended. Where only its first thread has, it goes on.
+  public var hasEnded: Bool { hasFirstThreadEnded && threads <= 1 }
+  /// Whether the thread has ended that has the number of the process: what is open the others have.
+  var hasFirstThreadEnded: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
+  /// Whether a signal or a tracer has stopped it.
+  public var isStopped: Bool { state == UInt8(ascii: "T") || state == UInt8(ascii: "t") }
+
+  /// Reads a line such as `7 (a name) S 1 7 7 …`. The name may contain anything, blanks and parentheses too.
+  public init?(parsing content: ArraySlice<UInt8>) {
+    guard let begin = content.firstIndex(of: UInt8(ascii: "(")), let end = content.lastIndex(of: UInt8(ascii: ")")),
+      begin < end
+    else { return nil }
+    let words = content[(end + 1)...].words
+    guard words.count > 3, let letter = words[0].first, words[0].count == 1,
+      let parent = words[1].number(radix: 10).flatMap({ pid_t(exactly: $0) }),
+      let group = words[2].number(radix: 10).flatMap({ pid_t(exactly: $0) }),
+      let session = words[3].number(radix: 10).flatMap({ pid_t(exactly: $0) })
+    else { return nil }
+    // The name goes into lines for people, and a process may call itself by a line end.
+    name = String(
+      decoding: content[(begin + 1)..<end].map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
+    state = letter
+    self.parent = parent
+    self.group = group
+    self.session = session
+    threads = words.count > 17 ? words[17].number(radix: 10).flatMap { Int(exactly: $0) } ?? 1 : 1
+    started = words.count > 19 ? words[19].number(radix: 10).flatMap { Int(exactly: $0) } : nil
+  }
+
+  /// What holds now; nil of a process that is gone or hidden.
+  public init?(of pid: pid_t) {
+    guard let content = ProcessFile.contents("/proc/\(pid)/stat") else { return nil }
+    self.init(parsing: content)
+  }
+}
+
+/// What `/proc/PID/limits` says of a process, to everybody.
+public enum ProcessLimits {
+  /// The soft limit of RLIMIT_LOCKS; nil where there is none, and of a process that is gone or hidden.
+  public static func fileLocks(of pid: pid_t) -> UInt64? {
+    ProcessFile.contents("/proc/\(pid)/limits").flatMap { fileLocks(parsing: $0) }
+  }
+
+  /// Reads the line that begins with `Max file locks`.
+  public static func fileLocks(parsing content: ArraySlice<UInt8>) -> UInt64? {
+    for line in content.lines {
+      if let rest = line.after("Max file locks") { return rest.words.first?.number(radix: 10) }
+    }
+    return nil
+  }
+}

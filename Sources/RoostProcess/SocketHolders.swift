@@ -1,0 +1,78 @@
+import Glibc
+
+/// The processes of the whole system that have one of some sockets open. To look at all of them takes a system call for each
+/// descriptor that there is: nothing for a loop.
+public struct SocketHolders: Sendable {
+  /// A process that has some of the sockets open.
+  public struct Holder: Hashable, Sendable {
+    /// What is known of the process.
+    public let facts: ProcessFacts
+    /// Its pid.
+    public let pid: pid_t
+    /// The inodes of those of the sockets that it has open.
+    public let sockets: Set<UInt64>
+  }
+
+  /// How far is looked.
+  public struct Bounds: Sendable {
+    /// More processes aren't looked at.
+    public let processes: Int
+    /// More descriptors of a process aren't looked at.
+    public let descriptors: Int
+    /// No process is looked at any more when this is over.
+    public let milliseconds: Int
+
+    /// Bounds of one's own.
+    public init(processes: Int = 65536, descriptors: Int = 65536, milliseconds: Int = 5000) {
+      self.processes = processes
+      self.descriptors = descriptors
+      self.milliseconds = milliseconds
+    }
+  }
+
+  /// Those that were found.
+  public private(set) var holders: [Holder] = []
+  /// The processes that couldn't be looked at, or not at all of what they have open.
+  public private(set) var unseen: [pid_t] = []
+  /// Whether there may be processes of which not even the pid was seen.
+  public private(set) var isCutShort = false
+
+  /// Looks for them.
+  public init(of sockets: Set<UInt64>, within bounds: Bounds = Bounds()) {
+    let deadline = Self.milliseconds + bounds.milliseconds
+    guard let pids = ProcessFile.numbers(in: "/proc", atMost: bounds.processes) else {
+      isCutShort = true
+      return
+    }
+    // Where those of others are hidden (`hidepid=` of the mount), the first one is.
+    isCutShort = pids.count == bounds.processes || ProcessFacts(of: 1) == nil
+    for pid in pids {
+      guard Self.milliseconds < deadline else {
+        unseen.append(pid)
+        continue
+      }
+      look(at: pid, sockets, bounds)
+    }
+  }
+
+  /// Looks at one process; nil where it has none of the sockets open.
+  public static func holder(_ pid: pid_t, of sockets: Set<UInt64>) -> Holder? {
+    let found = OpenSockets.of(pid, among: sockets, atMost: Bounds().descriptors).found
+    guard !found.isEmpty, let facts = ProcessFacts(of: pid) else { return nil }
+    return Holder(facts: facts, pid: pid, sockets: found)
+  }
+
+  private mutating func look(at pid: pid_t, _ sockets: Set<UInt64>, _ bounds: Bounds) {
+    let (found, isComplete) = OpenSockets.of(pid, among: sockets, atMost: bounds.descriptors)
+    if found.isEmpty, isComplete { return }
+    guard let facts = ProcessFacts(of: pid), !facts.hasEnded else { return }
+    if !isComplete { unseen.append(pid) }
+    if !found.isEmpty { holders.append(Holder(facts: facts, pid: pid, sockets: found)) }
+  }
+
+  private static var milliseconds: Int {
+    var time = timespec()
+    clock_gettime(CLOCK_MONOTONIC, &time)
+    return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+  }
+}

@@ -1,0 +1,82 @@
+import Glibc
+import RoostConfiguration
+
+extension UnitRules {
+  var runtimeDirectory: Finding {
+    let name = "RuntimeDirectory"
+    guard !unit[name].isEmpty else { return .ok(name, "none: the master makes the directory of its control socket") }
+    let kept = unit["RuntimeDirectoryPreserve"]
+    if kept == "yes" { return .ok(name, "\(unit[name]), which stays") }
+    return .warning(
+      name,
+      "\(unit[name]), RuntimeDirectoryPreserve=\(kept): a second start of the service that fails, by another unit,"
+        + " takes the control socket of the first with it",
+      mend: "RuntimeDirectoryPreserve=yes")
+  }
+
+  /// Another unit may be there for the same service: only one of them can run.
+  func conflicts(with rivals: [UnitProperties]) -> Finding {
+    let stopped = unit["Conflicts"].split(separator: " ").first { name in rivals.contains { $0.name == name } }
+    if let stopped {
+      return .warning(
+        "Conflicts", "\(stopped): a start of this unit stops that one, before it is known whether this one can serve",
+        mend: "leave it out: while one serves, a start of the other is refused")
+    }
+    let others = rivals.filter { $0["ActiveState"] != "inactive" || $0["UnitFileState"] == "enabled" }
+    guard let other = others.first(where: { $0["ActiveState"] != "failed" }) else {
+      return .ok("Conflicts", "no other unit is there for the service \(configuration.name)")
+    }
+    let state = other["ActiveState"] == "inactive" ? "is enabled" : "is \(other["ActiveState"])"
+    return .warning(
+      "Conflicts",
+      "\(other.name) is there for the same service, and \(state): whichever starts second is refused with status 78",
+      mend: "systemctl disable --now \(other.name)")
+  }
+
+  /// Whether systemd makes for one user what workers of another are to use.
+  private var changesUser: Bool {
+    guard let identity = configuration.worker.identity, identity.user != 0 else { return false }
+    return ["", "root", "0"].contains(unit["User"])
+  }
+
+  private var userName: String {
+    guard let identity = configuration.worker.identity else { return "" }
+    return getpwuid(identity.user).map { String(cString: $0.pointee.pw_name) } ?? "\(identity.user)"
+  }
+
+  var ownDirectories: Finding {
+    let name = "StateDirectory"
+    let roots = [("StateDirectory", "/var/lib"), ("CacheDirectory", "/var/cache"), ("LogsDirectory", "/var/log")]
+    let paths = roots.flatMap { setting, root in
+      unit[setting].split(separator: " ").map { (setting, "\(root)/\($0.split(separator: ":")[0])") }
+    }
+    guard !paths.isEmpty else { return .ok(name, "none") }
+    let foreign = changesUser ? paths.filter { !givesAway($0.0) } : []
+    guard let (setting, path) = foreign.first else {
+      return .ok(name, "\(paths.map(\.1).joined(separator: ", ")) can be written by workers")
+    }
+    return .warning(
+      name, "\(path) is root's, and workers run as \(userName)",
+      mend:
+        "ExecStartPre=+install -d -o \(userName) ${\(Self.variable(setting))}/data, a directory within it; or User=\(userName) in"
+        + " the unit, and no 'user' in the configuration")
+  }
+
+  /// `StateDirectory` → `STATE_DIRECTORY`, by which systemd tells where it is.
+  private static func variable(_ setting: String) -> String {
+    setting.replacing("Directory", with: "").uppercased() + "_DIRECTORY"
+  }
+
+  /// Before each command systemd gives the directory itself back to its own user; what is within it stays as it is.
+  private func givesAway(_ setting: String) -> Bool { unit["ExecStartPre"].contains(Self.variable(setting)) }
+
+  var credentials: Finding {
+    let name = "LoadCredential"
+    guard unit.hasCredentials else { return .ok(name, "no credentials") }
+    guard changesUser else { return .ok(name, "workers can open the credentials") }
+    return .warning(
+      name, "only the unit's own user can open credentials, and workers run as \(userName)",
+      mend: "User=\(userName) in the unit and no 'user' in the configuration; or let the master read one:"
+        + " environment-file = [\"/run/credentials/\(unit.name)/NAME\"]")
+  }
+}
