@@ -1,13 +1,11 @@
 #define _GNU_SOURCE
 #include "roost_linux.h"
-#include "roost_unix_diag.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdint.h>
@@ -18,11 +16,14 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+
+#include "roost_helpers.h"
+#include "roost_receive.h"
+#include "roost_unix_diag.h"
 
 int roost_reap(struct roost_exit *ret_exit) {
   siginfo_t info = {0};
@@ -32,7 +33,7 @@ int roost_reap(struct roost_exit *ret_exit) {
   } while (result < 0 && errno == EINTR);
   if (result < 0) return -1;
   if (info.si_pid == 0) return 0;
-  roost_closer_ended(info.si_pid);
+  roost_helper_ended(info.si_pid);
   *ret_exit = (struct roost_exit){
       .pid = info.si_pid,
       .signalled = info.si_code != CLD_EXITED,

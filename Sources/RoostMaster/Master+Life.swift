@@ -22,7 +22,7 @@ extension Master {
       log.setField("ROOST_SERVICE", handover.configuration.name)
       let status = run(handover, inheritance, log)
       // The master with all that it had open is gone by now.
-      Orphans.awaitClosers()
+      Orphans.awaitHelpers()
       exit(status)
     } catch {
       Log().error("\(error)")

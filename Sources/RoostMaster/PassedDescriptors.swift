@@ -7,8 +7,8 @@ enum PassedDescriptors {
   private static let mostOfSender = 128
   /// With so many that nobody can close, nobody passes any more.
   private static let mostUnclosed = 512
-  /// How often others are let go first: the processes that close it need a moment on a busy machine.
-  private static let patience = 1000
+  /// How long the processes that close it have to get at it, in µs. It is a moment, unless the machine is busy.
+  private static let patience: UInt64 = 200_000
 
   /// Has what came along with a message closed. `sender` stands for whoever has sent it, 0 for strangers.
   static func close(_ datagram: inout roost_datagram, from sender: UInt64) {
@@ -20,22 +20,22 @@ enum PassedDescriptors {
   }
 
   /// Whether a sender isn't to be heard any more: what came along can't be closed, as what came before.
-  static func areTooMany(from sender: UInt64) -> Bool {
-    isTrueForLong { roost_closing_for(sender) > mostOfSender }
-  }
+  static func areTooMany(from sender: UInt64) -> Bool { !comesAbout { roost_closing_for(sender) <= mostOfSender } }
 
   /// Whether nothing is to be received with which more could come.
   static var areUnclosed: Bool { roost_unclosed() > mostUnclosed }
 
   /// Whether none of it is in the master's table of descriptors any more. What is there a child gets too, and execve(2) closes it:
   /// whoever waits for either waits for that.
-  static var areLetGo: Bool { !isTrueForLong { !roost_has_let_go() } }
+  static var areLetGo: Bool { roost_unclosed() == 0 && comesAbout(roost_has_let_go) }
 
-  private static func isTrueForLong(_ condition: () -> Bool) -> Bool {
-    for _ in 0..<patience {
-      if !condition() { return false }
+  private static func comesAbout(_ condition: () -> Bool) -> Bool {
+    guard !condition() else { return true }
+    let deadline = Clock.now().microseconds + patience
+    repeat {
       sched_yield()
-    }
-    return condition()
+      if condition() { return true }
+    } while Clock.now().microseconds < deadline
+    return false
   }
 }

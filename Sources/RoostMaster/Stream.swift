@@ -7,6 +7,7 @@ enum Stream {
   /// descriptors that came along and that nobody takes, and a socket among them may linger for as long as its sender has said.
   static func receive(_ number: Int32, into buffer: inout [UInt8]) -> Int {
     var part = roost_datagram()
+    // As long as somebody is heard the number is theirs; those of notify sockets begin above all numbers.
     let sender = UInt64(number)
     guard !PassedDescriptors.areUnclosed else { return refused() }
     guard roost_receive(number, &buffer, buffer.count, &part) == 0 else { return -1 }

@@ -9,6 +9,7 @@ import unittest
 from harness import PATIENCE
 from systemd_test import NAME, ROOST_BIN, SystemdTestCase, follow_journal, shown, systemctl
 
+
 class Journal(SystemdTestCase):
     """The journal is there, and doesn't read."""
 

@@ -88,7 +88,9 @@ class Notify(RoostTestCase):
 
     # What passes sockets that linger in place of whoever runs it, many and small ones.
     PASSING = r"""
-import socket, struct, sys
+import resource, socket, struct, sys
+# It also limits how many somebody may have under way (unix(7), ETOOMANYREFS).
+resource.setrlimit(resource.RLIMIT_NOFILE, (4096, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 sockets = []
 for _ in range(int(sys.argv[2])):
     one = socket.socket()
@@ -105,24 +107,32 @@ client.connect("\0" + sys.argv[1])
 socket.send_fds(client, [b"STATUS=x"], [one.fileno() for one in sockets])
 """
 
+    STRANGER = ["setpriv", "--reuid=65534", "--clear-groups"]
+
     @contextlib.contextmanager
-    def passing(self, service, client, count, user=()):
+    def passing(self, service, client, count, user=(), messages=1):
         """The master gets the last copies of so many sockets that linger, and whatever else happens meanwhile with them."""
         service.signal(signal.SIGSTOP)
         address = client.getpeername()[1:].decode()
         # It doesn't read, and outlives who sends: else there is nothing to linger for.
-        server = socket.create_server(("127.0.0.1", 0), backlog=1000)
+        server = socket.create_server(("127.0.0.1", 0), backlog=4000)
         self.addCleanup(server.close)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         port = str(server.getsockname()[1])
-        subprocess.run([*user, sys.executable, "-c", self.PASSING, address, str(count), port], check=True, timeout=PATIENCE)
+        command = [*user, sys.executable, "-c", self.PASSING, address, str(count), port]
+        for _ in range(messages):
+            subprocess.run(command, check=True, timeout=PATIENCE)
         yield
         service.signal(signal.SIGCONT)
 
     @unittest.skipUnless(os.geteuid() == 0, "LOUD: only root can be somebody else")
     def test_a_stranger_cannot_have_a_worker_not_heard(self):
         service, client = self.silent()
-        with self.passing(service, client, 200, ["setpriv", "--reuid=65534", "--clear-groups"]):
+        with self.passing(service, client, 200, self.STRANGER):
+            pass
+        self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
+        # More than there are processes to close them.
+        with self.passing(service, client, 250, self.STRANGER, messages=8):
             pass
         self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
         client.send(b"READY=1")
@@ -135,7 +145,7 @@ socket.send_fds(client, [b"STATUS=x"], [one.fileno() for one in sockets])
         service.expect(r" warning worker \d+ \(slot 0, generation 1\) has passed descriptors that can't be closed: none of its messages")
 
     def test_what_lingers_does_not_hold_up_the_start_of_another_worker(self):
-        service, client = self.silent("--ready-timeout", "60s")
+        service, client = self.silent("--ready-timeout", "60s", "--restart-delay-limit", "100ms")
         client.send(b"READY=1")
         service.serving()
         for _ in range(15):

@@ -1,12 +1,12 @@
 // What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import. What belongs to
-// SO_REUSEPORT is in roost_reuseport.h.
+// SO_REUSEPORT is in roost_reuseport.h. No header here includes <sys/socket.h>: its constants would become this module's, and files
+// that import Glibc alone wouldn't find them any more.
 #ifndef ROOST_LINUX_H
 #define ROOST_LINUX_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
 #include <sys/types.h>
 
 #if defined(__clang__)
@@ -60,11 +60,8 @@ struct roost_datagram {
   int descriptors[253];  // SCM_MAX_FD
 };
 
-// recvmsg(2) without waiting, whatever is passed along: where there may be no room for that another process receives, and leaves
-// it out. EBUSY if that process has to wait: nothing more is to be received there.
-ssize_t roost_receive_message(int fd, struct msghdr *message);
-
-// Receives one datagram without waiting. Returns 0, or -1 with errno (EAGAIN when there is none, EBUSY as above).
+// Receives one datagram without waiting. Returns 0, or -1 with errno (EAGAIN when there is none, EBUSY when nothing more is to be
+// received there: what is passed along makes recvmsg(2) wait).
 int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_datagram);
 
 // Sends one datagram on a connected socket without waiting, together with a descriptor unless it is -1 (SCM_RIGHTS in
@@ -80,35 +77,6 @@ int roost_memory_file(const char *name);
 // Makes a pipe for what a process writes: ends[0] is for reading, non-blocking, ends[1] for the process. Both are
 // close-on-exec. Returns 0, or -1 with errno.
 int roost_output_pipe(int ends[_Nonnull 2]);
-
-// Closes descriptors that somebody else has passed, each in a process of its own with the same table of descriptors, and waits for
-// none: close(2) of a file flushes it, which a file system in user space (FUSE) answers when it likes; that of a socket may linger
-// (SO_LINGER in socket(7)), also one in the queue of another; and a pipe's waits for whoever is writing to it.
-// What takes longer than a second is killed by a later call, where the kernel lets it. `sender` stands for who has passed them.
-void roost_close_elsewhere(const int *_Nullable fds, size_t count, uint64_t sender);
-
-// How many descriptors of a sender are being closed.
-size_t roost_closing_for(uint64_t sender);
-
-// How many descriptors are open yet because there is no process to close them.
-size_t roost_unclosed(void);
-
-// Whether a process closes a descriptor, or has done so and isn't reaped yet.
-bool roost_is_closer(pid_t pid);
-
-// To be called when a process has been reaped.
-void roost_closer_ended(pid_t pid);
-
-// Whether what is being closed is in this process's table no more. If it is, execve(2) closes it, and waits.
-bool roost_has_let_go(void);
-
-// To be called before execve(2): what the kernel still holds keeps nothing open then that this process had open. It doesn't wait.
-void roost_leave_closers(void);
-
-// To be called before the last close(2) of a unix socket that strangers may send on: where something is unread, or waits to be
-// accepted, another process closes it, and the descriptor stands for nothing from then on. A socket of another family is left as it
-// is.
-void roost_prepare_close(int fd);
 
 // Has bytes that are sent out of band come with the others (SO_OOBINLINE in socket(7)). Of a unix socket recvmsg(2) throws them away
 // otherwise, and closes by itself what was passed along.

@@ -159,7 +159,7 @@ public final class Trial {
     reap()
     let running = workers.filter { $0.exit == nil }.flatMap { ProcessTree.pids(below: $0.pid) }
     return ProcessTree.pids(below: getpid()).filter {
-      !others.contains($0) && !running.contains($0) && !roost_is_closer($0)
+      !others.contains($0) && !running.contains($0) && !roost_is_helper($0)
     }
   }
 

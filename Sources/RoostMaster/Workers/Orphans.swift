@@ -36,12 +36,12 @@ struct Orphans {
       let children = ProcessTree.ownChildren()
       let mayClose = now < began + Self.closeMicroseconds
       // Those that the kernel holds take nothing with them.
-      if !mayClose, !children.isEmpty, children.allSatisfy(roost_is_closer) {
+      if !mayClose, !children.isEmpty, children.allSatisfy(roost_is_helper) {
         children.forEach { kill($0, SIGKILL) }
         return true
       }
       if now < deadline {
-        for pid in children where !mayClose && roost_is_closer(pid) { kill(pid, SIGKILL) }
+        for pid in children where !mayClose && roost_is_helper(pid) { kill(pid, SIGKILL) }
         for pid in children where !isOwn(pid) && told.insert(pid).inserted { tell(pid) }
         let wait = min(deadline - now, Self.closeMicroseconds)
         if Self.impatience.contains(Self.waitForChange(microseconds: wait)) {
@@ -59,7 +59,7 @@ struct Orphans {
           )
           return false
         }
-        for pid in children where !(mayClose && roost_is_closer(pid)) {
+        for pid in children where !(mayClose && roost_is_helper(pid)) {
           if killed.insert(pid).inserted, !isOwn(pid) { tellKill(pid, isPatient: isPatient) }
           kill(pid, SIGKILL)
         }
@@ -71,10 +71,10 @@ struct Orphans {
   }
 
   /// Reaps what closes the master's last descriptors. What the kernel holds meanwhile isn't waited for.
-  static func awaitClosers() {
+  static func awaitHelpers() {
     let deadline = Clock.now().microseconds + closeMicroseconds
     // Only these: where the master had to end, its workers go on to drain.
-    while hasChildren(), ProcessTree.ownChildren().contains(where: roost_is_closer) {
+    while hasChildren(), ProcessTree.ownChildren().contains(where: roost_is_helper) {
       let now = Clock.now().microseconds
       if now >= deadline { return }
       _ = waitForChange(microseconds: deadline - now)
@@ -82,7 +82,7 @@ struct Orphans {
   }
 
   /// What only closes a descriptor isn't worth a word either, nor the time that it takes.
-  private func isOwn(_ pid: pid_t) -> Bool { own.contains(pid) || roost_is_closer(pid) }
+  private func isOwn(_ pid: pid_t) -> Bool { own.contains(pid) || roost_is_helper(pid) }
 
   private func tellKill(_ pid: pid_t, isPatient: Bool) {
     let reason = isPatient ? "did not end within \(Self.patienceSeconds) s: killing it" : "is killed at once"

@@ -1,0 +1,18 @@
+// Processes that make a system call which may wait, in this process's place: children with the same memory and table of
+// descriptors, which end by themselves.
+#ifndef ROOST_HELPERS_H
+#define ROOST_HELPERS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+// Whether a child is one of them, or was one and isn't reaped yet.
+bool roost_is_helper(pid_t pid);
+
+// To be called when a child has been reaped.
+void roost_helper_ended(pid_t pid);
+
+// To be called before execve(2): what the kernel still holds keeps nothing open then that this process had open. It doesn't wait.
+void roost_leave_helpers(void);
+
+#endif

@@ -1,0 +1,47 @@
+// Processes that make a system call which may wait, in this process's place.
+#ifndef ROOST_ELSEWHERE_H
+#define ROOST_ELSEWHERE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct reception;
+
+// What such a process is for.
+struct errand {
+  void (*run)(const struct errand *errand);
+  int descriptor;
+  // Who has made it necessary, 0 for nobody in particular.
+  uint64_t sender;
+  struct reception *reception;
+};
+
+enum { MOST_HELPERS = 1024 };
+
+// Starts a process with this one's memory and table of descriptors (CLONE_VM and CLONE_FILES in clone(2)). What it runs may use
+// `roost_call` and nothing else. Returns false when there are too many, or the kernel refuses one.
+bool roost_begin(struct errand errand);
+
+// Makes a system call without the C library, whose errno belongs to this process, which goes on meanwhile. Returns its result, or
+// an error as a negative number.
+long roost_call(long number, long one, long two, long three);
+
+// Sees to it that so many more can be begun, if that is possible: those that wait are killed at once then. Takes 20 ms at most.
+void roost_make_room(size_t count);
+
+// How many run that were begun for a sender.
+size_t roost_helpers_for(uint64_t sender);
+
+// Whether each that runs has got as far as to wait in its call.
+bool roost_all_helpers_wait(void);
+
+// Kills those that have been waiting for more than so many milliseconds: what lingers ends with SIGKILL, what waits for a file system
+// may not.
+void roost_end_slow_helpers(int64_t patience);
+
+// Milliseconds of CLOCK_MONOTONIC.
+int64_t roost_milliseconds(void);
+
+#endif
