@@ -13,8 +13,13 @@
 enum { PATIENCE_MILLISECONDS = 1000 };
 
 // Those for which there was no process.
-static int unclosed[MOST_HELPERS];
+static struct {
+  int descriptor;
+  uint64_t sender;
+} unclosed[4 * MOST_HELPERS];
 static size_t unclosed_count;
+// There were more than there is room for: they stay open.
+static bool are_lost;
 
 // It takes the descriptor out of the table at once, and then waits for whatever the kernel does with it.
 static void close_it(const struct errand *errand) { roost_call(SYS_close, errand->descriptor, 0, 0); }
@@ -23,22 +28,37 @@ static bool begin(int fd, uint64_t sender) {
   return roost_begin((struct errand){.run = close_it, .descriptor = fd, .sender = sender});
 }
 
+static void keep(int fd, uint64_t sender) {
+  if (unclosed_count == sizeof unclosed / sizeof *unclosed) {
+    are_lost = true;
+    return;
+  }
+  unclosed[unclosed_count].descriptor = fd;
+  unclosed[unclosed_count++].sender = sender;
+}
+
 void roost_close_elsewhere(const int *fds, size_t count, uint64_t sender) {
   roost_end_slow_helpers(PATIENCE_MILLISECONDS);
   roost_make_room(unclosed_count + count);
-  while (unclosed_count > 0 && begin(unclosed[unclosed_count - 1], 0)) unclosed_count--;
+  while (unclosed_count > 0 && begin(unclosed[unclosed_count - 1].descriptor, unclosed[unclosed_count - 1].sender)) {
+    unclosed_count--;
+  }
   for (size_t i = 0; i < count; i++) {
     // Without a process for it it stays open: this one must not wait.
-    if (!begin(fds[i], sender) && unclosed_count < MOST_HELPERS) unclosed[unclosed_count++] = fds[i];
+    if (!begin(fds[i], sender)) keep(fds[i], sender);
   }
 }
 
-size_t roost_closing_for(uint64_t sender) { return roost_helpers_for(sender); }
+size_t roost_closing_for(uint64_t sender) {
+  size_t count = roost_helpers_for(sender);
+  for (size_t i = 0; i < unclosed_count; i++) count += unclosed[i].sender == sender;
+  return count;
+}
 
 size_t roost_unclosed(void) { return unclosed_count; }
 
 // The number itself says nothing: it may be another's by now.
-bool roost_has_let_go(void) { return unclosed_count == 0 && roost_all_helpers_wait(); }
+bool roost_has_let_go(void) { return unclosed_count == 0 && !are_lost && roost_all_helpers_wait(); }
 
 static int option_of(int fd, int option) {
   int value = 0;

@@ -33,9 +33,13 @@ struct helper {
   volatile bool has_begun;
   // It was seen to wait: it isn't asked again.
   bool has_waited;
+  bool was_killed;
 };
 
-static struct helper helpers[MOST_HELPERS];
+// The last one is for leaving the table: whatever the others wait for, that must be possible.
+enum { PLACES = MOST_HELPERS + 1 };
+
+static struct helper helpers[PLACES];
 static char *stacks;
 static pid_t parent;
 
@@ -77,26 +81,21 @@ int64_t roost_milliseconds(void) {
 static bool has_stacks(void) {
   if (stacks != NULL) return true;
   int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK | MAP_NORESERVE;
-  void *memory = mmap(NULL, (size_t)STACK * MOST_HELPERS, PROT_READ | PROT_WRITE, flags, -1, 0);
+  void *memory = mmap(NULL, (size_t)STACK * PLACES, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (memory == MAP_FAILED) return false;
   stacks = memory;
   return true;
 }
 
-// A place that nobody has any more.
-static struct helper *free_helper(void) {
-  for (size_t i = 0; i < MOST_HELPERS; i++) {
-    struct helper *helper = &helpers[i];
-    bool has_gone = helper->pid != 0 && helper->running == 0;
-    if (has_gone && waitpid(helper->pid, NULL, WNOHANG) == helper->pid) helper->pid = 0;
-    if (helper->pid == 0) return helper;
-  }
-  return NULL;
+// Whether nobody has this place any more: not as soon as its process has left the memory, but when it is reaped.
+static bool is_free(struct helper *helper) {
+  bool has_gone = helper->pid != 0 && helper->running == 0;
+  if (has_gone && waitpid(helper->pid, NULL, WNOHANG) == helper->pid) helper->pid = 0;
+  return helper->pid == 0;
 }
 
-bool roost_begin(struct errand errand) {
-  struct helper *helper = free_helper();
-  if (helper == NULL || !has_stacks()) return false;
+static bool begin_at(struct helper *helper, struct errand errand) {
+  if (!has_stacks()) return false;
   parent = getpid();
   *helper = (struct helper){.errand = errand, .running = 1, .began = roost_milliseconds()};
   char *top = stacks + (helper - helpers + 1) * STACK;
@@ -108,6 +107,13 @@ bool roost_begin(struct errand errand) {
   }
   helper->pid = pid;
   return true;
+}
+
+bool roost_begin(struct errand errand) {
+  for (size_t i = 0; i < MOST_HELPERS; i++) {
+    if (is_free(&helpers[i])) return begin_at(&helpers[i], errand);
+  }
+  return false;
 }
 
 // Whether it waits in its call, or has ended.
@@ -122,8 +128,10 @@ static bool waits(struct helper *helper) {
   close(file);
   if (length <= 0) return length == 0 || errno == ESRCH;
   text[length] = '\0';
-  const char *state = strrchr(text, ')');
-  helper->has_waited = state != NULL && strlen(state) > 2 && state[2] != 'R';
+  const char *name = strrchr(text, ')');
+  char state = name != NULL && strlen(name) > 2 ? name[2] : 'R';
+  // Not one that somebody traces or has stopped: it may not be in its call yet.
+  helper->has_waited = strchr("SDZX", state) != NULL;
   return helper->has_waited;
 }
 
@@ -140,37 +148,42 @@ bool roost_all_helpers_wait(void) {
   return true;
 }
 
-void roost_end_slow_helpers(int64_t patience) {
+bool roost_end_slow_helpers(int64_t patience) {
+  bool any = false;
   int64_t now = roost_milliseconds();
   for (size_t i = 0; i < MOST_HELPERS; i++) {
-    bool is_slow = helpers[i].running != 0 && now - helpers[i].began > patience;
+    struct helper *helper = &helpers[i];
+    bool is_slow = helper->running != 0 && !helper->was_killed && now - helper->began > patience;
     // One that has done nothing yet is needed.
-    if (is_slow && waits(&helpers[i])) kill(helpers[i].pid, SIGKILL);
+    if (!is_slow || !waits(helper)) continue;
+    kill(helper->pid, SIGKILL);
+    helper->was_killed = any = true;
   }
+  return any;
 }
 
 static bool has_room(size_t count) {
   size_t room = 0;
-  for (size_t i = 0; i < MOST_HELPERS; i++) room += helpers[i].running == 0;
+  for (size_t i = 0; i < MOST_HELPERS && room < count; i++) room += is_free(&helpers[i]);
   return room >= count;
 }
 
 void roost_make_room(size_t count) {
-  if (has_room(count)) return;
-  roost_end_slow_helpers(-1);
+  // What was killed before and hasn't ended won't do so now.
+  if (has_room(count) || !roost_end_slow_helpers(-1)) return;
   int64_t deadline = roost_milliseconds() + ROOM_MILLISECONDS;
   while (!has_room(count) && roost_milliseconds() < deadline) sched_yield();
 }
 
 bool roost_is_helper(pid_t pid) {
-  for (size_t i = 0; i < MOST_HELPERS; i++) {
+  for (size_t i = 0; i < PLACES; i++) {
     if (helpers[i].pid == pid) return true;
   }
   return false;
 }
 
 void roost_helper_ended(pid_t pid) {
-  for (size_t i = 0; i < MOST_HELPERS; i++) {
+  for (size_t i = 0; i < PLACES; i++) {
     if (helpers[i].pid == pid) helpers[i].pid = 0;
   }
 }
@@ -184,10 +197,14 @@ static void empty(const struct errand *errand) {
   if (left > 0) roost_call(SYS_close_range, 0, (long)UINT_MAX, 0);
 }
 
-void roost_leave_helpers(void) {
+bool roost_leave_helpers(void) {
   bool any = false;
   for (size_t i = 0; i < MOST_HELPERS; i++) any = any || helpers[i].running != 0;
+  if (!any) return true;
   roost_end_slow_helpers(-1);
+  struct helper *last = &helpers[MOST_HELPERS];
   left = 0;
-  if (any && roost_begin((struct errand){.run = empty, .descriptor = -1})) left = unshare(CLONE_FILES) == 0 ? 1 : -1;
+  if (!is_free(last) || !begin_at(last, (struct errand){.run = empty, .descriptor = -1})) return false;
+  left = unshare(CLONE_FILES) == 0 ? 1 : -1;
+  return left > 0;
 }

@@ -7,15 +7,12 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-struct reception;
-
 // What such a process is for.
 struct errand {
   void (*run)(const struct errand *errand);
   int descriptor;
   // Who has made it necessary, 0 for nobody in particular.
   uint64_t sender;
-  struct reception *reception;
 };
 
 enum { MOST_HELPERS = 1024 };
@@ -28,7 +25,7 @@ bool roost_begin(struct errand errand);
 // an error as a negative number.
 long roost_call(long number, long one, long two, long three);
 
-// Sees to it that so many more can be begun, if that is possible: those that wait are killed at once then. Takes 20 ms at most.
+// Sees to it that so many more can be begun, if that is possible: those that wait are killed then, and have 20 ms to end.
 void roost_make_room(size_t count);
 
 // How many run that were begun for a sender.
@@ -37,9 +34,9 @@ size_t roost_helpers_for(uint64_t sender);
 // Whether each that runs has got as far as to wait in its call.
 bool roost_all_helpers_wait(void);
 
-// Kills those that have been waiting for more than so many milliseconds: what lingers ends with SIGKILL, what waits for a file system
-// may not.
-void roost_end_slow_helpers(int64_t patience);
+// Kills those that wait and were begun more than so many milliseconds ago: what lingers ends with SIGKILL, what waits for a file
+// system may not. Returns whether there were any that hadn't been killed before.
+bool roost_end_slow_helpers(int64_t patience);
 
 // Milliseconds of CLOCK_MONOTONIC.
 int64_t roost_milliseconds(void);

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "roost_helpers.h"
-#include "roost_receive.h"
 #include "roost_unix_diag.h"
 
 int roost_reap(struct roost_exit *ret_exit) {
@@ -74,44 +73,6 @@ bool roost_is_delegated(const char *path) {
     if (getxattr(path, names[i], &value, 1) == 1 && value == '1') return true;
   }
   return false;
-}
-
-static void take_control(struct cmsghdr *header, struct roost_datagram *datagram) {
-  if (header->cmsg_level != SOL_SOCKET) return;
-  if (header->cmsg_type == SCM_CREDENTIALS) {
-    struct ucred credentials;
-    memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
-    datagram->has_credentials = true;
-    datagram->pid = credentials.pid;
-    datagram->uid = credentials.uid;
-  } else if (header->cmsg_type == SCM_RIGHTS) {
-    size_t length = header->cmsg_len - CMSG_LEN(0);
-    memcpy(datagram->descriptors, CMSG_DATA(header), length);
-    datagram->descriptor_count = length / sizeof(int);
-  }
-}
-
-int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_datagram) {
-  union {
-    struct cmsghdr align;
-    char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * 253)];
-  } control;
-  struct iovec part = {.iov_base = buffer, .iov_len = size};
-  struct msghdr message = {
-      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
-  ssize_t length;
-  do {
-    length = roost_receive_message(fd, &message);
-  } while (length < 0 && errno == EINTR);
-  if (length < 0) return -1;
-  ret_datagram->length = length;
-  ret_datagram->truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-  ret_datagram->has_credentials = false;
-  ret_datagram->descriptor_count = 0;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-    take_control(header, ret_datagram);
-  }
-  return 0;
 }
 
 int roost_send_datagram(int fd, const void *bytes, size_t length, int passed) {

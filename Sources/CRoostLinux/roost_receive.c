@@ -1,72 +1,17 @@
 #define _GNU_SOURCE
-#include "roost_receive.h"
-
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "roost_elsewhere.h"
+#include "roost_linux.h"
 
 // How many descriptors can come with a message (SCM_MAX_FD).
 enum { MOST_PASSED = 253 };
 // With 1024 workers and 1024 listeners the master has fewer open than this.
 enum { MOST_OPEN = 16384 };
-enum { PATIENCE_MILLISECONDS = 100, PAUSE_MICROSECONDS = 200 };
-
-// Where there is no room for what is passed along the kernel closes it in recvmsg(2), which waits for that.
-struct reception {
-  struct msghdr message;
-  struct iovec part;
-  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct ucred))];
-  volatile long result;
-  volatile bool is_done;
-  char buffer[];
-};
-
-static void receive(const struct errand *errand) {
-  struct reception *reception = errand->reception;
-  long message = (long)(uintptr_t)&reception->message;
-  reception->result = roost_call(SYS_recvmsg, errand->descriptor, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  reception->is_done = true;
-}
-
-static bool is_done_soon(const struct reception *reception) {
-  int64_t deadline = roost_milliseconds() + PATIENCE_MILLISECONDS;
-  // It is there at once as a rule.
-  if (!reception->is_done) sched_yield();
-  while (!reception->is_done && roost_milliseconds() < deadline) usleep(PAUSE_MICROSECONDS);
-  return reception->is_done;
-}
-
-static long receive_elsewhere(int fd, struct msghdr *message) {
-  size_t size = message->msg_iov->iov_len;
-  struct reception *reception = calloc(1, sizeof *reception + size);
-  if (reception == NULL) return -ENOMEM;
-  reception->part = (struct iovec){.iov_base = reception->buffer, .iov_len = size};
-  reception->message = (struct msghdr){
-      .msg_iov = &reception->part, .msg_iovlen = 1, .msg_control = reception->control,
-      .msg_controllen = sizeof reception->control};
-  if (!roost_begin((struct errand){.run = receive, .descriptor = fd, .reception = reception})) {
-    free(reception);
-    return -EBUSY;
-  }
-  // Then its memory stays that process's: whoever sends what makes recvmsg(2) wait is not heard again.
-  if (!is_done_soon(reception)) return -EBUSY;
-  long result = reception->result;
-  if (result > 0) memcpy(message->msg_iov->iov_base, reception->buffer, (size_t)result);
-  message->msg_controllen = reception->message.msg_controllen;
-  memcpy(message->msg_control, reception->control, reception->message.msg_controllen);
-  message->msg_flags = reception->message.msg_flags;
-  free(reception);
-  return result;
-}
 
 // Whether there are so many numbers for descriptors. The free ones are at the upper end, but for a few.
 static bool has_room(size_t count) {
@@ -78,10 +23,75 @@ static bool has_room(size_t count) {
   return count == 0;
 }
 
-ssize_t roost_receive_message(int fd, struct msghdr *message) {
-  if (has_room(MOST_PASSED)) return recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  long result = receive_elsewhere(fd, message);
-  if (result >= 0) return result;
-  errno = (int)-result;
+static ssize_t receive(int fd, struct msghdr *message, int flags) {
+  ssize_t length;
+  do {
+    length = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
+  } while (length < 0 && errno == EINTR);
+  return length;
+}
+
+// How much comes next without descriptors, or -1 with errno: EBUSY when descriptors come first. It stays where it is, and so do they:
+// what was only looked at isn't the last of them, and its close(2) waits for nothing.
+static ssize_t look(int fd, void *buffer, size_t size) {
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(struct ucred))];
+  } control;
+  int passes_credentials = 0;
+  socklen_t option_length = sizeof passes_credentials;
+  getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &passes_credentials, &option_length);
+  struct iovec part = {.iov_base = buffer, .iov_len = size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  // So that there is no room but for these: else the kernel fills it with descriptors.
+  if (passes_credentials) {
+    message.msg_control = &control;
+    message.msg_controllen = sizeof control;
+  }
+  ssize_t length = receive(fd, &message, MSG_PEEK);
+  if (length < 0 || !(message.msg_flags & MSG_CTRUNC)) return length;
+  errno = EBUSY;
   return -1;
+}
+
+static void take_control(struct cmsghdr *header, struct roost_datagram *datagram) {
+  if (header->cmsg_level != SOL_SOCKET) return;
+  if (header->cmsg_type == SCM_CREDENTIALS) {
+    struct ucred credentials;
+    memcpy(&credentials, CMSG_DATA(header), sizeof credentials);
+    datagram->has_credentials = true;
+    datagram->pid = credentials.pid;
+    datagram->uid = credentials.uid;
+  } else if (header->cmsg_type == SCM_RIGHTS) {
+    size_t length = header->cmsg_len - CMSG_LEN(0);
+    memcpy(datagram->descriptors, CMSG_DATA(header), length);
+    datagram->descriptor_count = length / sizeof(int);
+  }
+}
+
+int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, struct roost_datagram *ret_datagram) {
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * MOST_PASSED)];
+  } control;
+  // Where there is no room the kernel closes them in recvmsg(2), and waits for that.
+  if (!takes_descriptors || !has_room(MOST_PASSED)) {
+    ssize_t length = look(fd, buffer, size);
+    if (length < 0) return -1;
+    // No more of a stream than was looked at.
+    if ((size_t)length < size) size = (size_t)length;
+  }
+  struct iovec part = {.iov_base = buffer, .iov_len = size};
+  struct msghdr message = {
+      .msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  ssize_t length = receive(fd, &message, 0);
+  if (length < 0) return -1;
+  ret_datagram->length = length;
+  ret_datagram->truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  ret_datagram->has_credentials = false;
+  ret_datagram->descriptor_count = 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+    take_control(header, ret_datagram);
+  }
+  return 0;
 }

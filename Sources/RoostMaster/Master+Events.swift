@@ -33,7 +33,7 @@ extension Master {
     }
     if count == Self.mostExits { reapLater() }
     // There may be room for another process by now.
-    if count > 0 { roost_close_elsewhere(nil, 0, 0) }
+    if count > 0 { PassedDescriptors.closeUnclosed() }
     if !exits.isEmpty { lookForStrays() }
     for (process, cause) in exits {
       // What it said last is heard first.
@@ -131,14 +131,10 @@ extension Master {
   }
 
   private func receive(from process: WorkerProcess, last: Bool) {
-    let isCutOff = process.notifySocket.receive(last: last, isAcceptable: process.isAcceptableSender) {
+    let trouble = process.notifySocket.receive(last: last, isAcceptable: process.isAcceptableSender) {
       apply($0, from: process)
     }
-    if isCutOff {
-      log.warning(
-        "worker \(process.pid) (slot \(process.id.slot), generation \(process.id.generation.number)) has passed descriptors that "
-          + "can't be closed: none of its messages is read any more")
-    }
+    if let trouble { log.warning("\(process.title) \(trouble.words)") }
     if last, process.einhornChannel?.receive() == true { acknowledged(process) }
     if last { readReadinessPipe(of: process) }
   }

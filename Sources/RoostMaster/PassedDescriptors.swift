@@ -5,12 +5,15 @@ import Glibc
 enum PassedDescriptors {
   /// So many of one sender that are slow to be closed are nobody's mistake.
   private static let mostOfSender = 128
-  /// With so many that nobody can close, nobody passes any more.
+  /// With so many that nobody can close, no more are taken.
   private static let mostUnclosed = 512
   /// How long the processes that close it have to get at it, in µs. It is a moment, unless the machine is busy.
   private static let patience: UInt64 = 200_000
 
-  /// Has what came along with a message closed. `sender` stands for whoever has sent it, 0 for strangers.
+  /// Stands for everybody whom nobody knows.
+  static let stranger: UInt64 = 0
+
+  /// Has what came along with a message closed. `sender` stands for whoever has sent it.
   static func close(_ datagram: inout roost_datagram, from sender: UInt64) {
     guard datagram.descriptor_count > 0 else { return }
     let count = datagram.descriptor_count
@@ -22,8 +25,11 @@ enum PassedDescriptors {
   /// Whether a sender isn't to be heard any more: what came along can't be closed, as what came before.
   static func areTooMany(from sender: UInt64) -> Bool { !comesAbout { roost_closing_for(sender) <= mostOfSender } }
 
-  /// Whether nothing is to be received with which more could come.
+  /// Whether nothing is to be received that comes with more.
   static var areUnclosed: Bool { roost_unclosed() > mostUnclosed }
+
+  /// Tries again what couldn't be closed.
+  static func closeUnclosed() { if roost_unclosed() > 0 { roost_close_elsewhere(nil, 0, stranger) } }
 
   /// Whether none of it is in the master's table of descriptors any more. What is there a child gets too, and execve(2) closes it:
   /// whoever waits for either waits for that.

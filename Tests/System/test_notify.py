@@ -3,6 +3,7 @@ import contextlib
 import json
 import os
 import pwd
+import resource
 import select
 import shutil
 import signal
@@ -19,9 +20,9 @@ SILENT = ["sh", "-c", "echo $NOTIFY_SOCKET >&2; exec tail -f /dev/null"]
 
 
 class Notify(RoostTestCase):
-    def silent(self, *arguments, command=SILENT):
+    def silent(self, *arguments, command=SILENT, launcher=()):
         """A service with a worker that isn't ready, and a socket that leads to the master in that worker's place."""
-        service = self.start(*arguments, ready="notify", command=command)
+        service = self.start(*arguments, ready="notify", command=command, launcher=launcher)
         address = service.expect("^@(roost/.*)")[1]
         client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(client.close)
@@ -137,6 +138,40 @@ socket.send_fds(client, [b"STATUS=x"], [one.fileno() for one in sockets])
         self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
         client.send(b"READY=1")
         service.serving()
+
+    # Sends its stdin along, so often that the master has enough of it.
+    MANY = r"""
+import socket, sys
+client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+client.connect("\0" + sys.argv[1])
+for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
+"""
+
+    @unittest.skipUnless(os.geteuid() == 0, "LOUD: only root can be somebody else")
+    def test_where_nothing_can_be_closed_others_are_heard(self):
+        identity = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        self.folder.chmod(0o777)
+        service, client = self.silent(launcher=identity)
+        limit = lambda count: subprocess.run([*identity, "prlimit", f"--pid={service.pid}", f"--nproc={count}:"], check=True)
+        limit(1)
+        read_end, write_end = os.pipe()
+        self.addCleanup(os.close, read_end)
+        address = client.getpeername()[1:].decode()
+        subprocess.run(
+            ["setpriv", "--reuid=65533", "--clear-groups", sys.executable, "-c", self.MANY, address], stdin=write_end, check=True,
+            timeout=PATIENCE)
+        os.close(write_end)
+        client.send(b"READY=1")
+        service.serving()
+        # What comes with more waits until there is a way.
+        end = self.send_with_descriptor(client, b"BARRIER=1")
+        service.expect(r" warning worker \d+ \(slot 0, generation 1\) .* its messages wait until there is")
+        self.assertEqual(select.select([end, read_end], [], [], 0)[0], [])
+        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        limit("unlimited" if most == resource.RLIM_INFINITY else most)
+        self.assert_closed(end)
+        self.assert_closed(read_end)
+        self.assertEqual(service.stop(), 0)
 
     def test_a_worker_with_too_many_that_cannot_be_closed_is_told(self):
         service, client = self.silent()

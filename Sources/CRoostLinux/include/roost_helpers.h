@@ -13,6 +13,7 @@ bool roost_is_helper(pid_t pid);
 void roost_helper_ended(pid_t pid);
 
 // To be called before execve(2): what the kernel still holds keeps nothing open then that this process had open. It doesn't wait.
-void roost_leave_helpers(void);
+// Returns false if that can't be done.
+bool roost_leave_helpers(void);
 
 #endif

@@ -60,9 +60,10 @@ struct roost_datagram {
   int descriptors[253];  // SCM_MAX_FD
 };
 
-// Receives one datagram without waiting. Returns 0, or -1 with errno (EAGAIN when there is none, EBUSY when nothing more is to be
-// received there: what is passed along makes recvmsg(2) wait).
-int roost_receive(int fd, void *buffer, size_t size, struct roost_datagram *ret_datagram);
+// Receives one datagram, or a part of a stream, without waiting. Returns 0, or -1 with errno: EAGAIN when there is none, EBUSY when it
+// comes with descriptors that aren't taken, or for which there may be no numbers. Then it stays where it is, and nothing more is to be
+// had.
+int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, struct roost_datagram *ret_datagram);
 
 // Sends one datagram on a connected socket without waiting, together with a descriptor unless it is -1 (SCM_RIGHTS in
 // unix(7)). Returns 0, or -1 with errno, EAGAIN when its receiver has to read first.

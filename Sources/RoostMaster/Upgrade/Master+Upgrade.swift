@@ -45,7 +45,7 @@ extension Master {
       try upgrade?.check()
       try SpareMemory.check(SpareMemory.forState)
       try Self.checkClosing()
-      roost_leave_helpers()
+      guard roost_leave_helpers() else { throw Self.cannotClose }
       // With the state as it is now: time has passed since the proof.
       try handover.execute(givingBack: openFiles)
     } catch {
@@ -55,11 +55,12 @@ extension Master {
 
   /// What others have passed must be nobody's to be closed by execve(2), which would wait for it.
   private static func checkClosing() throws(MasterError) {
-    guard PassedDescriptors.areLetGo else {
-      throw MasterError(
-        "what a worker or a client has passed can't be closed yet; try again, and see whether RLIMIT_NPROC is reached")
-    }
+    guard PassedDescriptors.areLetGo else { throw cannotClose }
   }
+
+  private static let cannotClose = MasterError(
+    "what a worker or a client has passed can't be closed yet; try again, and see whether there may be more processes "
+      + "(TasksMax= of the unit, RLIMIT_NPROC)")
 
   private func refuseUpgrade(_ reason: String) {
     // What was ended for it.

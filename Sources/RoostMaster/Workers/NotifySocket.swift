@@ -11,10 +11,18 @@ final class NotifySocket {
   /// How many messages are read of a worker that has exited: what it left behind may go on sending.
   private static let lastTurn = 1024
 
+  /// After so long it is looked again whether descriptors can be received.
+  private static let pauseMicroseconds: UInt64 = 1_000_000
+
   /// The value for `NOTIFY_SOCKET`.
   let address: String
   private let descriptor: Descriptor
   private var source: BoundedSource?
+  private var loop: EventLoop?
+  /// Made when it is needed.
+  private var pause: Timer?
+  /// What was told.
+  private var trouble: Trouble?
   /// Stands for who sends on it. The next one's is another.
   private let sender = NotifySocket.nextSender()
 
@@ -54,41 +62,75 @@ final class NotifySocket {
   /// Calls the handler with each message that an acceptable sender has sent.
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
     source = try BoundedSource(readable: descriptor.number, in: loop, priority: .first, receive)
+    self.loop = loop
   }
 
-  /// Receives what was sent, as much as one turn allows. `last` when the worker has exited. Returns whether nothing more is
-  /// received from now on: descriptors that came along can't be closed.
+  /// Why messages aren't read.
+  enum Trouble {
+    case cutOff
+    case paused
+
+    var words: String {
+      switch self {
+      case .cutOff: "has passed descriptors that can't be closed: none of its messages is read any more"
+      case .paused:
+        "has been sent descriptors for which there is no room, or which can't be closed: its messages wait until there is"
+      }
+    }
+  }
+
+  /// Receives what was sent, as much as one turn allows. `last` when the worker has exited. Returns what there is to tell, once.
   @discardableResult
-  func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) -> Bool {
+  func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) -> Trouble? {
+    guard trouble != .cutOff else { return nil }
     var buffer = [UInt8](repeating: 0, count: NotifyMessage.maximumLength)
     var datagram = roost_datagram()
     for _ in 0..<(last ? Self.lastTurn : Self.turn) {
-      if PassedDescriptors.areUnclosed {
-        source = nil
-        return true
-      }
-      guard roost_receive(descriptor.number, &buffer, buffer.count, &datagram) == 0 else {
-        if errno == EBUSY {
-          source = nil
-          return true
+      guard
+        roost_receive(descriptor.number, &buffer, buffer.count, !PassedDescriptors.areUnclosed, &datagram) == 0
+      else {
+        guard errno == EBUSY else {
+          source?.hasMore = false
+          return nil
         }
-        source?.hasMore = false
-        return false
+        return told(rest() ? .paused : .cutOff)
       }
       let isHeard = datagram.has_credentials && isAcceptable(datagram.uid)
       // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now. First, because the
       // message may have the master start a process.
-      PassedDescriptors.close(&datagram, from: isHeard ? sender : 0)
+      PassedDescriptors.close(&datagram, from: isHeard ? sender : PassedDescriptors.stranger)
       if isHeard, !datagram.truncated, let message = try? NotifyMessage(parsing: buffer[..<datagram.length]) {
         handle(message)
       }
       if datagram.descriptor_count > 0, PassedDescriptors.areTooMany(from: sender) {
-        source = nil
-        return true
+        return told(.cutOff)
       }
     }
     source?.hasMore = true
-    return false
+    return nil
+  }
+
+  /// Whether it is news.
+  private func told(_ trouble: Trouble) -> Trouble? {
+    if trouble == .cutOff { source = nil }
+    guard trouble != self.trouble else { return nil }
+    self.trouble = trouble
+    return trouble
+  }
+
+  /// The message that can't be received makes the socket readable all the time.
+  private func rest() -> Bool {
+    if pause == nil { pause = try? loop?.timer(priority: .late) { [weak self] in self?.goOn() } }
+    guard let pause else { return false }
+    source?.setEnabled(false)
+    pause.set(Clock.now().microseconds + Self.pauseMicroseconds)
+    return true
+  }
+
+  private func goOn() {
+    pause?.wentOff()
+    PassedDescriptors.closeUnclosed()
+    source?.setEnabled(true)
   }
 
   // The loop has one thread.
