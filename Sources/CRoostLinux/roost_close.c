@@ -55,10 +55,10 @@ size_t roost_closing_for(uint64_t sender) {
   return count;
 }
 
-size_t roost_unclosed(void) { return unclosed_count; }
+size_t roost_unclosed(void) { return unclosed_count + are_lost; }
 
 // The number itself says nothing: it may be another's by now.
-bool roost_has_let_go(void) { return unclosed_count == 0 && !are_lost && roost_all_helpers_wait(); }
+bool roost_has_let_go(void) { return roost_unclosed() == 0 && roost_all_helpers_wait(); }
 
 static int option_of(int fd, int option) {
   int value = 0;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "roost_close.h"
 #include "roost_linux.h"
 
 // How many descriptors can come with a message (SCM_MAX_FD).
@@ -31,29 +32,6 @@ static ssize_t receive(int fd, struct msghdr *message, int flags) {
   return length;
 }
 
-// How much comes next without descriptors, or -1 with errno: EBUSY when descriptors come first. It stays where it is, and so do they:
-// what was only looked at isn't the last of them, and its close(2) waits for nothing.
-static ssize_t look(int fd, void *buffer, size_t size) {
-  union {
-    struct cmsghdr align;
-    char space[CMSG_SPACE(sizeof(struct ucred))];
-  } control;
-  int passes_credentials = 0;
-  socklen_t option_length = sizeof passes_credentials;
-  getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &passes_credentials, &option_length);
-  struct iovec part = {.iov_base = buffer, .iov_len = size};
-  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-  // So that there is no room but for these: else the kernel fills it with descriptors.
-  if (passes_credentials) {
-    message.msg_control = &control;
-    message.msg_controllen = sizeof control;
-  }
-  ssize_t length = receive(fd, &message, MSG_PEEK);
-  if (length < 0 || !(message.msg_flags & MSG_CTRUNC)) return length;
-  errno = EBUSY;
-  return -1;
-}
-
 static void take_control(struct cmsghdr *header, struct roost_datagram *datagram) {
   if (header->cmsg_level != SOL_SOCKET) return;
   if (header->cmsg_type == SCM_CREDENTIALS) {
@@ -69,6 +47,39 @@ static void take_control(struct cmsghdr *header, struct roost_datagram *datagram
   }
 }
 
+static void take_all_control(struct msghdr *message, struct roost_datagram *datagram) {
+  datagram->has_credentials = false;
+  datagram->descriptor_count = 0;
+  for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header; header = CMSG_NXTHDR(message, header)) {
+    take_control(header, datagram);
+  }
+}
+
+// How much comes next with at most so many descriptors, 0 or 1, or -1 with errno: EBUSY when there are more. It stays where it is, and
+// so do they: what was only looked at isn't the last of them, and its close(2) waits for nothing but a file system.
+static ssize_t look(int fd, void *buffer, size_t size, size_t most) {
+  union {
+    struct cmsghdr align;
+    char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
+  } control;
+  int passes_credentials = 0;
+  socklen_t option_length = sizeof passes_credentials;
+  getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &passes_credentials, &option_length);
+  struct iovec part = {.iov_base = buffer, .iov_len = size};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
+  // No room but for these: the kernel fills it with descriptors.
+  if (passes_credentials) message.msg_controllen += CMSG_SPACE(sizeof(struct ucred));
+  if (most > 0) message.msg_controllen += CMSG_LEN(sizeof(int));
+  ssize_t length = receive(fd, &message, MSG_PEEK);
+  if (length < 0) return -1;
+  struct roost_datagram copy;
+  take_all_control(&message, &copy);
+  roost_close_elsewhere(copy.descriptors, copy.descriptor_count, 0);
+  if (!(message.msg_flags & MSG_CTRUNC)) return length;
+  errno = EBUSY;
+  return -1;
+}
+
 int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, struct roost_datagram *ret_datagram) {
   union {
     struct cmsghdr align;
@@ -76,7 +87,8 @@ int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, str
   } control;
   // Where there is no room the kernel closes them in recvmsg(2), and waits for that.
   if (!takes_descriptors || !has_room(MOST_PASSED)) {
-    ssize_t length = look(fd, buffer, size);
+    // As with BARRIER=1 of sd_notify(3): there are two numbers nearly always.
+    ssize_t length = look(fd, buffer, size, takes_descriptors && has_room(2));
     if (length < 0) return -1;
     // No more of a stream than was looked at.
     if ((size_t)length < size) size = (size_t)length;
@@ -88,10 +100,6 @@ int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, str
   if (length < 0) return -1;
   ret_datagram->length = length;
   ret_datagram->truncated = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-  ret_datagram->has_credentials = false;
-  ret_datagram->descriptor_count = 0;
-  for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
-    take_control(header, ret_datagram);
-  }
+  take_all_control(&message, ret_datagram);
   return 0;
 }

@@ -28,12 +28,19 @@ enum PassedDescriptors {
   /// Whether nothing is to be received that comes with more.
   static var areUnclosed: Bool { roost_unclosed() > mostUnclosed }
 
-  /// Tries again what couldn't be closed.
-  static func closeUnclosed() { if roost_unclosed() > 0 { roost_close_elsewhere(nil, 0, stranger) } }
+  /// Tries again what couldn't be closed. Returns whether some of it still can't.
+  @discardableResult
+  static func closeUnclosed() -> Bool {
+    if roost_unclosed() > 0 { roost_close_elsewhere(nil, 0, stranger) }
+    return roost_unclosed() > 0
+  }
 
   /// Whether none of it is in the master's table of descriptors any more. What is there a child gets too, and execve(2) closes it:
   /// whoever waits for either waits for that.
-  static var areLetGo: Bool { roost_unclosed() == 0 && comesAbout(roost_has_let_go) }
+  static var areLetGo: Bool {
+    closeUnclosed()
+    return roost_unclosed() == 0 && comesAbout(roost_has_let_go)
+  }
 
   private static func comesAbout(_ condition: () -> Bool) -> Bool {
     guard !condition() else { return true }

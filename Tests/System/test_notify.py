@@ -20,9 +20,9 @@ SILENT = ["sh", "-c", "echo $NOTIFY_SOCKET >&2; exec tail -f /dev/null"]
 
 
 class Notify(RoostTestCase):
-    def silent(self, *arguments, command=SILENT, launcher=()):
+    def silent(self, *arguments, command=SILENT, launcher=(), **popen):
         """A service with a worker that isn't ready, and a socket that leads to the master in that worker's place."""
-        service = self.start(*arguments, ready="notify", command=command, launcher=launcher)
+        service = self.start(*arguments, ready="notify", command=command, launcher=launcher, **popen)
         address = service.expect("^@(roost/.*)")[1]
         client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(client.close)
@@ -139,6 +139,12 @@ socket.send_fds(client, [b"STATUS=x"], [one.fileno() for one in sockets])
         client.send(b"READY=1")
         service.serving()
 
+    def test_a_barrier_is_answered_near_the_limit_of_descriptors(self):
+        service, client = self.silent(preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)))
+        self.assert_closed(self.send_with_descriptor(client, b"BARRIER=1"))
+        client.send(b"READY=1")
+        service.serving()
+
     # Sends its stdin along, so often that the master has enough of it.
     MANY = r"""
 import socket, sys
@@ -147,13 +153,32 @@ client.connect("\0" + sys.argv[1])
 for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
 """
 
+    NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+
+    def limit_processes(self, service, count):
+        """As somebody else's, for root's aren't limited."""
+        number = "unlimited" if count == resource.RLIM_INFINITY else count
+        subprocess.run([*self.NOBODY, "prlimit", f"--pid={service.pid}", f"--nproc={number}:"], check=True)
+
+    @unittest.skipUnless(os.geteuid() == 0, "LOUD: only root can be somebody else")
+    def test_what_could_not_be_closed_is_closed_later(self):
+        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+        self.folder.chmod(0o777)
+        service, client = self.silent(launcher=self.NOBODY)
+        self.limit_processes(service, 1)
+        end = self.send_with_descriptor(client, b"BARRIER=1")
+        client.send(b"READY=1")
+        service.serving()
+        self.assertEqual(select.select([end], [], [], 0)[0], [])
+        self.limit_processes(service, most)
+        self.assert_closed(end)
+
     @unittest.skipUnless(os.geteuid() == 0, "LOUD: only root can be somebody else")
     def test_where_nothing_can_be_closed_others_are_heard(self):
-        identity = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
         self.folder.chmod(0o777)
-        service, client = self.silent(launcher=identity)
-        limit = lambda count: subprocess.run([*identity, "prlimit", f"--pid={service.pid}", f"--nproc={count}:"], check=True)
-        limit(1)
+        service, client = self.silent(launcher=self.NOBODY)
+        self.limit_processes(service, 1)
         read_end, write_end = os.pipe()
         self.addCleanup(os.close, read_end)
         address = client.getpeername()[1:].decode()
@@ -167,8 +192,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         end = self.send_with_descriptor(client, b"BARRIER=1")
         service.expect(r" warning worker \d+ \(slot 0, generation 1\) .* its messages wait until there is")
         self.assertEqual(select.select([end, read_end], [], [], 0)[0], [])
-        most, _ = resource.getrlimit(resource.RLIMIT_NPROC)
-        limit("unlimited" if most == resource.RLIM_INFINITY else most)
+        self.limit_processes(service, most)
         self.assert_closed(end)
         self.assert_closed(read_end)
         self.assertEqual(service.stop(), 0)

@@ -1,5 +1,6 @@
 import CRoostLinux
 import Glibc
+import RoostCore
 import RoostHandoff
 import RoostSystemd
 
@@ -11,8 +12,10 @@ final class NotifySocket {
   /// How many messages are read of a worker that has exited: what it left behind may go on sending.
   private static let lastTurn = 1024
 
-  /// After so long it is looked again whether descriptors can be received.
-  private static let pauseMicroseconds: UInt64 = 1_000_000
+  /// After so long it is looked again whether descriptors can be received and closed.
+  private static var pause: Duration { .seconds(1) }
+  /// How often it is told at most that messages wait.
+  private static var quiet: Duration { .seconds(60) }
 
   /// The value for `NOTIFY_SOCKET`.
   let address: String
@@ -20,9 +23,9 @@ final class NotifySocket {
   private var source: BoundedSource?
   private var loop: EventLoop?
   /// Made when it is needed.
-  private var pause: Timer?
-  /// What was told.
-  private var trouble: Trouble?
+  private var pauseEnd: Timer?
+  private var isCutOff = false
+  private var lastTold: Instant?
   /// Stands for who sends on it. The next one's is another.
   private let sender = NotifySocket.nextSender()
 
@@ -82,7 +85,7 @@ final class NotifySocket {
   /// Receives what was sent, as much as one turn allows. `last` when the worker has exited. Returns what there is to tell, once.
   @discardableResult
   func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) -> Trouble? {
-    guard trouble != .cutOff else { return nil }
+    guard !isCutOff else { return nil }
     var buffer = [UInt8](repeating: 0, count: NotifyMessage.maximumLength)
     var datagram = roost_datagram()
     for _ in 0..<(last ? Self.lastTurn : Self.turn) {
@@ -93,43 +96,53 @@ final class NotifySocket {
           source?.hasMore = false
           return nil
         }
-        return told(rest() ? .paused : .cutOff)
+        return rest() ? told() : cutOff()
       }
       let isHeard = datagram.has_credentials && isAcceptable(datagram.uid)
       // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now. First, because the
       // message may have the master start a process.
       PassedDescriptors.close(&datagram, from: isHeard ? sender : PassedDescriptors.stranger)
+      if PassedDescriptors.closeUnclosed() { _ = tryLater() }
       if isHeard, !datagram.truncated, let message = try? NotifyMessage(parsing: buffer[..<datagram.length]) {
         handle(message)
       }
       if datagram.descriptor_count > 0, PassedDescriptors.areTooMany(from: sender) {
-        return told(.cutOff)
+        return cutOff()
       }
     }
     source?.hasMore = true
     return nil
   }
 
-  /// Whether it is news.
-  private func told(_ trouble: Trouble) -> Trouble? {
-    if trouble == .cutOff { source = nil }
-    guard trouble != self.trouble else { return nil }
-    self.trouble = trouble
-    return trouble
+  private func cutOff() -> Trouble {
+    isCutOff = true
+    source = nil
+    return .cutOff
   }
 
-  /// The message that can't be received makes the socket readable all the time.
+  /// The message that can't be received would make the socket readable all the time.
   private func rest() -> Bool {
-    if pause == nil { pause = try? loop?.timer(priority: .late) { [weak self] in self?.goOn() } }
-    guard let pause else { return false }
+    guard tryLater() else { return false }
     source?.setEnabled(false)
-    pause.set(Clock.now().microseconds + Self.pauseMicroseconds)
     return true
   }
 
-  private func goOn() {
-    pause?.wentOff()
-    PassedDescriptors.closeUnclosed()
+  private func told() -> Trouble? {
+    let now = Clock.now()
+    if let lastTold, now - lastTold < Self.quiet { return nil }
+    lastTold = now
+    return .paused
+  }
+
+  private func tryLater() -> Bool {
+    if pauseEnd == nil { pauseEnd = try? loop?.timer(priority: .late) { [weak self] in self?.tryAgain() } }
+    pauseEnd?.set((Clock.now() + Self.pause).microseconds)
+    return pauseEnd != nil
+  }
+
+  private func tryAgain() {
+    pauseEnd?.wentOff()
+    if PassedDescriptors.closeUnclosed() { _ = tryLater() }
     source?.setEnabled(true)
   }
 
