@@ -12,6 +12,7 @@ extension Configuration {
       "control": control.map {
         ["directory": .string($0.directory), "group": JSON(optional: $0.group)]
       } ?? .null,
+      "history": history.map { ["directory": .string($0.directory), "length": .integer($0.length)] } ?? .null,
       "metrics": metrics?.json ?? .null,
       "worker": worker.json,
       "settings": settings.json,
@@ -31,6 +32,10 @@ extension Configuration {
       name: try ServiceName.validate(json.string("name")), listeners: listeners,
       pidFile: try json.optionalPath("pidFile"),
       control: control,
+      history: try json.optional("history").map { history throws(ConfigurationError) in
+        HistoryConfiguration(
+          directory: try history.path("directory"), length: try history.integer("length", Limits.history))
+      },
       metrics: try json.optional("metrics").map { address throws(ConfigurationError) in
         try Address(json: address)
       }, worker: try WorkerConfiguration(json: json.member("worker")),
@@ -245,7 +250,11 @@ extension Settings {
       "surge": .integer(surge),
       "readiness": readiness,
       "probeTimeout": probeTimeout.map { .integer($0.wholeMilliseconds) } ?? .null,
-      "startAttempts": .integer(startAttempts),
+      "startAttempts": startAttempts.map(JSON.integer) ?? .null,
+      "startLimit": startLimit.map { .integer($0.wholeMilliseconds) } ?? .null,
+      "probation": .integer(probation.wholeMilliseconds),
+      "fallsBack": .boolean(fallsBack),
+      "rollsBack": .boolean(rollsBack),
       "settle": .integer(settle.wholeMilliseconds),
       "drainTimeout": .integer(drainTimeout.wholeMilliseconds),
       "backoffFirst": .integer(backoff.first.wholeMilliseconds),
@@ -271,13 +280,18 @@ extension Settings {
       readiness: readiness["age"] == nil
         ? .reported(timeout: try readiness.duration("timeout", from: .milliseconds(1)))
         : .alive(after: try readiness.duration("age")),
-      startAttempts: try json.integer("startAttempts", Limits.startAttempts), settle: try json.duration("settle"),
+      startAttempts: try json.optionalInteger("startAttempts", Limits.startAttempts),
+      probation: try json.duration("probation"), fallsBack: try json.boolean("fallsBack"),
+      rollsBack: try json.boolean("rollsBack"), settle: try json.duration("settle"),
       drainTimeout: try json.duration("drainTimeout"),
       backoff: Backoff(
         first: first, longest: try json.duration("backoffLongest", from: first),
         forgivenAfter: try json.duration("backoffForgivenAfter")),
       hookTimeout: try json.duration("hookTimeout", from: Limits.shortestHookTimeout))
     queuePerSlot = try json.boolean("queuePerSlot")
+    if try json.optional("startLimit") != nil {
+      startLimit = try json.duration("startLimit", from: .milliseconds(1))
+    }
     if try json.optional("probeTimeout") != nil {
       probeTimeout = try json.duration("probeTimeout", from: .milliseconds(1))
     }

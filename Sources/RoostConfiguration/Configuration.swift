@@ -10,6 +10,8 @@ public struct Configuration: Hashable, Sendable {
   public var pidFile: String?
   /// Where the service is operated, or nil if there is no place for a control socket.
   public var control: ControlConfiguration?
+  /// Where it is recorded what has served, or nil if nowhere.
+  public var history: HistoryConfiguration?
   /// Where metrics are served over HTTP, or nil if nowhere.
   public var metrics: Address?
   /// What the workers of a generation run, and how.
@@ -20,12 +22,13 @@ public struct Configuration: Hashable, Sendable {
   /// A configuration with the given values.
   public init(
     name: String, listeners: [ListenerConfiguration], pidFile: String?, control: ControlConfiguration?,
-    metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
+    history: HistoryConfiguration? = nil, metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
   ) {
     self.name = name
     self.listeners = listeners
     self.pidFile = pidFile
     self.control = control
+    self.history = history
     self.metrics = metrics
     self.worker = worker
     self.settings = settings
@@ -43,5 +46,19 @@ public struct ControlConfiguration: Hashable, Sendable {
   public init(directory: String, group: UInt32? = nil) {
     self.directory = directory
     self.group = group
+  }
+}
+
+/// The record of the generations that have served.
+public struct HistoryConfiguration: Hashable, Sendable {
+  /// The directory of the record: an absolute path.
+  public var directory: String
+  /// How many generations that have served it keeps.
+  public var length: Int
+
+  /// A record in this directory.
+  public init(directory: String, length: Int = 5) {
+    self.directory = directory
+    self.length = length
   }
 }

@@ -12,6 +12,8 @@ public enum Limits {
   public static let surge = 1...Settings.maximumWorkers
   /// How often a worker of the first generation is tried.
   public static let startAttempts = 1...1000
+  /// How many generations that have served are remembered.
+  public static let history = 1...100
   /// The length of an accept queue.
   public static let backlog = 1...65535
   /// The nice value (nice(2)).

@@ -6,6 +6,12 @@ public enum ControlInterface {
   public static let status = "roost.Control.Status"
   /// Replaces the workers.
   public static let reload = "roost.Control.Reload"
+  /// Replaces the workers by those of a former generation.
+  public static let rollback = "roost.Control.Rollback"
+  /// Ends the running reload.
+  public static let cancel = "roost.Control.Cancel"
+  /// Tells what has served.
+  public static let history = "roost.Control.History"
   /// Ends the service.
   public static let stop = "roost.Control.Stop"
   /// Changes the number of workers.
@@ -20,6 +26,10 @@ public enum ControlInterface {
 
   /// The new generation isn't serving.
   public static let reloadFailed = "roost.Control.ReloadFailed"
+  /// Nothing is recorded of what a rollback asks for.
+  public static let nothingToRollBackTo = "roost.Control.NothingToRollBackTo"
+  /// No reload is running.
+  public static let nothingToCancel = "roost.Control.NothingToCancel"
   /// There is no reload any more.
   public static let serviceStops = "roost.Control.ServiceStops"
 
@@ -114,11 +124,55 @@ public enum ControlInterface {
       listeners: []string
     )
 
+    # A slot that has nobody who serves.
+    type Waiting (
+      slot: int,
+      # why its last worker was lost
+      reason: ?string,
+      # what that one wrote last to stderr, if it is known
+      lastWords: []string,
+      # until the next is started
+      millisecondsLeft: ?int
+    )
+
+    # A generation, also of a former master of the service.
+    type Entry (
+      generation: int,
+      # the former generation whose release it runs; null where that is what was configured
+      recordOf: ?int,
+      # where its workers start
+      directory: string,
+      command: []string,
+      # microseconds since 1970, as are the others
+      began: int,
+      verdict: (starting, served, failed),
+      # why it has failed
+      reason: ?string,
+      # when it took over
+      serves: ?int,
+      # when it was replaced, if somebody was there to see it
+      ended: ?int,
+      # why
+      end: ?string,
+      # whether it has served well for as long as it has to
+      proved: bool,
+      # whether a rollback can bring it back
+      canComeBack: bool
+    )
+
     type Service (
       name: string,
       pid: int,
       version: string,
-      phase: (starting, serving, reloading, stopping),
+      # degraded: some slots have nobody who serves; down: all have nobody
+      phase: (starting, serving, degraded, down, reloading, stopping),
+      # whether all slots have somebody who serves now, whatever the service is doing
+      condition: (whole, degraded, down),
+      # what is wrong now
+      trouble: ?string,
+      # why something else serves than what is configured; null where that serves
+      divergence: ?(reload_failed, fell_back, rolled_back),
+      waiting: []Waiting,
       # what serves
       generation: int,
       # what a running reload starts
@@ -139,7 +193,18 @@ public enum ControlInterface {
     # Starts new workers, and replaces the current ones when the new ones are ready. Replies when the reload that began
     # after this call has ended; if 'drained' is true and it has succeeded, when the last retiree is gone too. With
     # 'more', events come as they happen, and the verdict last.
-    method Reload(drained: ?bool) -> (event: ?Event, verdict: ?Verdict)
+    # 'replace' ends a reload that runs instead of waiting for its end.
+    method Reload(drained: ?bool, replace: ?bool) -> (event: ?Event, verdict: ?Verdict)
+
+    # Replaces the workers by those of a former generation, with its own configuration: of that one, or of the newest that has
+    # proved itself and runs something else. A reload like any other.
+    method Rollback(generation: ?int, drained: ?bool) -> (event: ?Event, verdict: ?Verdict)
+
+    # Ends the running reload. It fails, and what served goes on.
+    method Cancel() -> (generation: int)
+
+    # Tells what has served, oldest first.
+    method History() -> (entries: []Entry, lastGood: ?int, serving: int)
 
     # Drains all workers and ends the service; at once, if 'atOnce' is true. Replies when the last worker is gone. With
     # 'more', events come as they happen.
@@ -161,6 +226,12 @@ public enum ControlInterface {
 
     # The new generation is not serving; what went on is in the verdict.
     error ReloadFailed (verdict: Verdict)
+
+    # Nothing is recorded of what was asked for.
+    error NothingToRollBackTo (reason: string)
+
+    # No reload is running.
+    error NothingToCancel ()
 
     # The new binary can not be executed, or can not go on with the state of the running one, which goes on.
     error UpgradeRefused (reason: string)

@@ -1,5 +1,17 @@
 import Glibc
 
+/// Where a service keeps what has to outlive it.
+public enum StatePlace {
+  /// The first of the directories that systemd has made for a master that starts now (`StateDirectory=` in
+  /// systemd.exec(5)), if it has. A master that a worker has started inherits the variable of another service.
+  public static func forMaster() -> String? {
+    guard getenv("ROOST_SERVICE") == nil, let value = getenv("STATE_DIRECTORY").map({ String(cString: $0) }),
+      let first = value.split(separator: ":").first, first.hasPrefix("/")
+    else { return nil }
+    return String(first)
+  }
+}
+
 /// Where control sockets are.
 public enum ControlPlace {
   /// The socket's name in its directory.

@@ -1,8 +1,11 @@
 /// An order to the shell. Orders are carried out in their sequence.
 public enum Effect: Hashable, Sendable {
-  /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. Answered by
-  /// `Event.generationPrepared` or `Event.generationNotPrepared`.
-  case prepare(Generation)
+  /// Open the listeners of the first generation. Answered by `Event.startRequested` or `Event.listenersNotOpened`.
+  case openListeners
+  /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. What another
+  /// generation has run is taken as it was recorded. Answered by `Event.generationPrepared` or
+  /// `Event.generationNotPrepared`.
+  case prepare(Generation, from: Origin)
   /// Give up what `prepare` ordered. It is not answered any more.
   case abandonPreparation(Generation)
   /// Run the operator's command. Answered by `Event.hookEnded`.
@@ -18,6 +21,8 @@ public enum Effect: Hashable, Sendable {
   case drain(WorkerID)
   /// Send SIGKILL to the worker's whole process group, or to all that remains of a worker that has exited.
   case kill(WorkerID)
+  /// Record what this generation runs as the last good: it is what a start falls back to.
+  case record(Generation)
   /// Set the listeners' backlog anew: the runtime of a worker that got ready may have shrunk it by a listen() of its
   /// own.
   case restoreBacklog

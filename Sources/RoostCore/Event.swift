@@ -2,8 +2,12 @@
 public enum Event: Hashable, Sendable {
   /// The listeners are open: the first generation may start.
   case startRequested
-  /// Somebody asks for a reload.
-  case reloadRequested(by: Requester)
+  /// The listeners can't be opened now, and time may heal what is in the way.
+  case listenersNotOpened(reason: String)
+  /// Somebody asks for a reload. `replacing` ends one that runs instead of waiting for it.
+  case reloadRequested(by: Requester, from: Origin = .configuration, replacing: Bool = false)
+  /// Somebody asks for the end of the reload that runs.
+  case cancelRequested(by: Requester)
   /// Somebody asks for a graceful stop; when one runs already, for one at once.
   case stopRequested(by: Requester)
   /// Somebody asks for a stop without waiting for drains.
@@ -59,13 +63,15 @@ public enum Requester: Hashable, Sendable {
   case terminal
   /// A client of the control socket: the process of this id, of a user.
   case client(pid: Int32, uid: UInt32)
+  /// The master itself, since this generation's workers keep failing.
+  case crashLoop(Generation)
 }
 
 extension Requester {
   var isWorker: Bool {
     switch self {
     case .worker: true
-    case .signal, .terminal, .client: false
+    case .signal, .terminal, .client, .crashLoop: false
     }
   }
 }

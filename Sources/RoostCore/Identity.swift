@@ -12,6 +12,19 @@ public struct Generation: Comparable, Hashable, Sendable, Codable {
   public static func < (older: Generation, newer: Generation) -> Bool { older.number < newer.number }
 }
 
+extension Generation {
+  /// The one after it.
+  var next: Generation { Generation(number: number + 1) }
+}
+
+/// Where it is said what a generation runs.
+public enum Origin: Hashable, Sendable, Codable {
+  /// In the configuration, as it is when the generation is prepared.
+  case configuration
+  /// In the record of what this former generation ran.
+  case record(Generation)
+}
+
 /// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
 public struct WorkerID: Comparable, Hashable, Sendable, Codable {
   /// The worker's own number.

@@ -20,13 +20,29 @@ public enum Notice: Hashable, Sendable {
 
   /// The first generation is complete.
   case startSucceeded(Generation, workers: Int, after: Duration)
-  /// The first generation couldn't get ready.
+  /// The service couldn't be started, and is given up.
   case startFailed(Failure)
+  /// The listeners couldn't be opened, which is tried again after this time.
+  case listenersNotOpened(reason: String, retry: Duration)
+  /// The start has failed several times for this reason, and goes on.
+  case startDelayed(Failure)
+  /// The start goes on with what a former generation ran, since the one before couldn't get ready.
+  case fellBack(Generation, to: Generation, Failure)
+  /// There is nothing to fall back to after all.
+  case fallbackFailed(reason: String)
+  /// The start began with what a former generation ran.
+  case startedFromRecord(Generation, of: Generation, Divergence)
+  /// The generation has served well for as long as it has to: it is the last good one.
+  case proved(Generation, after: Duration)
+  /// Workers of a generation on probation keep failing. What served before comes back by itself if it is named.
+  case crashLoop(Generation, rollsBackTo: Generation?)
 
   /// A reload was asked for; `latched` if it has to wait.
-  case reloadRequested(by: Requester, latched: Latch?)
+  case reloadRequested(by: Requester, from: Origin, latched: Latch?)
+  /// The end of the running reload was asked for.
+  case cancelRequested(by: Requester)
   /// A reload has begun.
-  case reloadBegan(Generation)
+  case reloadBegan(Generation, from: Origin)
   /// A command of the operator's runs.
   case hookBegan(Hook, Generation)
   /// A command of the operator's has ended well.
@@ -90,6 +106,14 @@ public enum Failure: Hashable, Sendable {
   case stopped(WorkerID)
   /// The worker didn't pass its probe in time.
   case probeFailed(WorkerID, timeout: Duration)
+  /// The listeners couldn't be opened.
+  case notListening(reason: String)
+  /// There was no success within this time.
+  case tookTooLong(Duration)
+  /// An operator has ended it.
+  case cancelled(by: Requester)
+  /// An operator has had another reload take its place.
+  case replaced(by: Requester)
 
   /// When a worker exited.
   public enum Moment: Hashable, Sendable {

@@ -14,12 +14,42 @@ public enum Phase: Hashable, Sendable, Codable {
   case stopped
 }
 
-/// The start of the first generation.
+/// The start of the service, from the first try until a generation serves.
 public struct Start: Hashable, Sendable, Codable {
+  /// How far it has come.
+  public enum Stage: Hashable, Sendable, Codable {
+    /// The listeners couldn't be opened, and are tried again then.
+    case awaitingListeners(until: Instant)
+    /// The last good release is being prepared, and has until then. The workers of the generation before go on trying.
+    case preparing(Generation, until: Instant)
+    /// The workers were started and are not all ready.
+    case startingWorkers
+  }
+
   /// When it began.
   public let began: Instant
-  /// Whether a reload was asked for since.
-  public internal(set) var latched = false
+  /// How far it has come.
+  public internal(set) var stage = Stage.startingWorkers
+  /// How many tries have failed: of a worker to get ready, or of the listeners to be opened.
+  public internal(set) var failures = 0
+  /// What reload was asked for since.
+  public internal(set) var latched: Origin?
+  /// When the start is given up.
+  public internal(set) var limit: Instant?
+
+  init(began: Instant, limit: Duration?) {
+    self.began = began
+    self.limit = limit.map { began + $0 }
+  }
+
+  var deadline: Instant? {
+    let own: Instant? =
+      switch stage {
+      case .awaitingListeners(let until), .preparing(_, let until): until
+      case .startingWorkers: nil
+      }
+    return earliest(own, limit)
+  }
 }
 
 /// The stop of the service.
@@ -62,6 +92,10 @@ public struct Reload: Hashable, Sendable, Codable {
 
   /// The generation that it starts.
   public let generation: Generation
+  /// Where it is said what that runs.
+  public let origin: Origin
+  /// The start that goes on if this reload fails; nil where the service had been started.
+  public internal(set) var start: Start?
   /// When it began.
   public let began: Instant
   /// How far it has come.
@@ -74,8 +108,8 @@ public struct Reload: Hashable, Sendable, Codable {
   public internal(set) var slotsBefore: Int?
   /// How many slots, from slot 0 up, have been taken over.
   public internal(set) var moved = 0
-  /// Whether another reload was asked for since.
-  public internal(set) var latched = false
+  /// What other reload was asked for since.
+  public internal(set) var latched: Origin?
 
   /// Whether the generation is still being prepared.
   public var isPreparing: Bool {
@@ -90,5 +124,13 @@ public struct Reload: Hashable, Sendable, Codable {
     case .awaitingHook, .starting: nil
     case .preparing(let until), .settling(_, let until): until
     }
+  }
+}
+
+extension Reload {
+  init(_ generation: Generation, from origin: Origin, resuming start: Start?, _ settings: Settings, at now: Instant) {
+    self.init(
+      generation: generation, origin: origin, start: start, began: now,
+      stage: .preparing(until: now + Supervisor.preparationTimeout), settings: settings)
   }
 }

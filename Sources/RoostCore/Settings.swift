@@ -19,8 +19,17 @@ public struct Settings: Hashable, Sendable, Codable {
   public var readiness: Readiness
   /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil where there is none.
   public var probeTimeout: Duration?
-  /// How often a slot's worker of the first generation is tried, at least 1.
-  public var startAttempts: Int
+  /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil where it
+  /// never is.
+  public var startAttempts: Int?
+  /// After what time without success the start is given up; nil for never.
+  public var startLimit: Duration?
+  /// How long a generation has to serve without a failing worker before it is the last good one.
+  public var probation: Duration
+  /// Whether a start whose generation can't get ready goes on with the last good one.
+  public var fallsBack: Bool
+  /// Whether a generation that keeps failing on probation is replaced by the last good one.
+  public var rollsBack: Bool
   /// How long ready candidates are observed before they take over.
   public var settle: Duration
   /// How long a retiree may take from the stop signal to its exit.
@@ -37,7 +46,8 @@ public struct Settings: Hashable, Sendable, Codable {
   /// Settings with the given values.
   public init(
     workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
-    probeTimeout: Duration? = nil, startAttempts: Int = 3, settle: Duration = .seconds(1),
+    probeTimeout: Duration? = nil, startAttempts: Int? = nil, startLimit: Duration? = nil,
+    probation: Duration = .seconds(60), fallsBack: Bool = true, rollsBack: Bool = false, settle: Duration = .seconds(1),
     drainTimeout: Duration = .seconds(60), backoff: Backoff = Backoff(), hooks: Set<Hook> = [],
     hookTimeout: Duration = .seconds(60), queuePerSlot: Bool = false
   ) {
@@ -46,6 +56,10 @@ public struct Settings: Hashable, Sendable, Codable {
     self.readiness = readiness
     self.probeTimeout = probeTimeout
     self.startAttempts = startAttempts
+    self.startLimit = startLimit
+    self.probation = probation
+    self.fallsBack = fallsBack
+    self.rollsBack = rollsBack
     self.settle = settle
     self.drainTimeout = drainTimeout
     self.backoff = backoff

@@ -39,6 +39,12 @@ extension Supervisor {
     }
   }
 
+  /// The reload of this generation doesn't go on.
+  mutating func killHook(_ hook: Hook, _ generation: Generation) {
+    hooks.removeAll { $0.hook == hook && $0.generation == generation }
+    order(.killHook(hook, generation))
+  }
+
   mutating func killAllHooks() {
     for running in hooks { order(.killHook(running.hook, running.generation)) }
     hooks.removeAll()

@@ -7,9 +7,8 @@ extension Supervisor {
     guard case .ready(let since) = worker.stage else { return false }
     var recycling = slots[index].recycling.flatMap { $0.isOver(at: now) ? nil : $0 } ?? Recycling(began: now)
     let isOften = recycling.count >= Recycling.maximumCount
-    let isStarting = if case .starting = phase { true } else { false }
     // A start has to come to an end.
-    if isOften, isStarting { return false }
+    if isOften, hasNeverServed { return false }
     if !isOften { recycling.count += 1 }
     slots[index].recycling = recycling
     if worker.servedLongEnough(settings.backoff, at: now) { slots[index].failures = 0 }
@@ -20,7 +19,7 @@ extension Supervisor {
       slots[index].current = .backingOff(until: now + Recycling.pause)
       then = .another(after: Recycling.pause)
     } else {
-      slots[index].current = .worker(spawn(slot: index, generation: serving, settings, probed: isStarting, at: now))
+      slots[index].current = .worker(spawn(slot: index, generation: serving, settings, probed: hasNeverServed, at: now))
       then = .another(after: .zero)
     }
     order(.report(.workerRecycled(worker.id, after: now - since, then: then)))

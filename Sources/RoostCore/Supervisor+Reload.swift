@@ -1,39 +1,64 @@
 extension Supervisor {
-  mutating func reloadRequested(by requester: Requester, at now: Instant) {
+  mutating func reloadRequested(
+    by requester: Requester, from origin: Origin, replacing: Bool = false, at now: Instant
+  ) {
     if requester.isWorker {
       if let workerAsked, now - workerAsked < Self.workerReloadPause { return }
       workerAsked = now
     }
     switch phase {
     // A worker that asks without end mustn't have the log say so without end.
-    case .starting(let start) where start.latched && requester.isWorker: break
-    case .reloading(let reload) where reload.latched && requester.isWorker: break
+    case .starting(let start) where start.latched != nil && requester.isWorker: break
+    case .reloading(let reload) where reload.latched != nil && requester.isWorker: break
     case .starting(var start):
-      start.latched = true
+      order(.report(.reloadRequested(by: requester, from: origin, latched: start.isInTrouble ? nil : .start)))
+      start.latched = origin
       phase = .starting(start)
-      order(.report(.reloadRequested(by: requester, latched: .start)))
+      reloadInsteadOfStart(at: now)
     case .serving:
-      order(.report(.reloadRequested(by: requester, latched: nil)))
-      beginReload(at: now)
+      order(.report(.reloadRequested(by: requester, from: origin, latched: nil)))
+      beginReload(from: origin, at: now)
     case .reloading(var reload):
-      reload.latched = true
+      // The last word counts: it is of now.
+      reload.latched = origin
       phase = .reloading(reload)
-      order(.report(.reloadRequested(by: requester, latched: .reload)))
+      order(.report(.reloadRequested(by: requester, from: origin, latched: replacing ? nil : .reload)))
+      if replacing { breakOff(reload, .replaced(by: requester), at: now) }
     case .idle, .stopping, .stopped:
       // Before the start the newest release is about to be started anyway; after a stop nothing is.
       break
     }
   }
 
-  mutating func beginReload(at now: Instant) {
-    newest = Generation(number: newest.number + 1)
-    let stage = Reload.Stage.preparing(until: now + Self.preparationTimeout)
-    phase = .reloading(Reload(generation: newest, began: now, stage: stage, settings: settings))
-    order(.announce(.reloading))
+  mutating func cancelRequested(by requester: Requester, at now: Instant) {
+    switch phase {
+    case .reloading(let reload):
+      order(.report(.cancelRequested(by: requester)))
+      breakOff(reload, .cancelled(by: requester), at: now)
+    case .idle, .starting, .serving, .stopping, .stopped: break  // There is nothing to be ended any more.
+    }
+  }
+
+  /// A start that is resumed if the reload fails hasn't told systemd that it is over.
+  mutating func beginReload(from origin: Origin, resuming start: Start? = nil, at now: Instant) {
+    newest = newest.next
+    phase = .reloading(Reload(newest, from: origin, resuming: start, settings, at: now))
+    if start == nil { order(.announce(.reloading)) }
     askForTime(at: now)
-    order(.report(.reloadBegan(newest)))
+    order(.report(.reloadBegan(newest, from: origin)))
     keepSlots()
-    order(.prepare(newest))
+    if slots.isEmpty { slots = Array(repeating: Slot(current: .vacant), count: max(desiredWorkers, slotsAtStart)) }
+    order(.prepare(newest, from: origin))
+  }
+
+  /// The reload is ended by somebody, whatever it is doing.
+  private mutating func breakOff(_ reload: Reload, _ failure: Failure, at now: Instant) {
+    switch reload.stage {
+    case .preparing: order(.abandonPreparation(reload.generation))
+    case .awaitingHook: killHook(.beforeReload, reload.generation)
+    case .starting, .settling: break
+    }
+    failReload(reload, failure, at: now)
   }
 
   mutating func generationPrepared(_ generation: Generation, _ settings: Settings?, at now: Instant) {
@@ -56,7 +81,10 @@ extension Supervisor {
       } else {
         startBatch(of: reload, at: now)
       }
-    case .idle, .starting, .serving, .stopping, .stopped:
+    case .starting(let start):
+      guard case .preparing(generation, _) = start.stage else { preconditionFailure("prepared out of turn") }
+      fallbackPrepared(start, generation, settings, at: now)
+    case .idle, .serving, .stopping, .stopped:
       break  // A stop came first.
     }
   }
@@ -66,22 +94,31 @@ extension Supervisor {
     case .reloading(let reload):
       precondition(reload.generation == generation && reload.isPreparing, "prepared out of turn")
       failReload(reload, .notPrepared(reason: reason), at: now)
-    case .idle, .starting, .serving, .stopping, .stopped:
+    case .starting(let start):
+      guard case .preparing(generation, _) = start.stage else { preconditionFailure("prepared out of turn") }
+      fallbackFailed(start, reason, at: now)
+    case .idle, .serving, .stopping, .stopped:
       break  // A stop came first.
     }
   }
 
   mutating func preparationTimedOut(_ reload: Reload, at now: Instant) {
     order(.abandonPreparation(reload.generation))
-    let reason =
-      "reading the configuration and looking for what it names took longer than \(Self.preparationTimeout.components.seconds) s"
-    failReload(reload, .notPrepared(reason: reason), at: now)
+    failReload(reload, .notPrepared(reason: Self.preparationTooLong), at: now)
+  }
+
+  static var preparationTooLong: String {
+    "reading the configuration and looking for what it names took longer than \(preparationTimeout.components.seconds) s"
   }
 
   /// A stop comes before the generation is prepared.
   mutating func abandonPreparation() {
-    guard case .reloading(let reload) = phase, reload.isPreparing else { return }
-    order(.abandonPreparation(reload.generation))
+    switch phase {
+    case .reloading(let reload) where reload.isPreparing: order(.abandonPreparation(reload.generation))
+    case .starting(let start):
+      if case .preparing(let generation, _) = start.stage { order(.abandonPreparation(generation)) }
+    case .idle, .serving, .reloading, .stopping, .stopped: break
+    }
   }
 
   mutating func startBatch(of reload: Reload, at now: Instant) {
@@ -135,13 +172,22 @@ extension Supervisor {
     order(.report(.tookOver(reload.generation, slots: batch)))
     orders += drains
     serving = reload.generation
+    servingOrigin = reload.origin
+    probation = nil
+    fallback = nil
+    // It has listeners, and its workers serve.
+    reload.start?.stage = .startingWorkers
     reload.moved = batch.upperBound
     if reload.moved < slots.count {
       startBatch(of: reload, at: now)
     } else {
       settings.workers = reload.settings.workers
+      divergence = if case .record = reload.origin { .rolledBack } else { nil }
       order(.report(.reloadSucceeded(reload.generation, after: now - reload.began)))
       order(.announce(.ready))
+      phase = .serving
+      slotsAtStart = 1
+      beginProbation(at: now)
       if settings.hooks.contains(.afterTakeover) { run(.afterTakeover, reload.generation, settings, at: now) }
       serve(reloading: reload.latched, at: now)
     }
@@ -179,8 +225,10 @@ extension Supervisor {
         .reloadFailed(
           reload.generation, failure, after: now - reload.began, serving: serving, moved: reload.moved,
           slots: slotCount)))
-    order(.announce(.ready))
+    if case .configuration = reload.origin { divergence = .reloadFailed(reload.generation) }
+    if reload.start == nil { order(.announce(.ready)) }
     orders += drains
+    if let start = reload.start { return resume(start, reloading: reload.latched, at: now) }
     serve(reloading: reload.latched, at: now)
   }
 }

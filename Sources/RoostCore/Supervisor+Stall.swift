@@ -9,11 +9,17 @@ extension Supervisor {
     for index in retirees.indices { retirees[index].putOff(by: missed) }
     for index in hooks.indices { hooks[index].deadline = hooks[index].deadline + missed }
     switch phase {
+    case .starting(var start):
+      start.putOff(by: missed)
+      phase = .starting(start)
     case .reloading(var reload):
       reload.putOff(by: missed)
+      reload.start?.putOff(by: missed)
       phase = .reloading(reload)
-    case .idle, .starting, .serving, .stopping, .stopped: break
+    case .idle, .serving, .stopping, .stopped: break
     }
+    // It has served nobody meanwhile.
+    if let until = probation?.until { probation?.until = until + missed }
   }
 }
 
@@ -47,6 +53,16 @@ extension Retiree {
     case .draining(let until): stage = .draining(until: until + missed)
     case .remains(let until): stage = .remains(until: until + missed)
     case .killed: break
+    }
+  }
+}
+
+extension Start {
+  fileprivate mutating func putOff(by missed: Duration) {
+    if let time = limit { limit = time + missed }
+    switch stage {
+    case .preparing(let generation, let until): stage = .preparing(generation, until: until + missed)
+    case .awaitingListeners, .startingWorkers: break
     }
   }
 }

@@ -13,19 +13,17 @@ extension Supervisor {
       case .preparing(let until) where until <= now: preparationTimedOut(reload, at: now)
       case .settling, .preparing, .awaitingHook, .starting: break
       }
+    case .starting(let start): startDeadline(start, at: now)
     case .serving: removeOverdueSlots(at: now)
+    case .idle, .stopping, .stopped: break
+    }
+    switch phase {
+    case .serving, .reloading: prove(at: now)
     case .idle, .starting, .stopping, .stopped: break
     }
     killOverdueHooks(at: now)
     killOverdue(at: now)
     if let renewal = extensionRenewal, renewal <= now { askForTime(at: now) }
-  }
-
-  private var isStarting: Bool {
-    switch phase {
-    case .starting: true
-    case .idle, .serving, .reloading, .stopping, .stopped: false
-    }
   }
 
   private mutating func workerDeadlines(slot index: Int, at now: Instant) {
@@ -34,7 +32,7 @@ extension Supervisor {
     case .backingOff(let until):
       if until <= now {
         slots[index].current = .worker(
-          spawn(slot: index, generation: serving, settings, probed: isStarting, at: now))
+          spawn(slot: index, generation: serving, settings, probed: hasNeverServed, at: now))
       }
     case .worker(let worker):
       currentDeadline(worker, at: now)

@@ -147,18 +147,11 @@ extension Supervisor {
     if worker.servedLongEnough(settings.backoff, at: now) { slots[index].failures = 0 }
     slots[index].failures += 1
     switch phase {
-    case .starting:
-      if slots[index].failures >= settings.startAttempts {
-        order(.report(.workerLost(worker.id, failure, then: .startFails)))
-        failStart(failure, at: now)
-      } else {
-        // Unlike a worker that has served, one that never did isn't tried again at once: what it needs may come up.
-        let delay = settings.backoff.delay(afterFailures: slots[index].failures + 1)
-        order(.report(.workerLost(worker.id, failure, then: .another(after: delay))))
-        slots[index].current = .backingOff(until: now + delay)
-      }
+    case .starting(let start):
+      startDisturbed(start, by: worker, failure, at: now)
     case .serving:
       replaceLost(worker, failure, at: now)
+      probationDisturbed(by: worker, at: now)
     case .reloading(let reload):
       if slots[index].candidate != nil {
         order(.report(.workerLost(worker.id, failure, then: .awaitsCandidate)))
@@ -171,6 +164,7 @@ extension Supervisor {
       } else {
         // Its candidate may be long in coming: a hook, or all the slots before it, come first.
         replaceLost(worker, failure, at: now)
+        probationDisturbed(by: worker, at: now)
       }
     case .idle, .stopping, .stopped:
       preconditionFailure("no current worker in this phase")
@@ -188,7 +182,8 @@ extension Supervisor {
   mutating func replace(slot index: Int, at now: Instant) {
     let delay = settings.backoff.delay(afterFailures: slots[index].failures)
     if delay == .zero {
-      slots[index].current = .worker(spawn(slot: index, generation: serving, settings, at: now))
+      slots[index].current = .worker(
+        spawn(slot: index, generation: serving, settings, probed: hasNeverServed, at: now))
     } else {
       slots[index].current = .backingOff(until: now + delay)
     }

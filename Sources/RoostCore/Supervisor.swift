@@ -33,6 +33,17 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// The operator's commands that run.
   public internal(set) var hooks: [RunningHook] = []
 
+  /// Where it was said what the serving generation runs.
+  public internal(set) var servingOrigin = Origin.configuration
+  /// The last generation that has proved itself.
+  public internal(set) var lastGood: Generation?
+  /// Why what serves isn't what the configuration names; nil where it is.
+  public internal(set) var divergence: Divergence?
+  /// The generation that has yet to prove itself, if there is one.
+  public internal(set) var probation: Probation?
+
+  /// What the start can fall back to, until a generation serves: it runs something else.
+  var fallback: Generation?
   var newest = Generation(number: 1)
   var workersStarted = 0
   var extensionRenewal: Instant?
@@ -45,24 +56,51 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// All but `orders`, which are empty whenever nothing is being handled, and what only the start needs.
   private enum CodingKeys: String, CodingKey {
     case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal,
-      workerAsked
+      workerAsked, servingOrigin, lastGood, divergence, probation, fallback
+  }
+
+  /// What is known of former masters of the service.
+  public struct Past: Hashable, Sendable {
+    /// The first generation: its number comes after all that there have been.
+    public var first = Generation(number: 1)
+    /// Where it is said what that runs.
+    public var origin = Origin.configuration
+    /// Why that isn't what the configuration names.
+    public var divergence: Divergence?
+    /// The last generation that has proved itself.
+    public var lastGood: Generation?
+    /// Whether that ran the same as the first generation does.
+    public var isLastGoodFirst = false
+    /// How many slots have queues already.
+    public var slots = 1
+
+    /// Nothing is known.
+    public init() {}
   }
 
   /// A supervisor to which nothing has happened yet.
-  /// `slots` is how many have queues already, of a former master.
-  public init(settings: Settings, slots: Int = 1) {
+  public init(settings: Settings, past: Past = Past()) {
     precondition((1...Settings.maximumWorkers).contains(settings.workers), "the number of workers wasn't validated")
-    precondition(settings.surge >= 1 && settings.startAttempts >= 1, "the settings weren't validated")
+    precondition(settings.surge >= 1 && settings.startAttempts ?? 1 >= 1, "the settings weren't validated")
     self.settings = settings
+    serving = past.first
+    newest = past.first
+    servingOrigin = past.origin
+    divergence = past.divergence
+    lastGood = past.lastGood
+    if case .configuration = past.origin, !past.isLastGoodFirst { fallback = past.lastGood }
     desiredWorkers = settings.workers
-    slotsAtStart = min(max(settings.workers, slots), Settings.maximumWorkers)
+    slotsAtStart = min(max(settings.workers, past.slots), Settings.maximumWorkers)
   }
 
   /// Takes a fact, and returns what is to be done about it, in this sequence.
   public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
     switch event {
     case .startRequested: startRequested(at: now)
-    case .reloadRequested(let requester): reloadRequested(by: requester, at: now)
+    case .listenersNotOpened(let reason): listenersNotOpened(reason, at: now)
+    case .reloadRequested(let requester, let origin, let replacing):
+      reloadRequested(by: requester, from: origin, replacing: replacing, at: now)
+    case .cancelRequested(let requester): cancelRequested(by: requester, at: now)
     case .stopRequested(let requester): stopRequested(by: requester, at: now)
     case .stopAtOnceRequested(let requester): stopAtOnceRequested(by: requester, at: now)
     case .scaleRequested(let change): scaleRequested(by: change, at: now)
@@ -91,8 +129,10 @@ public struct Supervisor: Hashable, Sendable, Codable {
   public var nextDeadline: Instant? {
     var deadline = extensionRenewal
     switch phase {
-    case .reloading(let reload): deadline = earliest(deadline, reload.deadline)
-    case .idle, .starting, .serving, .stopping, .stopped: break
+    case .starting(let start): deadline = earliest(deadline, start.deadline)
+    case .reloading(let reload): deadline = earliest(earliest(deadline, reload.deadline), probation?.until)
+    case .serving: deadline = earliest(deadline, probation?.until)
+    case .idle, .stopping, .stopped: break
     }
     for slot in slots { deadline = earliest(deadline, slot.deadline) }
     for retiree in retirees { deadline = earliest(deadline, retiree.deadline) }

@@ -3,7 +3,10 @@ import RoostCore
 extension Master {
   func perform(_ effect: Effect) {
     switch effect {
-    case .prepare(let generation): prepare(generation)
+    case .openListeners: openFirstListeners()
+    case .prepare(let generation, .configuration): prepare(generation)
+    case .prepare(let generation, .record(let former)): prepare(generation, asRecordedOf: former)
+    case .record(let generation): record(generation)
     case .abandonPreparation: abandonPreparation()
     case .runHook(let hook, let generation): run(hook, generation)
     case .killHook(let hook, let generation): kill(hook, generation)
@@ -13,7 +16,7 @@ extension Master {
     case .kill(let id): kill(id)
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
     case .closeListeners: closeListeners()
-    case .announce(let announcement): upstream.announce(announcement, supervisor)
+    case .announce(let announcement): upstream.announce(announcement, supervisor, trouble: trouble)
     case .report(let notice): remember(notice)
     case .exit(let verdict, let atOnce):
       self.verdict = verdict
@@ -52,8 +55,9 @@ extension Master {
   /// What the status says until the next reload.
   private func remember(_ notice: Notice) {
     count(notice)
+    chronicle(notice)
     switch notice {
-    case .reloadRequested(_, latched: .some): renewFiles()
+    case .reloadRequested(_, _, latched: .some): renewFiles()
     case .reloadBegan:
       // Workers are on their way first, where nothing has to be read.
       areFilesDue = true
@@ -62,6 +66,7 @@ extension Master {
       upstream.lastFailure = nil
     case .tookOver(let generation, _): takeOptions(of: generation)
     case .reloadSucceeded(let generation, _):
+      startTrouble = nil
       reloadWatch.end(generation, listeners)
       lookForOutsiders()
     case .reloadFailed(let generation, _, _, _, _, _):
@@ -73,7 +78,17 @@ extension Master {
           "\(listener.title) doesn't block any more: a worker of generation \(generation.number) has set O_NONBLOCK, which holds for"
             + " all who have it; workers that expect accept(2) to wait fail now (docs/protocol.md)")
       }
-    case .workerLost(let id, _, _), .workerRecycled(let id, _, _): restarts[id.slot, default: 0] += 1
+    case .workerLost(let id, let failure, _):
+      restarts[id.slot, default: 0] += 1
+      losses[id.slot] = SlotLoss(reason: words.reason(failure), lastWords: lastWords(of: failure))
+    case .workerRecycled(let id, _, _): restarts[id.slot, default: 0] += 1
+    case .workerReady(let id, _): losses[id.slot] = nil
+    case .listenersNotOpened(let reason, _): startTrouble = reason
+    case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, let failure):
+      startTrouble = words.reason(failure)
+    case .startSucceeded:
+      // Of what fell back it stays true why.
+      if supervisor.divergence == nil { startTrouble = nil }
     default: break
     }
   }
@@ -101,6 +116,7 @@ extension Master {
       pid: { [unowned self] in process($0)?.pid }, evidence: reloadWatch.lastEvidence,
       lacks: { [unowned self] in acceptance.lacks($0) },
       probeReason: { [unowned self] in prober.reason($0) },
-      leftBehind: { [unowned self] in process($0)?.leftBehind.map(\.text) ?? [] })
+      leftBehind: { [unowned self] in process($0)?.leftBehind.map(\.text) ?? [] },
+      condition: supervisor.condition)
   }
 }

@@ -44,11 +44,12 @@ extension Master {
       defer { master.pidFile?.remove() }
       return master.serve {
         try master.prepare()
-        master.handle(.startRequested)
+        master.begin()
       }
     } catch {
       log.error("\(error)")
-      return ExitStatus.unusableConfiguration
+      // What time may heal isn't worth giving up: whoever has started this may try again.
+      return error.healsWithTime ? ExitStatus.masterFailed : ExitStatus.unusableConfiguration
     }
   }
 
@@ -100,9 +101,9 @@ extension Master {
     }
     for process in processes where supervisor.isProbing(process.id) { prober.begin(process.id) }
     steer()
-    reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
+    reloadWatch.setRunning(isReloading && !listeners.isEmpty)
     timer?.set(stallWatch.next(before: supervisor.nextDeadline, at: Clock.now())?.microseconds)
-    upstream.tellStatus(supervisor)
+    upstream.tellStatus(supervisor, trouble: trouble)
     // What the former binary has found isn't handed over.
     if servicePhase == .serving { lookForOutsiders() }
   }
@@ -128,7 +129,7 @@ extension Master {
     einhorn = nil
     let areGone = Orphans(
       stopSignal: configuration.worker.stopSignal.number, log: log, strays: strays,
-      own: acceptance.observers.union(outsiders.pids)
+      own: acceptance.observers.union(outsiders.pids).union(historyWriter?.pids ?? [])
     ).stop(atOnce: endsAtOnce)
     if !endsAtOnce { relay.finish() }
     relay.tellLost()

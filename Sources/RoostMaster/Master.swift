@@ -29,6 +29,17 @@ public final class Master {
   let metricsServer: MetricsServer?
   /// Where other tools find the pid, if they are to.
   var pidFile: PidFile?
+  /// What has served, also under former masters.
+  var history = History()
+  let historyWriter: HistoryWriter?
+  /// What served when the last reload began.
+  var generationBeforeReload = Generation(number: 1)
+  /// How many generations it keeps.
+  var historyLength: Int
+  /// What the first generation was to listen on, until it does.
+  private(set) var firstListeners: [ListenerConfiguration] = []
+  /// Why that isn't open yet.
+  private(set) var listenersTrouble: MasterError?
   let reloadWatch = ReloadWatch()
   /// What has happened since the service was started.
   var counters = ServiceCounters()
@@ -67,6 +78,10 @@ public final class Master {
   var restarts: [Int: Int] = [:]
   /// What came of the last reload.
   var lastReload: ReloadVerdict?
+  /// Why a slot lost its last worker.
+  var losses: [Int: SlotLoss] = [:]
+  /// Why the service couldn't be started, or why that takes so long.
+  var startTrouble: String?
   /// What the process that is being reported on wrote last, where it isn't a worker.
   var lastWords: [String] = []
   var events: [Event] = []
@@ -102,8 +117,12 @@ public final class Master {
     guard chdir("/") == 0 else { throw MasterError(cannot: "enter the root directory") }
     let resolver = ReleaseResolver(startDirectory: startDirectory)
     self.resolver = resolver
-    let release = try resolver.resolve(configuration.worker)
-    releases = [Generation(number: 1): release]
+    let past = Self.pastHistory(configuration, log)
+    history = past
+    historyLength = configuration.history?.length ?? 1
+    let first = try FirstRelease(configuration, trouble: handover.trouble, past, resolver)
+    let release = first.release
+    releases = [first.past.first: release]
     do {
       let loop = try EventLoop()
       self.loop = loop
@@ -115,29 +134,32 @@ public final class Master {
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
       metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
       adoption = Adoption(try inheritance.descriptors())
-      release.listeners = try Self.listeners(for: configuration.listeners, beside: [], &adoption)
-      listeners = release.listeners.map(\.listener)
+      historyWriter = configuration.history.map { HistoryWriter(in: $0.directory, loop: loop, log) }
+      (listeners, listenersTrouble) = try Self.firstListeners(first, &adoption)
+      firstListeners = first.configuration.listeners
     } catch let error as MasterError {
       throw error
     } catch {
       throw MasterError("\(error)")
     }
-    if configuration.worker.readinessChannel == .automatic, !listeners.isEmpty,
-      let obstacle = Acceptance.obstacle(configuration.worker)
+    if release.configuration.readinessChannel == .automatic, !listeners.isEmpty,
+      let obstacle = Acceptance.obstacle(release.configuration)
     {
       log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
     }
     upstream = Upstream(channel)
+    var known = first.past
     // Somebody may wait in each socket that a former master had for a slot.
-    supervisor = Supervisor(
-      settings: configuration.settings,
-      slots: listeners.filter { $0.reuseport != nil && !$0.isDatagram }.map(\.numbers.count).max() ?? 1)
+    known.slots = listeners.filter { $0.reuseport != nil && !$0.isDatagram }.map(\.numbers.count).max() ?? 1
+    supervisor = Supervisor(settings: first.configuration.settings, past: known)
+    startTrouble = first.reason
     relay = OutputRelay(loop: loop, log)
     cgroups = Self.delegatedCgroups(log)
     spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles, cgroups: cgroups, mounts: mounts)
     // In this sequence: what is dropped may have the name of what was opened in its place.
-    dropUntaken()
+    if listenersTrouble == nil { dropUntaken() }
     keep(listeners)
+    prepared(first.past.first, of: first.past.origin, first.configuration)
   }
 
   /// Goes on with what a former binary of this process has saved.
@@ -181,6 +203,12 @@ public final class Master {
     }
     for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
     lastReload = saved.lastReload
+    historyLength = configuration.history?.length ?? 1
+    historyWriter = configuration.history.map { HistoryWriter(in: $0.directory, loop: loop, log) }
+    history = saved.history ?? Self.pastHistory(configuration, log)
+    firstListeners = try (saved.firstListeners ?? []).map { try ListenerConfiguration(json: $0) }
+    startTrouble = saved.startTrouble
+    for loss in saved.losses ?? [] { losses[loss.slot] = loss.loss }
     try restoreProcesses(saved)
     try restoreWaits(saved)
     channel.restore(saved.upstream ?? [])
@@ -256,7 +284,7 @@ public final class Master {
     if verdict != nil { control?.answerStops() }
     isHandling = false
     timer?.set(stallWatch.next(before: supervisor.nextDeadline, at: Clock.now())?.microseconds)
-    reloadWatch.setRunning(servicePhase == .reloading && !listeners.isEmpty)
-    upstream.tellStatus(supervisor)
+    reloadWatch.setRunning(isReloading && !listeners.isEmpty)
+    upstream.tellStatus(supervisor, trouble: trouble)
   }
 }

@@ -4,16 +4,26 @@ import Glibc
 public struct MasterError: Error, CustomStringConvertible {
   /// What was to be done, why it couldn't be, and where it helps, what to do.
   public let description: String
+  /// Whether time may heal it: an address may come, a port become free, a disk get room.
+  let healsWithTime: Bool
 
   /// An error that says this.
-  public init(_ description: String) {
+  public init(_ description: String, healsWithTime: Bool = false) {
     self.description = description
+    self.healsWithTime = healsWithTime
   }
 
   /// A system call that failed (errno(3)).
   public init(cannot operation: String, _ number: Int32 = errno, hint: String? = nil) {
     description = "cannot \(operation): \(errorText(number))" + (hint.map { " (\($0))" } ?? "")
+    healsWithTime = Self.passing.contains(number)
   }
+
+  /// What is in the way because of others, or of what there is too little of at the moment.
+  private static let passing: Set<Int32> = [
+    EADDRINUSE, EADDRNOTAVAIL, ENETDOWN, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN, EINTR, EIO, ESTALE,
+    EROFS,
+  ]
 }
 
 /// The system's words for an error number (strerror(3)).

@@ -18,6 +18,14 @@ extension ServiceSnapshot {
     out.add(started)
     out.begin("roost_phase", .stateSet, "What the service is doing as a whole.")
     for phase in ServicePhase.allCases { out.add(phase == self.phase ? 1 : 0, [("roost_phase", phase.rawValue)]) }
+    out.begin(
+      "roost_diverged", .gauge,
+      "Whether something else serves than what the configuration names: 1 after a failed reload, a fallback or a rollback.")
+    out.add(isDiverged ? 1 : 0)
+    out.begin("roost_fallbacks", .counter, "Starts that went on with the last good release.")
+    out.add(counters.fallbacks, suffix: "_total")
+    out.begin("roost_crash_loops", .counter, "Generations whose workers kept failing while they were on probation.")
+    out.add(counters.crashLoops, suffix: "_total")
     out.begin("roost_generation", .gauge, "The generation that serves.")
     out.add(generation)
   }

@@ -23,6 +23,8 @@ extension ServiceCounters {
       "drains": .integer(drains),
       "drainsTimedOut": .integer(drainsTimedOut),
       "reloadsFailed": Self.json(reloadsFailed),
+      "fallbacks": .integer(fallbacks),
+      "crashLoops": .integer(crashLoops),
       "succeeded": succeeded.json,
       "failed": failed.json,
       "lastReload": lastReload?.json ?? .null,
@@ -39,6 +41,8 @@ extension ServiceCounters {
     drains = try json.integer("drains")
     drainsTimedOut = try json.integer("drainsTimedOut")
     reloadsFailed = try Self.counts(json, "reloadsFailed")
+    fallbacks = try json.integer("fallbacks")
+    crashLoops = try json.integer("crashLoops")
     succeeded = try DurationHistogram(json: json.member("succeeded"))
     failed = try DurationHistogram(json: json.member("failed"))
     let last = try json.member("lastReload")

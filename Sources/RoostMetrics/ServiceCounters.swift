@@ -20,6 +20,8 @@ public struct ServiceCounters: Hashable, Sendable {
     case stopped
     /// A worker didn't pass its probe in time.
     case probeFailed = "probe_failed"
+    /// An operator has ended it.
+    case cancelled
   }
 
   /// A reload that has ended.
@@ -57,6 +59,10 @@ public struct ServiceCounters: Hashable, Sendable {
   public internal(set) var succeeded = DurationHistogram()
   /// How long the reloads took that failed.
   public internal(set) var failed = DurationHistogram()
+  /// Starts that went on with what a former generation ran.
+  public internal(set) var fallbacks = 0
+  /// Generations whose workers kept failing on probation.
+  public internal(set) var crashLoops = 0
   /// The last reload.
   public internal(set) var lastReload: Reload?
   /// When a reload succeeded last, in µs since 1970.
@@ -82,7 +88,10 @@ public struct ServiceCounters: Hashable, Sendable {
       failed.add(after.microseconds)
       reloadsFailed[Cause(failure), default: 0] += 1
       lastReload = Reload(succeeded: false, ended: now, microseconds: after.microseconds)
-    case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .hookBegan,
+    case .fellBack, .startedFromRecord: fallbacks += 1
+    case .crashLoop: crashLoops += 1
+    case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .listenersNotOpened, .startDelayed,
+      .fallbackFailed, .proved, .cancelRequested, .reloadRequested, .reloadBegan, .hookBegan,
       .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stalled, .stopRequested,
       .stopAtOnceRequested:
       break
@@ -94,7 +103,9 @@ extension ServiceCounters.Cause {
   init(_ failure: Failure) {
     self =
       switch failure {
-      case .notPrepared: .notPrepared
+      // The last two are those of a start, and are counted nowhere.
+      case .notPrepared, .notListening, .tookTooLong: .notPrepared
+      case .cancelled, .replaced: .cancelled
       case .hookFailed: .hookFailed
       case .notStarted: .notStarted
       case .exited(_, .exited, _): .exited

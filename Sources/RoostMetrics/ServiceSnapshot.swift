@@ -2,6 +2,10 @@
 public enum ServicePhase: String, Hashable, Sendable, CaseIterable {
   case starting
   case serving
+  /// Some slots have nobody who serves.
+  case degraded
+  /// Nobody serves.
+  case down
   case reloading
   case stopping
 }
@@ -85,6 +89,8 @@ public struct ServiceSnapshot: Hashable, Sendable {
   public var started: Int
   /// What it does.
   public var phase: ServicePhase
+  /// Whether what serves isn't what the configuration names.
+  public var isDiverged = false
   /// The generation that serves.
   public var generation: Int
   /// How many workers there are to be.

@@ -1,3 +1,4 @@
+import Glibc
 import RoostConfiguration
 import RoostCore
 
@@ -13,9 +14,23 @@ extension Options {
     }
     return Settings(
       workers: workers(reader), surge: reader.integer("surge", Limits.surge) ?? .max,
-      readiness: readiness(reader), startAttempts: reader.integer("start-attempts", Limits.startAttempts) ?? 3,
-      settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
+      readiness: readiness(reader),
+      startAttempts: reader.integer("start-attempts", Limits.startAttempts) ?? Self.usualStartAttempts,
+      startLimit: startLimit(reader), probation: reader.duration("probation") ?? .seconds(60),
+      fallsBack: reader.boolean("fallback") ?? true,
+      rollsBack: (reader.choice("rollback") ?? RollbackMode.manual) == .automatic, settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
       backoff: backoff(reader), hooks: hooks, hookTimeout: hookTimeout)
+  }
+
+  /// Who sits at a terminal wants to see that it doesn't work; anybody else wants that it will.
+  static var usualStartAttempts: Int? {
+    isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil ? 3 : nil
+  }
+
+  private func startLimit(_ reader: OptionReader) -> Duration? {
+    let limit = reader.duration("start-limit")
+    if limit == .zero { reader.report("start-limit", "0s gives no worker time to get ready") }
+    return limit
   }
 
   private func workers(_ reader: OptionReader) -> Int {
@@ -70,6 +85,12 @@ extension Options {
     return Backoff(
       first: first, longest: longest, forgivenAfter: reader.duration("restart-delay-reset") ?? standard.forgivenAfter)
   }
+}
+
+/// What is done about a generation that keeps failing on probation.
+private enum RollbackMode: String, CaseIterable {
+  case automatic
+  case manual
 }
 
 extension Address {

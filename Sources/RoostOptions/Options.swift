@@ -9,7 +9,7 @@ public struct Options {
     "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
     "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "compatibility", "ready-timeout", "ready-after",
     "probe",
-    "start-attempts",
+    "start-attempts", "start-limit", "fallback", "probation", "rollback", "history", "state-directory",
     "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
     "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
     "control-directory", "control-group", "metrics",
@@ -79,7 +79,7 @@ public struct Options {
     let worker = worker(reader, command: command ?? [""], listeners, probe?.probe)
     let configuration = Configuration(
       name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
-      control: control(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)
+      control: control(reader, name: name), history: history(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)
     guard reader.problems.isEmpty else { throw Problems(reader.problems, uncounted: reader.uncounted) }
     return configuration
   }
@@ -89,6 +89,19 @@ public struct Options {
     guard let file else { return ServiceName.derived(from: command?.first ?? "") }
     let base = file.split(separator: "/").last ?? "service"
     return ServiceName.derived(from: base.hasSuffix(".toml") ? String(base.dropLast(5)) : String(base))
+  }
+
+  /// Where systemd has made a directory for it, else beside the control socket.
+  private func history(_ reader: OptionReader, name: String) -> HistoryConfiguration? {
+    let length = reader.integer("history", Limits.history)
+    let place =
+      reader.path("state-directory", in: directory) ?? StatePlace.forMaster()
+      ?? reader.path("control-directory", in: directory) ?? ControlPlace.forMaster(name: name)
+    guard let place else {
+      reader.report("history", "there is no directory for it; see 'state-directory'")
+      return nil
+    }
+    return HistoryConfiguration(directory: place, length: length ?? 5)
   }
 
   private func control(_ reader: OptionReader, name: String) -> ControlConfiguration? {

@@ -6,6 +6,11 @@ import RoostOptions
 
 /// How commands end that can't do what was asked.
 enum Failure {
+  /// The service runs, and isn't as it should be: some slots have nobody who serves, or something else serves than what was
+  /// asked for.
+  static let notWhole: Int32 = 1
+  /// The service runs, and nobody serves.
+  static let down: Int32 = 2
   /// No service of the name is running (as in the LSB's init scripts and systemctl(1)).
   static let notRunning: Int32 = 3
   /// This user may not operate the service.

@@ -34,7 +34,7 @@ struct ListCommand: ParsableCommand {
         let status = ServiceStatus(report)
         let ready = status.workers.count { $0.role == "current" && $0.state == "ready" }
         table.add([
-          status.name, status.phase, "\(status.generation)", "\(ready)/\(status.workersWanted)", "\(status.pid)",
+          status.name, Self.phase(status), "\(status.generation)", "\(ready)/\(status.workersWanted)", "\(status.pid)",
           Amount.since(status.started), status.listeners.map(Self.text).joined(separator: " "),
         ])
       }
@@ -42,6 +42,23 @@ struct ListCommand: ParsableCommand {
     if json { return Terminal.write(JSON.array(found).text + "\n") }
     let width = Terminal.isInteractive ? Terminal.width : .max
     Terminal.write(table.lines(width: width).joined(separator: "\n") + "\n")
+  }
+
+  /// What the service does, and what is wrong with it.
+  private static func phase(_ status: ServiceStatus) -> String {
+    var parts = [status.phase]
+    if let condition = status.condition, condition != "whole", condition != status.phase,
+      !["starting", "stopping"].contains(status.phase)
+    {
+      parts.append(condition)
+    }
+    switch status.divergence {
+    case "reload_failed": parts.append("last reload failed")
+    case "fell_back": parts.append("fell back")
+    case "rolled_back": parts.append("rolled back")
+    default: break
+    }
+    return parts.joined(separator: ", ")
   }
 
   private static func text(_ listener: ServiceStatus.Listener) -> String {

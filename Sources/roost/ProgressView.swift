@@ -72,7 +72,8 @@ final class LiveProgress: ProgressView {
     case .workerRecycled: set(event, "ended by itself", since: nil, .dim)
     case .workerLost: set(event, "lost", since: nil, .red)
     case .remainsStopped: set(event, "left processes behind", since: nil, .yellow)
-    case .startSucceeded, .startFailed, .reloadSucceeded, .reloadFailed, .scaleRefused, .stopRequested,
+    case .listenersNotOpened, .startDelayed, .fellBack, .fallbackFailed, .proved, .crashLoop, .cancelRequested,
+      .startSucceeded, .startFailed, .reloadSucceeded, .reloadFailed, .scaleRefused, .stopRequested,
       .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused, .outsiderFound:
       headline = event.string("message") ?? headline
     }

@@ -72,8 +72,42 @@ struct ServiceOptions: ParsableArguments {
       valueName: "name=value"))
   var probe: [String] = []
 
-  @Option(help: ArgumentHelp("How often each of the first workers is tried. (default: 3)", valueName: "number"))
+  @Option(
+    help: ArgumentHelp(
+      "How often each of the first workers is tried. (default: 3 at a terminal, else without end)", valueName: "number"))
   var startAttempts: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "For how long a start may be without success before it is given up. (default: for ever)", valueName: "duration"))
+  var startLimit: String?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Start with what served last where the workers that were asked for can't get ready. (default: --fallback)")
+  var fallback: Bool?
+
+  @Option(
+    help: ArgumentHelp(
+      "How long a generation has to serve without a failing worker to be the last good one. (default: 60s)",
+      valueName: "duration"))
+  var probation: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Whether the last good generation comes back by itself where workers keep failing on probation. (default: manual)",
+      valueName: "automatic|manual"))
+  var rollback: String?
+
+  @Option(
+    help: ArgumentHelp("How many generations that have served are remembered. (default: 5)", valueName: "number"))
+  var history: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Where it is remembered what has served. (default: STATE_DIRECTORY, else the control directory)",
+      valueName: "path"))
+  var stateDirectory: String?
 
   @Option(
     help: ArgumentHelp(
@@ -207,6 +241,11 @@ struct ServiceOptions: ParsableArguments {
       ("ready-after", readyAfter),
       ("ready-timeout", readyTimeout),
       ("start-attempts", startAttempts),
+      ("start-limit", startLimit),
+      ("probation", probation),
+      ("rollback", rollback),
+      ("history", history),
+      ("state-directory", stateDirectory),
       ("settle", settle),
       ("drain-timeout", drainTimeout),
       ("surge", surge),
@@ -228,6 +267,7 @@ struct ServiceOptions: ParsableArguments {
 
   private var flags: [(String, Bool?)] {
     [
+      ("fallback", fallback),
       ("allow-worker-reload", allowWorkerReload),
       ("log-prefix", logPrefix),
       ("direct-stderr", directStderr),

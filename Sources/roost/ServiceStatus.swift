@@ -16,6 +16,14 @@ struct ServiceStatus {
     let millisecondsLeft: Int?
   }
 
+  /// A slot that has nobody who serves.
+  struct Waiting {
+    let slot: Int
+    let reason: String?
+    let lastWords: [String]
+    let millisecondsLeft: Int?
+  }
+
   struct Listener {
     let name: String
     let address: String
@@ -36,6 +44,12 @@ struct ServiceStatus {
   let name: String
   let pid: Int
   let phase: String
+  /// Whether all slots have somebody who serves; nil where the master doesn't say, being of a former version.
+  let condition: String?
+  let trouble: String?
+  /// Why something else serves than what is configured; nil where that serves.
+  let divergence: String?
+  let waiting: [Waiting]
   let generation: Int
   let candidate: Int?
   let workersWanted: Int
@@ -52,6 +66,10 @@ struct ServiceStatus {
     name = json.string("name") ?? "?"
     pid = json.integer("pid") ?? 0
     phase = json.string("phase") ?? "?"
+    condition = json.string("condition")
+    trouble = json.string("trouble")
+    divergence = json.string("divergence")
+    waiting = json.array("waiting").map(Waiting.init)
     generation = json.integer("generation") ?? 0
     candidate = json.integer("candidate")
     workersWanted = json.integer("workersWanted") ?? 0
@@ -78,14 +96,30 @@ extension ServiceStatus.Worker {
   }
 }
 
+extension ServiceStatus.Waiting {
+  fileprivate init(_ json: JSON) {
+    self.init(
+      slot: json.integer("slot") ?? 0, reason: json.string("reason"), lastWords: json.strings("lastWords"),
+      millisecondsLeft: json.integer("millisecondsLeft"))
+  }
+}
+
+extension ServiceStatus {
+  /// What `roost status` says by its exit status.
+  var exitStatus: Int32 {
+    switch condition {
+    case "down": Failure.down
+    case "degraded": Failure.notWhole
+    default: divergence != nil || lastReload?.succeeded == false ? Failure.notWhole : 0
+    }
+  }
+}
+
 extension ServiceStatus.Outsider {
   fileprivate init(_ json: JSON) {
     self.init(
       pid: json.integer("pid") ?? 0, name: json.string("name") ?? "?",
-      listeners: json.array("listeners").compactMap { name in
-        guard case .string(let name) = name else { return nil }
-        return name
-      })
+      listeners: json.strings("listeners"))
   }
 }
 
@@ -107,6 +141,13 @@ extension JSON {
   func integer(_ name: String) -> Int? {
     guard case .integer(let value) = self[name] else { return nil }
     return value
+  }
+
+  func strings(_ name: String) -> [String] {
+    array(name).compactMap { element in
+      guard case .string(let text) = element else { return nil }
+      return text
+    }
   }
 
   func array(_ name: String) -> [JSON] {

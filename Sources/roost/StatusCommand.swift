@@ -8,7 +8,10 @@ struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",
     abstract: "Show a service with its workers and listeners.",
-    discussion: "Exit status: 0 it runs; 3 it doesn't; 4 this user may not operate it.")
+    discussion: """
+      Exit status: 0 it is whole; 1 some workers are missing, or something else serves than what is configured, as after a \
+      failed reload; 2 nobody serves; 3 it isn't running; 4 this user may not operate it.
+      """)
 
   @OptionGroup var selection: ServiceSelection
 
@@ -38,6 +41,7 @@ struct StatusCommand: ParsableCommand {
         )
       }
       if watch { Thread.sleep(forTimeInterval: 1) }
+      if !watch, status.exitStatus != 0 { throw ExitCode(status.exitStatus) }
     } while watch
   }
 }
@@ -51,14 +55,17 @@ struct StatusView {
   }
 
   func lines(width: Int) -> [String] {
-    let plain = Terminal.clipped("\(status.name): \(headline)", to: width)
-    var lines = [Terminal.styled(String(plain.prefix(status.name.count)), .bold) + plain.dropFirst(status.name.count)]
+    var lines = Self.wrapped("\(status.name): \(headline)", to: width)
+    lines[0] = Terminal.styled(status.name, .bold) + lines[0].dropFirst(status.name.count)
+    if let trouble = status.trouble {
+      lines += Self.wrapped(trouble, to: width).map { Terminal.styled($0, .red) }
+    }
     if let verdict = status.lastReload {
       let age = Amount.since(verdict.ended)
-      let text = Terminal.clipped("last reload, \(age) ago: \(verdict.message)", to: width)
-      lines.append(verdict.succeeded ? text : Terminal.styled(text, .red))
+      let text = Self.wrapped("last reload, \(age) ago: \(verdict.message)", to: width)
+      lines += text.map { verdict.succeeded ? $0 : Terminal.styled($0, .red) }
     }
-    lines += [""] + workers(width)
+    lines += [""] + workers(width) + waiting(width)
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
     return lines
@@ -67,9 +74,10 @@ struct StatusView {
   private var headline: String {
     let serving = status.workers.count { $0.role == "current" && $0.state == "ready" }
     var parts = ["master \(status.pid)", "up \(Amount.since(status.started))"]
-    switch status.phase {
-    case "starting": parts.insert("starting", at: 0)
-    case "stopping": parts.insert("stopping", at: 0)
+    switch (status.phase, status.condition) {
+    case ("starting", _), ("stopping", _): parts.insert(status.phase, at: 0)
+    case (_, "down"): parts.insert("DOWN, nobody serves", at: 0)
+    case (_, "degraded"): parts.insert("degraded, \(servingText)", at: 0)
     default: parts.insert(servingText, at: 0)
     }
     if let candidate = status.candidate { parts.insert("reloading to generation \(candidate)", at: 1) }
@@ -101,6 +109,30 @@ struct StatusView {
   private func state(_ worker: ServiceStatus.Worker) -> String {
     let left = worker.millisecondsLeft.map { ", \(Amount.time(milliseconds: $0)) left" } ?? ""
     return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
+  }
+
+  /// What is said of slots that have nobody is read when it matters: none of it is cut off.
+  private func waiting(_ width: Int) -> [String] {
+    status.waiting.flatMap { slot in
+      let next = slot.millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "the next one starts"
+      let reason = slot.reason ?? "its worker is on its way"
+      return Self.wrapped("slot \(slot.slot) has nobody who serves: \(reason); \(next)", to: width).map {
+        Terminal.styled($0, .red)
+      } + slot.lastWords.map { "  | \($0)" }
+    }
+  }
+
+  /// Lines that have all of a text.
+  static func wrapped(_ text: String, to width: Int) -> [String] {
+    var lines: [String] = []
+    for word in text.split(separator: " ", omittingEmptySubsequences: false) {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " \(word)"
+      } else {
+        lines.append((lines.isEmpty ? "" : "  ") + word)
+      }
+    }
+    return lines
   }
 
   private func outsiders(_ width: Int) -> [String] {

@@ -97,6 +97,6 @@ struct CrashTests {
       ])
     #expect(service.after(.workerRemainsGone(.first(0))) == [])
     #expect(service.supervisor.retirees == [])
-    #expect(service.supervisor.nextDeadline == nil)
+    #expect(service.supervisor.nextDeadline == service.supervisor.probation?.until)
   }
 }

@@ -13,13 +13,17 @@ struct EnumerationTests {
     Settings(workers: 2, surge: 1, probeTimeout: .seconds(5), settle: .seconds(1)),
     Settings(workers: 2, settle: .seconds(1)),
     Settings(workers: 2, settle: .zero, queuePerSlot: true),
+    Settings(workers: 1, startLimit: .seconds(3), rollsBack: true, settle: .zero),
+    Settings(workers: 2, surge: 1, startAttempts: 2, probation: .zero, rollsBack: true, settle: .zero),
   ]
 
-  /// Three beginnings, so that the depth isn't used up by getting there.
+  /// Several beginnings, so that the depth isn't used up by getting there.
   enum Beginning: CaseIterable {
     case start
     case serving
     case reloading
+    case fallingBack
+    case waitingForListeners
   }
 
   @Test("No sequence of events breaks a rule", arguments: variants, Beginning.allCases)
@@ -51,7 +55,7 @@ struct EnumerationTests {
     let seed = UInt64.random(in: 0...UInt64.max)
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<300 {
-      var world = World(settings)
+      var world = World(settings, hasLastGood: Bool.random(using: &generator))
       var path: [Event] = []
       while path.count < 150, let choice = world.likelyChoice(using: &generator) {
         world.tell(choice)
@@ -67,7 +71,7 @@ struct EnumerationTests {
     let seed = UInt64.random(in: 0...UInt64.max)
     var generator = SeededGenerator(seed: seed)
     for _ in 0..<10 {
-      var world = World(settings)
+      var world = World(settings, hasLastGood: true)
       for _ in 0..<100 {
         guard let choice = world.likelyChoice(using: &generator) else { break }
         world.tell(choice)
@@ -96,11 +100,26 @@ struct EnumerationTests {
   }
 
   private static func world(_ settings: Settings, _ beginning: Beginning) -> World {
-    var world = World(settings)
-    if beginning == .start { return world }
-    world.calmDown()
-    if beginning == .reloading { world.tell(.hup) }
-    return world
+    switch beginning {
+    case .start: return World(settings)
+    case .waitingForListeners: return World(settings, hasLastGood: true, areListenersOpen: false)
+    case .fallingBack:
+      // Its workers fail until the last good release is looked for.
+      var world = World(settings, hasLastGood: true)
+      while world.preparing == nil, !world.isOver {
+        if let id = world.spawning.first {
+          world.tell(.workerNotStarted(id, reason: "no"))
+        } else {
+          world.tell(.timePassed)
+        }
+      }
+      return world
+    case .serving, .reloading:
+      var world = World(settings)
+      world.calmDown()
+      if beginning == .reloading { world.tell(.hup) }
+      return world
+    }
   }
 }
 

@@ -10,8 +10,8 @@ struct ReloadTests {
     var service = Service.serving()
     #expect(
       service.after(.hup) == [
-        .report(.reloadRequested(by: .signal(1), latched: nil)), .announce(.reloading), askForTime,
-        .report(.reloadBegan(second)), .prepare(second),
+        .report(.reloadRequested(by: .signal(1), from: .configuration, latched: nil)), .announce(.reloading), askForTime,
+        .report(.reloadBegan(second, from: .configuration)), .prepare(second, from: .configuration),
       ])
   }
 
@@ -164,12 +164,12 @@ struct ReloadTests {
   func storm() {
     var service = Service.reloading()
     for _ in 0..<50 {
-      #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), latched: .reload))])
+      #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .reload))])
     }
     let third = Generation(number: 3)
     #expect(
       service.after(.workerReady(.id(2, 2))).orders == [
-        .restoreBacklog, .drain(.first(0)), .announce(.ready), .announce(.reloading), askForTime, .prepare(third),
+        .restoreBacklog, .drain(.first(0)), .announce(.ready), .announce(.reloading), askForTime, .prepare(third, from: .configuration),
       ])
     service.suppose(.generationPrepared(third))
     #expect(
@@ -183,7 +183,7 @@ struct ReloadTests {
     service.suppose(.hup)
     #expect(
       service.after(.exit(.id(2, 2), 3)).orders == [
-        .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 3)),
+        .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 3), from: .configuration),
       ])
   }
 
@@ -191,7 +191,7 @@ struct ReloadTests {
   func numbers() {
     var service = Service.reloading()
     service.suppose(.exit(.id(2, 2), 3))
-    #expect(service.after(.hup).orders.last == .prepare(Generation(number: 3)))
+    #expect(service.after(.hup).orders.last == .prepare(Generation(number: 3), from: .configuration))
   }
 
   @Test("A current worker that dies before its candidate is started is restarted at once: nobody else is on the way")

@@ -8,14 +8,17 @@ struct Service {
   /// A service to which nothing has happened yet.
   init(
     workers: Int = 1, surge: Int = .max, readiness: Settings.Readiness = .reported(timeout: .seconds(60)),
-    probeTimeout: Duration? = nil, startAttempts: Int = 3, settle: Duration = .zero,
-    drainTimeout: Duration = .seconds(60)
+    probeTimeout: Duration? = nil, startAttempts: Int? = 3, settle: Duration = .zero,
+    drainTimeout: Duration = .seconds(60), probation: Duration = .seconds(1_000_000), rollsBack: Bool = false,
+    lastGood: Generation? = nil
   ) {
+    var past = Supervisor.Past()
+    past.lastGood = lastGood
+    if let lastGood { past.first = Generation(number: lastGood.number + 1) }
     supervisor = Supervisor(
       settings: Settings(
         workers: workers, surge: surge, readiness: readiness, probeTimeout: probeTimeout, startAttempts: startAttempts,
-        settle: settle,
-        drainTimeout: drainTimeout))
+        probation: probation, rollsBack: rollsBack, settle: settle, drainTimeout: drainTimeout), past: past)
   }
 
   /// What is done about a fact.
@@ -81,7 +84,7 @@ extension [Effect] {
     filter {
       switch $0 {
       case .report: false
-      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
+      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
         .closeListeners,
         .announce, .exit:
         true
@@ -94,7 +97,7 @@ extension [Effect] {
     compactMap {
       switch $0 {
       case .report(let notice): notice
-      case .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
+      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
         .closeListeners,
         .announce, .exit:
         nil

@@ -24,7 +24,7 @@ struct StartTests {
         .report(.startSucceeded(Generation(number: 1), workers: 2, after: .seconds(2))), .announce(.ready),
       ])
     #expect(service.supervisor.phase == .serving)
-    #expect(service.supervisor.nextDeadline == nil)
+    #expect(service.supervisor.nextDeadline == service.supervisor.probation?.until)
   }
 
   @Test("A worker that says twice that it is ready is ready once")
@@ -113,11 +113,11 @@ struct StartTests {
   func latched() {
     var service = Service()
     service.suppose(.startRequested)
-    #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), latched: .start))])
-    #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), latched: .start))])
+    #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .start))])
+    #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .start))])
     #expect(
       service.after(.workerReady(.first(0))).orders == [
-        .restoreBacklog, .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 2)),
+        .restoreBacklog, .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 2), from: .configuration),
       ])
     service.suppose(.generationPrepared(Generation(number: 2)))
     #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.announce(.ready)))

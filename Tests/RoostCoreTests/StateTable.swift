@@ -6,6 +6,10 @@ enum StateTable {
   private static var phases: [(name: String, service: Service, current: WorkerID?, candidate: WorkerID?)] {
     var starting = Service()
     starting.suppose(.startRequested)
+    var waiting = Service(startAttempts: nil)
+    waiting.suppose(.listenersNotOpened(reason: ""))
+    var fallingBack = Service(startAttempts: 1, lastGood: Generation(number: 1))
+    fallingBack.suppose(.startRequested, .exit(.id(1, 2), 1))
     var stopping = Service.serving()
     stopping.suppose(.term)
     var stopped = stopping
@@ -18,7 +22,9 @@ enum StateTable {
     preparing.suppose(.hup)
     return [
       ("idle", Service(), nil, nil),
+      ("starting, listeners not open", waiting, nil, nil),
       ("starting", starting, .first(0), nil),
+      ("starting, falling back", fallingBack, nil, nil),
       ("serving", .serving(), .first(0), nil),
       ("reloading, preparing", preparing, .first(0), nil),
       ("reloading, candidate starts", .reloading(), .first(0), .id(2, 2)),
@@ -30,8 +36,11 @@ enum StateTable {
 
   /// The rows: an event for a phase, or nil where it can't come.
   private static let events: [(name: String, event: @Sendable (Service, WorkerID?, WorkerID?) -> Event?)] = [
-    ("start requested", { service, _, _ in service.supervisor.phase == .idle ? .startRequested : nil }),
+    ("start requested", { service, _, _ in hasListeners(service) ? nil : .startRequested }),
+    ("listeners not opened", { service, _, _ in hasListeners(service) ? nil : .listenersNotOpened(reason: "") }),
     ("reload requested (HUP)", { _, _, _ in .hup }),
+    ("reload requested, replacing", { _, _, _ in .reloadRequested(by: .signal(1), replacing: true) }),
+    ("cancel requested", { _, _, _ in .cancelRequested(by: .signal(1)) }),
     ("stop requested (TERM, INT)", { _, _, _ in .term }),
     ("stop at once requested (QUIT)", { _, _, _ in .quit }),
     ("one worker more (TTIN)", { _, _, _ in .scaleRequested(by: 1) }),
@@ -51,9 +60,24 @@ enum StateTable {
     ("drain timeout", { service, _, _ in service.supervisor.retirees.isEmpty ? nil : .timePassed }),
   ]
 
+  private static func hasListeners(_ service: Service) -> Bool {
+    switch service.supervisor.phase {
+    case .idle: return false
+    case .starting(let start):
+      if case .awaitingListeners = start.stage { return false }
+      return true
+    case .serving, .reloading, .stopping, .stopped: return true
+    }
+  }
+
   private static func preparing(_ service: Service) -> Generation? {
-    guard case .reloading(let reload) = service.supervisor.phase, reload.isPreparing else { return nil }
-    return reload.generation
+    switch service.supervisor.phase {
+    case .reloading(let reload): return reload.isPreparing ? reload.generation : nil
+    case .starting(let start):
+      guard case .preparing(let generation, _) = start.stage else { return nil }
+      return generation
+    case .idle, .serving, .stopping, .stopped: return nil
+    }
   }
 
   private static func probed(_ service: Service, _ candidate: WorkerID?) -> WorkerID? {
@@ -93,14 +117,17 @@ enum StateTable {
 
   private static func isLatch(_ notice: Notice) -> Bool {
     switch notice {
-    case .reloadRequested(_, let latch), .scaled(_, _, let latch): latch != nil
+    case .reloadRequested(_, _, let latch), .scaled(_, _, let latch): latch != nil
     default: false
     }
   }
 
   private static func words(_ effect: Effect) -> String {
     switch effect {
-    case .prepare: "prepare"
+    case .openListeners: "open listeners"
+    case .prepare(_, .configuration): "prepare"
+    case .prepare(_, .record): "prepare what is recorded"
+    case .record(let generation): "record generation \(generation.number)"
     case .abandonPreparation: "abandon preparation"
     case .runHook(let hook, _): "run \(hook.rawValue)"
     case .killHook(let hook, _): "kill \(hook.rawValue)"

@@ -14,15 +14,26 @@ extension World {
       require(going.allSatisfy { $0.emptyBy != nil }, "the last slots go")
       require(going.startIndex == supervisor.desiredWorkers, "there are as many slots that stay as wanted")
     case .reloading(let reload):
-      require(saidReloading, "a reload is announced")
+      require(saidReloading == (reload.start == nil), "a reload is announced, unless systemd still waits for the start")
+      require(saidReady == (reload.start == nil), "a start isn't over before a generation serves")
       require(supervisor.slots.allSatisfy { $0.emptyBy == nil }, "no slot goes during a reload")
       require(reload.isPreparing == (preparing == reload.generation), "preparation is awaited")
     case .stopping, .stopped:
       require(!saidReloading, "RELOADING=1 is answered by STOPPING=1")
       require(supervisor.slots.isEmpty, "nobody serves after a stop")
-    case .idle, .starting:
+    case .starting(let start):
+      require(!saidReady && !saidReloading, "a start isn't over before a generation serves")
+      require(supervisor.slots.allSatisfy { $0.candidate == nil }, "candidates belong to a reload")
+      require(!start.isLatchedInVain, "a reload doesn't wait for a start that is in trouble")
+    case .idle:
       break
     }
+    if verdict == .startFailed {
+      require(
+        supervisor.settings.startAttempts != nil || supervisor.settings.startLimit != nil, "a start never gives up")
+    }
+    require(
+      (supervisor.condition == .down) == !supervisor.slots.contains(where: \.isServed), "down is when nobody serves")
     require((supervisor.phase == .stopped) == isOver, "stopped is when the master ends")
     require(supervisor.slots.allSatisfy(isConsistent), "an unready candidate never takes over")
   }
@@ -89,6 +100,7 @@ extension World {
 
   private func nextKindEvent() -> Event? {
     if let id = spawning.first { return .workerStarted(id) }
+    if isOpening { return .startRequested }
     if let preparing { return .generationPrepared(preparing) }
     if let id = probing.first { return .probeSucceeded(id) }
     if let running = hooks.first { return .hookEnded(running.hook, running.generation, failure: nil) }
@@ -106,11 +118,24 @@ extension World {
   mutating func stop() {
     if isOver { return }
     for id in spawning { tell(.workerStarted(id)) }
+    if isOpening { tell(.startRequested) }
+    for id in spawning { tell(.workerStarted(id)) }
     tell(.term)
     for id in processes.keys.sorted() {
       guard let process = processes[id] else { continue }
       tell(process.isRemains ? .workerRemainsGone(id) : .workerExited(id, .exited(status: 0), remains: false))
     }
     require(isOver, "after a stop the master ends with its last worker")
+  }
+}
+
+extension Start {
+  /// Whether a reload waits although nothing is under way that it would have to wait for.
+  fileprivate var isLatchedInVain: Bool {
+    switch stage {
+    case .preparing: false
+    case .awaitingListeners: latched != nil
+    case .startingWorkers: latched != nil && failures > 0
+    }
   }
 }

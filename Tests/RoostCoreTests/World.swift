@@ -33,6 +33,10 @@ struct World: Hashable {
   /// Asked by their probe, and not answered yet. An answer may come too late.
   var probing: [WorkerID] = []
   var preparing: Generation?
+  /// Whether the listeners of the first generation are being opened.
+  var isOpening = true
+  /// When a worker of a generation that served failed last, or a generation began to serve.
+  var disturbed: Instant?
   /// The operator's commands that run.
   var hooks: [Running] = []
   var lastWorker = 0
@@ -42,9 +46,16 @@ struct World: Hashable {
   var verdict: Verdict?
   var violation: String?
 
-  init(_ settings: Settings) {
-    supervisor = Supervisor(settings: settings)
-    tell(.startRequested)
+  /// A service that has just been asked to start. With a last good release that isn't the first generation's, it can fall
+  /// back to that.
+  init(_ settings: Settings, hasLastGood: Bool = false, areListenersOpen: Bool = true) {
+    var past = Supervisor.Past()
+    if hasLastGood {
+      past.first = Generation(number: 2)
+      past.lastGood = Generation(number: 1)
+    }
+    supervisor = Supervisor(settings: settings, past: past)
+    tell(areListenersOpen ? .startRequested : .listenersNotOpened(reason: "no"))
   }
 
   var isOver: Bool { verdict != nil }
@@ -54,7 +65,12 @@ struct World: Hashable {
     if isOver { return [] }
     // The shell starts workers while it carries out orders: nothing comes between.
     if let id = spawning.first { return [.workerStarted(id), .workerNotStarted(id, reason: "no")] }
+    if isOpening { return [.startRequested, .listenersNotOpened(reason: "no")] }
     var choices: [Event] = [.hup, .term, .quit, .scaleRequested(by: 1), .scaleRequested(by: -1)]
+    if case .reloading = supervisor.phase {
+      choices += [.cancelRequested(by: .signal(1)), .reloadRequested(by: .signal(1), replacing: true)]
+    }
+    if let good = supervisor.lastGood { choices.append(.reloadRequested(by: .signal(1), from: .record(good))) }
     if let preparing {
       choices += [.generationPrepared(preparing), .generationNotPrepared(preparing, reason: "no")]
       choices += changedSettings.map { .generationPrepared(preparing, settings: $0) }
@@ -113,6 +129,7 @@ struct World: Hashable {
     }
     happen(event)
     for effect in supervisor.handle(event, at: now) { carryOut(effect, event, before) }
+    if supervisor.probation?.generation != before.probation?.generation { disturbed = now }
     checkRules(event)
     if isRunning { checkNoSlotIsGivenUp(before) }
   }
@@ -125,6 +142,8 @@ struct World: Hashable {
     case .workerNotStarted(let id, _):
       spawning.removeFirst()
       drainedAtBirth[id] = nil
+    case .startRequested, .listenersNotOpened:
+      isOpening = false
     case .generationPrepared, .generationNotPrepared:
       preparing = nil
     case .workerReady(let id):
@@ -132,7 +151,8 @@ struct World: Hashable {
     case .probeSucceeded(let id):
       probing.removeAll { $0 == id }
       processes[id]?.probedAt = now
-    case .workerExited(let id, _, let remains):
+    case .workerExited(let id, let cause, let remains):
+      if supervisor.slots.contains(where: { $0.worker?.id == id }), cause != .exited(status: 0) { disturbed = now }
       if remains {
         processes[id]?.isRemains = true
         processes[id]?.drainedAt = nil
@@ -150,7 +170,7 @@ struct World: Hashable {
       if processes[id]?.probedAt != nil { processes[id]?.probedAt = now }
     case .hookEnded(let hook, let generation, _):
       hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
-    case .workersRequested, .queuesEmpty, .startRequested, .reloadRequested, .stopRequested, .stopAtOnceRequested,
+    case .workersRequested, .queuesEmpty, .reloadRequested, .cancelRequested, .stopRequested, .stopAtOnceRequested,
       .scaleRequested,
       .workerAskedForTime,
       .timePassed, .stalled:
@@ -160,8 +180,19 @@ struct World: Hashable {
 
   private mutating func carryOut(_ effect: Effect, _ event: Event, _ before: Supervisor) {
     switch effect {
-    case .prepare(let generation):
+    case .openListeners:
+      require(before.slots.isEmpty && !isOpening, "listeners are opened once")
+      isOpening = true
+    case .record(let generation):
+      require(
+        supervisor.slots.allSatisfy { $0.worker?.isReady == true || $0.candidate?.isReady == true },
+        "only a generation that serves in every slot is the last good one")
+      require(
+        supervisor.serving == generation && disturbed.map { $0 + supervisor.settings.probation <= now } ?? false,
+        "who has failed on probation hasn't proved itself")
+    case .prepare(let generation, let origin):
       require(preparing == nil, "one generation is prepared at a time")
+      require(origin == .configuration || supervisor.lastGood != nil, "only what was recorded comes back")
       preparing = generation
     case .abandonPreparation(let generation):
       require(preparing == generation, "only what is being prepared is abandoned")
@@ -210,7 +241,7 @@ struct World: Hashable {
     let wasServing = before.slots.contains { $0.worker?.id == id && $0.worker?.isReady == true }
     if wasServing, processes[id]?.isRemains == false {
       require(
-        !isRunning || supervisor.slots.count <= id.slot || isReplaced(id),
+        !isRunning || supervisor.slots.count <= id.slot || isReplaced(id) || hasFallenBack(event, before),
         "no drain without a takeover by a settled successor")
       require(
         !isRunning || supervisor.slots.count > id.slot || mayGo(id.slot, event, before),
@@ -228,6 +259,12 @@ struct World: Hashable {
     }
     let isSettled = (process.probedAt ?? process.readyAt).map { $0 + supervisor.settings.settle <= now } ?? false
     return successor.id.generation > id.generation && (isAged || isSettled)
+  }
+
+  /// Whether a start that was given up goes on with the last good generation.
+  private func hasFallenBack(_ event: Event, _ before: Supervisor) -> Bool {
+    guard case .generationPrepared = event, case .starting = before.phase else { return false }
+    return supervisor.divergence == .fellBack
   }
 
   /// Whether a slot that is gone by now was allowed to.
@@ -257,6 +294,7 @@ struct World: Hashable {
     require(verdict == nil, "nothing is announced after the end")
     switch announcement {
     case .ready:
+      require(supervisor.slots.contains(where: \.isServed) || saidReady, "who has never served isn't ready")
       saidReady = true
       saidReloading = false
     case .reloading:

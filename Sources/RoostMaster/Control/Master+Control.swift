@@ -12,6 +12,9 @@ extension Master {
     case VarlinkService.getInterfaceDescription: describe(client, call)
     case ControlInterface.status: client.reply(VarlinkReply(parameters: ["service": statusReport]))
     case ControlInterface.reload: reload(client, call)
+    case ControlInterface.rollback: rollback(client, call)
+    case ControlInterface.cancel: cancel(client)
+    case ControlInterface.history: tellHistory(client)
     case ControlInterface.stop: stop(client, call)
     case ControlInterface.scale: scale(client, call)
     case ControlInterface.subscribe: subscribe(client)
@@ -78,11 +81,58 @@ extension Master {
 
   private func reload(_ client: ControlClient, _ call: VarlinkCall) {
     guard let drained = flag("drained", call) else { return refuse(client, "drained") }
+    guard let replacing = flag("replace", call) else { return refuse(client, "replace") }
+    reload(client, from: .configuration, drained: drained, replacing: replacing)
+  }
+
+  private func reload(_ client: ControlClient, from origin: Origin, drained: Bool, replacing: Bool = false) {
     if isStopping { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
     guard admit(client, toWaitFor: .end) else { return }
     // Before the event: a reload that begins at once is the one it waits for.
     client.begin(.reload(nil, drained: drained))
-    handle(.reloadRequested(by: .client(pid: client.pid, uid: client.uid)))
+    handle(.reloadRequested(by: requester(client), from: origin, replacing: replacing))
+  }
+
+  private func requester(_ client: ControlClient) -> Requester { .client(pid: client.pid, uid: client.uid) }
+
+  /// A reload to what a former generation ran.
+  private func rollback(_ client: ControlClient, _ call: VarlinkCall) {
+    guard let drained = flag("drained", call) else { return refuse(client, "drained") }
+    let target: Generation
+    switch call.parameters["generation"] ?? .null {
+    case .integer(let number): target = Generation(number: number)
+    case .null:
+      guard let usual = history.rollbackTarget(from: supervisor.serving) else {
+        return refuseRollback(client, "nothing else is recorded that has served")
+      }
+      target = usual
+    case .boolean, .string, .array, .object: return refuse(client, "generation")
+    }
+    guard let entry = history.entry(target), entry.serves != nil, entry.configuration != nil else {
+      return refuseRollback(client, "nothing is recorded of a generation \(target.number) that has served")
+    }
+    reload(client, from: .record(target), drained: drained)
+  }
+
+  private func refuseRollback(_ client: ControlClient, _ reason: String) {
+    client.reply(VarlinkReply(error: ControlInterface.nothingToRollBackTo, parameters: ["reason": .string(reason)]))
+  }
+
+  /// Ends the running reload. Whoever waits for it hears its verdict.
+  private func cancel(_ client: ControlClient) {
+    guard case .reloading(let reload) = supervisor.phase else {
+      return client.reply(VarlinkReply(error: ControlInterface.nothingToCancel))
+    }
+    handle(.cancelRequested(by: requester(client)))
+    client.reply(VarlinkReply(parameters: ["generation": .integer(reload.generation.number)]))
+  }
+
+  private func tellHistory(_ client: ControlClient) {
+    client.reply(
+      VarlinkReply(parameters: [
+        "entries": .array(history.entries.map(\.json)), "lastGood": history.lastGood.map(JSON.integer) ?? .null,
+        "serving": .integer(supervisor.serving.number),
+      ]))
   }
 
   private func stop(_ client: ControlClient, _ call: VarlinkCall) {
@@ -136,7 +186,7 @@ extension Master {
   func tellClients(_ notice: Notice, _ event: ServiceEvent) {
     settle(notice, event)
     guard let clients = control?.clients, !clients.isEmpty else { return }
-    if case .reloadBegan(let generation) = notice {
+    if case .reloadBegan(let generation, _) = notice {
       for client in clients { client.reloadBegan(generation) }
     }
     send(event, to: clients)
@@ -176,9 +226,9 @@ extension Master {
     }
   }
 
-  private func lastWords(of failure: Failure) -> [String] {
+  func lastWords(of failure: Failure) -> [String] {
     switch failure {
-    case .notPrepared, .notStarted: []
+    case .notPrepared, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced: []
     case .hookFailed: lastWords
     case .exited(let id, _, _), .notReady(let id, _), .probeFailed(let id, _), .stopped(let id):
       process(id)?.output.lastLines ?? []

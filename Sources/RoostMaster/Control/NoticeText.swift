@@ -18,6 +18,8 @@ struct NoticeText {
   let probeReason: (WorkerID) -> String?
   /// The processes that an exited worker has left behind and that drain.
   let leftBehind: (WorkerID) -> [String]
+  /// Whether the service serves now.
+  let condition: Condition
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -42,7 +44,8 @@ struct NoticeText {
       told(
         .remainsStopped, id, .warning,
         "\(name(id)) left \(remains(id, timeout))")
-    case .startSucceeded, .startFailed, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
+    case .startSucceeded, .startFailed, .listenersNotOpened, .startDelayed, .fellBack, .fallbackFailed,
+      .startedFromRecord, .proved, .crashLoop, .cancelRequested, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
       .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stalled, .stopRequested,
       .stopAtOnceRequested:
       eventOfService(notice)
@@ -55,11 +58,17 @@ struct NoticeText {
       told(
         .startSucceeded, generation,
         "generation \(generation.number) serves with \(count(workers)) after \(milliseconds(after))")
-    case .startFailed(let failure): told(.startFailed, nil, .error, "start failed: \(text(failure))")
-    case .reloadRequested(let requester, let latched):
-      told(.reloadRequested, nil, "reload requested by \(text(requester))\(waiting(latched))")
-    case .reloadBegan(let generation):
-      told(.reloadBegan, generation, "reload to generation \(generation.number) began")
+    case .startFailed, .listenersNotOpened, .startDelayed, .fellBack, .fallbackFailed, .startedFromRecord, .proved,
+      .crashLoop:
+      eventOfRelease(notice)
+    case .reloadRequested(let requester, let origin, let latched):
+      told(.reloadRequested, nil, "\(wish(origin)) requested by \(text(requester))\(waiting(latched))")
+    case .cancelRequested(let requester):
+      told(.cancelRequested, nil, "end of the running reload requested by \(text(requester))")
+    case .reloadBegan(let generation, let origin):
+      told(
+        .reloadBegan, generation,
+        "reload to generation \(generation.number) began\(recorded(origin).map { ", with \($0)" } ?? "")")
     case .tookOver(let generation, let slots):
       told(.tookOver, generation, "generation \(generation.number) took over in \(text(slots))")
     case .reloadSucceeded(let generation, let after):
@@ -102,6 +111,56 @@ struct NoticeText {
     }
   }
 
+  private func eventOfRelease(_ notice: Notice) -> ServiceEvent {
+    switch notice {
+    case .startFailed(let failure): told(.startFailed, nil, .error, "start failed: \(text(failure))")
+    case .listenersNotOpened(let reason, let retry):
+      told(.listenersNotOpened, nil, .warning, "\(reason); trying again in \(retry.text)")
+    case .startDelayed(let failure):
+      told(
+        .startDelayed, nil, .error,
+        "the service can't be started yet, and nothing serves: \(text(failure)); trying on, until it works")
+    case .fellBack(let generation, let record, let failure):
+      told(
+        .fellBack, generation, .error,
+        "generation \(generation.number - 1) can't be started: \(text(failure)); falling back to what generation "
+          + "\(record.number) ran, which has served well, as generation \(generation.number); what is configured is started only"
+          + " by a reload")
+    case .fallbackFailed(let reason):
+      told(.fallbackFailed, nil, .error, "cannot fall back: \(reason); going on with what is configured")
+    case .startedFromRecord(let generation, let record, let divergence):
+      told(
+        .fellBack, generation, .error,
+        "generation \(generation.number) starts with what generation \(record.number) ran, instead of what is configured: "
+          + "\(divergence.words); a reload tries that")
+    case .proved(let generation, let after):
+      told(
+        .proved, generation,
+        "generation \(generation.number) has served for \(after.text): it is the last good one from now on")
+    case .crashLoop(let generation, let target):
+      told(
+        .crashLoop, generation, .error,
+        "workers of generation \(generation.number) keep failing; "
+          + (target.map { "rolling back to what generation \($0.number) ran" }
+            ?? "'roost rollback' brings back what served before"))
+    default: preconditionFailure("an event of another kind")
+    }
+  }
+
+  private func wish(_ origin: Origin) -> String {
+    switch origin {
+    case .configuration: "reload"
+    case .record(let generation): "rollback to generation \(generation.number)"
+    }
+  }
+
+  private func recorded(_ origin: Origin) -> String? {
+    switch origin {
+    case .configuration: nil
+    case .record(let generation): "what generation \(generation.number) ran"
+    }
+  }
+
   private func told(_ kind: EventKind, _ id: WorkerID, _ text: String) -> ServiceEvent {
     told(kind, id, .info, text)
   }
@@ -134,7 +193,14 @@ struct NoticeText {
   }
 
   private func goesOn(_ generation: Generation, _ serving: Generation, _ moved: Int, _ slots: Int) -> String {
-    moved == 0
+    // What is true now, and not only what the reload has left alone.
+    switch condition {
+    case .down: return "and nothing serves"
+    case .degraded where moved == 0:
+      return "generation \(serving.number) goes on, and not all of its workers serve"
+    case .degraded, .whole: break
+    }
+    return moved == 0
       ? "generation \(serving.number) goes on serving"
       : "\(moved) of \(slots) slots moved to generation \(generation.number) before, the others go on as they are"
   }
@@ -150,9 +216,15 @@ struct NoticeText {
     return "worker \(pid) (slot \(id.slot))"
   }
 
+  /// Why something was given up, in a part of a sentence.
+  func reason(_ failure: Failure) -> String { text(failure) }
+
   private func text(_ failure: Failure) -> String {
     switch failure {
-    case .notPrepared(let reason): reason
+    case .notPrepared(let reason), .notListening(let reason): reason
+    case .tookTooLong(let limit): "no generation got ready within \(limit.text), which is 'start-limit'"
+    case .cancelled(let requester): "it was cancelled by \(text(requester))"
+    case .replaced(let requester): "it was replaced by another, which \(text(requester)) asked for"
     case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
     case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
     case .exited(let id, let cause, .starting):
@@ -174,7 +246,7 @@ struct NoticeText {
 
   private func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
-    case .notPrepared(let reason), .hookFailed(_, let reason): reason
+    case .notPrepared, .hookFailed, .notListening, .tookTooLong, .cancelled, .replaced: text(failure)
     case .notStarted(_, let reason): "\(name(id)) was not started: \(reason)"
     case .exited(_, let cause, .starting):
       "\(name(id)) \(text(cause)) before it was ready\(leaving(id, cause))"
@@ -230,6 +302,7 @@ struct NoticeText {
     case .worker(let id): name(id)
     case .terminal: "SIGHUP, since the terminal is gone"
     case .client(let pid, let uid): "process \(pid) of user \(uid)"
+    case .crashLoop(let generation): "the master, since generation \(generation.number) keeps failing"
     }
   }
 
@@ -247,6 +320,17 @@ struct NoticeText {
 
   private func count(_ workers: Int) -> String { workers == 1 ? "1 worker" : "\(workers) workers" }
   private func milliseconds(_ duration: Duration) -> String { "\(duration.wholeMilliseconds) ms" }
+}
+
+extension Divergence {
+  /// Why something else serves than what is configured, for people.
+  var words: String {
+    switch self {
+    case .reloadFailed(let generation): "the reload to generation \(generation.number) has failed"
+    case .fellBack: "it can't be used, or couldn't get ready"
+    case .rolledBack: "it was refused before, by a failed reload or a rollback"
+    }
+  }
 }
 
 extension ExitCause {

@@ -11,10 +11,14 @@ extension Master {
       "pid": .integer(Int(getpid())),
       "version": .string(Version.number),
       "phase": .string(servicePhase.rawValue),
+      "condition": .string(supervisor.condition.rawValue),
+      "trouble": trouble.map(JSON.string) ?? .null,
       "generation": .integer(supervisor.serving.number),
       "candidate": candidateGeneration.map(JSON.integer) ?? .null,
       "workersWanted": .integer(supervisor.desiredWorkers),
       "started": .integer(started),
+      "divergence": divergenceReport,
+      "waiting": .array(waitingReports),
       "workers": .array(workerReports),
       "listeners": .array(listeners.map(report)),
       "outsiders": .array(outsiderReports),
@@ -24,11 +28,87 @@ extension Master {
   }
 
   var servicePhase: ServicePhase {
+    switch (supervisor.phase, supervisor.condition) {
+    case (.idle, _): .starting
+    case (.starting(let start), .down) where start.failures > 0: .down
+    case (.starting, _): .starting
+    case (.serving, .whole): .serving
+    case (.serving, .degraded): .degraded
+    case (.serving, .down): .down
+    case (.reloading, _): .reloading
+    case (.stopping, _), (.stopped, _): .stopping
+    }
+  }
+
+  var isReloading: Bool {
     switch supervisor.phase {
-    case .idle, .starting: .starting
-    case .serving: .serving
-    case .reloading: .reloading
-    case .stopping, .stopped: .stopping
+    case .reloading: true
+    case .idle, .starting, .serving, .stopping, .stopped: false
+    }
+  }
+
+  /// What is wrong now, in words.
+  var trouble: String? {
+    switch supervisor.phase {
+    case .starting(let start) where start.failures > 0: return startTrouble
+    case .reloading(let reload) where reload.start != nil: return startTrouble
+    case .stopping, .stopped: return verdict == .startFailed || isStartFailed ? startTrouble : nil
+    case .idle, .starting, .serving, .reloading: break
+    }
+    guard let divergence = supervisor.divergence else { return firstLoss }
+    let reason = startTrouble.map { ": \($0)" } ?? ""
+    let what =
+      switch divergence {
+      // What has failed is told beside it.
+      case .reloadFailed: nil as String?
+      case .fellBack: "fell back to \(Self.text(supervisor.servingOrigin)), not what is configured\(reason)"
+      case .rolledBack: "\(Self.text(supervisor.servingOrigin)) serves, not what is configured\(reason)"
+      }
+    return [firstLoss, what].compactMap(\.self).joined(separator: "; ").nonempty
+  }
+
+  private var isStartFailed: Bool {
+    if case .stopping(let stop) = supervisor.phase { return stop.verdict == .startFailed }
+    return false
+  }
+
+  private static func text(_ origin: Origin) -> String {
+    switch origin {
+    case .configuration: "what is configured"
+    case .record(let generation): "what generation \(generation.number) ran"
+    }
+  }
+
+  /// Why somebody is missing.
+  private var firstLoss: String? {
+    guard supervisor.condition != .whole else { return nil }
+    let slot = supervisor.slots.indices.first { !supervisor.slots[$0].isServed && losses[$0] != nil }
+    return slot.map { losses[$0]!.reason }
+  }
+
+  private var divergenceReport: JSON {
+    switch supervisor.divergence {
+    case .reloadFailed: "reload_failed"
+    case .fellBack: "fell_back"
+    case .rolledBack: "rolled_back"
+    case nil: .null
+    }
+  }
+
+  /// The slots that have nobody, or somebody who isn't ready although one before him has failed.
+  private var waitingReports: [JSON] {
+    let now = Clock.now()
+    return supervisor.slots.indices.compactMap { index in
+      let slot = supervisor.slots[index]
+      let loss = losses[index]
+      guard !slot.isServed, loss != nil || slot.worker == nil else { return nil }
+      var left: Duration?
+      if case .backingOff(let until) = slot.current { left = until - now }
+      return [
+        "slot": .integer(index), "reason": loss.map { .string($0.reason) } ?? .null,
+        "lastWords": .array((loss?.lastWords ?? []).map(JSON.string)),
+        "millisecondsLeft": left.map { .integer(max(0, $0.wholeMilliseconds)) } ?? .null,
+      ]
     }
   }
 
@@ -93,4 +173,9 @@ extension Master {
       "unreachable": listener.obstacle.map(JSON.string) ?? .null,
     ]
   }
+}
+
+extension String {
+  /// Nil of an empty one.
+  fileprivate var nonempty: String? { isEmpty ? nil : self }
 }

@@ -25,7 +25,8 @@ extension Master {
   /// What is wanted, in its order: those that are open and stay, those that systemd has passed, and new ones. Where one
   /// can't be had, those that were opened are closed again.
   static func listeners(
-    for wanted: [ListenerConfiguration], beside open: [Listener], _ adoption: inout Adoption
+    for wanted: [ListenerConfiguration], beside open: [Listener], _ adoption: inout Adoption,
+    keepingOpened opened: ([Listener]) -> Void? = { _ in nil }
   ) throws(MasterError) -> [PassedListener] {
     // One whose file is gone lets nobody in: another is opened in its place, for the new generation. The former serves who
     // waits in its queue.
@@ -39,7 +40,7 @@ extension Master {
     let reserved = wanted.compactMap(\.address.nameInSystemd)
     var passed: [[Listener]] = []
     var added: [Listener] = []
-    do {
+    do throws(MasterError) {
       for (step, wanted) in zip(plan.steps, wanted) {
         switch step {
         case .keep(let indices): passed.append(indices.map { staying[$0] })
@@ -49,12 +50,18 @@ extension Master {
         }
       }
       let hidden = adoption.hideStored()
+      var failure: MasterError?
       for (index, wanted) in wanted.enumerated() where passed[index].isEmpty {
-        passed[index] = [try Listener.open(wanted, beside: open + added, hidden)]
-        added += passed[index]
+        do throws(MasterError) {
+          passed[index] = [try Listener.open(wanted, beside: open + added, hidden)]
+          added += passed[index]
+        } catch {
+          failure = failure ?? error
+        }
       }
+      if let failure { throw failure }
     } catch {
-      for listener in added { adoption.giveBack(listener) }
+      if opened(added) == nil { for listener in added { adoption.giveBack(listener) } }
       throw error
     }
     return zip(wanted, passed).flatMap { wanted, listeners in
@@ -101,7 +108,9 @@ extension Master {
     var living: Set<Generation> = [supervisor.serving]
     switch supervisor.phase {
     case .reloading(let reload): living.insert(reload.generation)
-    case .idle, .starting, .serving, .stopping, .stopped: break
+    case .starting(let start):
+      if case .preparing(let generation, _) = start.stage { living.insert(generation) }
+    case .idle, .serving, .stopping, .stopped: break
     }
     for slot in supervisor.slots {
       if let worker = slot.worker { living.insert(worker.id.generation) }

@@ -15,6 +15,7 @@ extension Master {
     var snapshot = ServiceSnapshot(
       service: configuration.name, version: Version.number, started: started, phase: servicePhase,
       generation: supervisor.serving.number, workersWanted: supervisor.desiredWorkers)
+    snapshot.isDiverged = supervisor.divergence != nil
     snapshot.counters = counters
     snapshot.restarts = supervisor.slots.indices.map { restarts[$0] ?? 0 }
     addWorkers(to: &snapshot)

@@ -18,17 +18,25 @@ public struct Handover {
   public let reader: String?
   /// What the master is to do.
   public let configuration: Configuration
+  /// What is wrong with what the operator has written, if the configuration is what was recorded instead.
+  let trouble: String?
   /// Where the master was started; nil where a former version didn't say.
   let directory: String?
   /// What a master that upgrades itself goes on with; nil at the start.
   let running: SavedState?
 
   /// A handover of the configuration to the master's binary.
-  public init(program: String, reader: String?, configuration: Configuration) {
-    self.init(program: program, reader: reader, configuration: configuration, directory: nil, running: nil)
+  /// `trouble` says why the configuration isn't what the operator has written.
+  public init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
+    self.init(
+      program: program, reader: reader, configuration: configuration, trouble: trouble, directory: nil, running: nil)
   }
 
-  init(program: String, reader: String?, configuration: Configuration, directory: String?, running: SavedState?) {
+  init(
+    program: String, reader: String?, configuration: Configuration, trouble: String?, directory: String?,
+    running: SavedState?
+  ) {
+    self.trouble = trouble
     self.directory = directory
     self.program = program
     self.reader = reader
@@ -75,7 +83,7 @@ public struct Handover {
       return [
         "format": .integer(StateFormat.current), "program": .string(program),
         "reader": reader.map(JSON.string) ?? .null, "configuration": configuration.json,
-        "directory": directory.map(JSON.string) ?? .null,
+        "trouble": trouble.map(JSON.string) ?? .null, "directory": directory.map(JSON.string) ?? .null,
         "running": try running.map { try JSON(encoding: $0) } ?? .null,
       ]
     } catch {
@@ -115,13 +123,15 @@ public struct Handover {
       }
       var reader: String?
       if case .string(let path) = state["reader"] { reader = path }
+      var trouble: String?
+      if case .string(let text) = state["trouble"] { trouble = text }
       var directory: String?
       if case .string(let path) = state["directory"] { directory = path }
       let running = try state["running"].flatMap { $0 == .null ? nil : try $0.decode(SavedState.self) }
       try running?.check()
       let handover = Handover(
-        program: program, reader: reader, configuration: try Configuration(json: configuration), directory: directory,
-        running: running)
+        program: program, reader: reader, configuration: try Configuration(json: configuration), trouble: trouble,
+        directory: directory, running: running)
       return (handover, state)
     } catch {
       throw MasterError("cannot take over: \(StateFormat.reason(error))")

@@ -13,6 +13,15 @@ extension Master {
     }
   }
 
+  /// Looks for what a former generation ran.
+  func prepare(_ generation: Generation, asRecordedOf former: Generation) {
+    guard let recorded = history.configuration(of: former) else {
+      let reason = "what generation \(former.number) ran isn't recorded any more; 'roost history' shows what is"
+      return handle(.generationNotPrepared(generation, reason: reason))
+    }
+    look(generation, configuration.running(recorded))
+  }
+
   private func look(_ generation: Generation, _ new: Configuration) {
     do {
       try Acceptance.check(new.worker)
@@ -52,6 +61,8 @@ extension Master {
       let release = resolver.release(new.worker, places)
       try openListeners(for: new.listeners, of: release)
       releases[generation] = release
+      historyLength = new.history?.length ?? historyLength
+      prepared(generation, of: origin(of: generation), new)
       handle(.generationPrepared(generation, settings: new.settings))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
@@ -63,6 +74,7 @@ extension Master {
     let changed: [(String, Bool)] = [
       ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile),
       ("control", new.control != configuration.control), ("metrics", new.metrics != configuration.metrics),
+      ("state-directory", configuration.history != nil && new.history?.directory != configuration.history?.directory),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
     guard !names.isEmpty else { return nil }

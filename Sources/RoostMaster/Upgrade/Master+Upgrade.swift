@@ -85,7 +85,8 @@ extension Master {
 
   private var handover: Handover {
     Handover(
-      program: program, reader: reader, configuration: configuration, directory: startDirectory, running: saved)
+      program: program, reader: reader, configuration: configuration, trouble: nil, directory: startDirectory,
+      running: saved)
   }
 
   private var saved: SavedState {
@@ -102,6 +103,8 @@ extension Master {
       spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
       lastEvidence: reloadWatch.lastEvidence,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
-      lastReload: lastReload, lastFailure: upstream.lastFailure, upstream: channel.saved)
+      lastReload: lastReload, lastFailure: upstream.lastFailure, history: history,
+      firstListeners: firstListeners.map(\.json), startTrouble: startTrouble,
+      losses: losses.keys.sorted().map { SavedState.SavedLoss(slot: $0, loss: losses[$0]!) }, upstream: channel.saved)
   }
 }

@@ -35,8 +35,20 @@ struct SavedState: Codable {
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?
   let lastFailure: String?
+  /// Missing from a former version, like what follows.
+  let history: History?
+  /// What the first generation is to listen on.
+  let firstListeners: [JSON]?
+  let startTrouble: String?
+  let losses: [SavedLoss]?
   /// What the supervisor above hasn't read yet.
   let upstream: [UpstreamChannel.Saved]?
+
+  /// Why a slot lost its last worker.
+  struct SavedLoss: Codable {
+    let slot: Int
+    let loss: SlotLoss
+  }
 
   /// How many workers of a slot were lost.
   struct SlotRestarts: Codable {

@@ -66,6 +66,48 @@ extension StateFormat {
   }
 }
 
+extension StateFormat {
+  /// Format 5 knows what has served: generations prove themselves, and what served last can come back.
+  static func from4(_ state: JSON) -> JSON {
+    let added: JSON = ["startLimit": .null, "fallsBack": true, "rollsBack": false]
+    let settings = { @Sendable (settings: JSON) in
+      settings.adding(added).adding(["probation": (try? JSON(encoding: Duration.seconds(60))) ?? .null])
+    }
+    return
+      state
+      .changing("configuration") { configuration in
+        configuration.adding(["history": .null])
+          .changing("settings") { $0.adding(added).adding(["probation": 60_000]) }
+      }
+      .changing("running") { running in
+        running.changing("counters") { counters in
+          counters.adding(["fallbacks": 0, "crashLoops": 0])
+            .changing("workersLost") { $0.adding(["cancelled": 0]) }
+            .changing("reloadsFailed") { $0.adding(["cancelled": 0]) }
+        }
+        .changing("supervisor") { supervisor in
+          supervisor.adding(["servingOrigin": configured]).changing("settings", settings)
+            .changing("phase") { phase in
+              phase.changing("starting") { $0.changing("_0", start) }
+                .changing("reloading") { $0.changing("_0") { reload($0).changing("settings", settings) } }
+            }
+        }
+      }
+  }
+
+  private static let configured: JSON = ["configuration": [:]]
+
+  private static func start(_ start: JSON) -> JSON {
+    start.changing("latched", latched).adding(["stage": ["startingWorkers": [:]], "failures": 0])
+  }
+
+  private static func reload(_ reload: JSON) -> JSON {
+    reload.changing("latched", latched).adding(["origin": configured])
+  }
+
+  private static func latched(_ latched: JSON) -> JSON { latched == true ? configured : .null }
+}
+
 extension JSON {
   fileprivate var elements: [JSON] {
     guard case .array(let elements) = self else { return [] }

@@ -12,13 +12,16 @@ final class Upstream {
   private var status = ""
   /// What went wrong with the last reload; nil if nothing did.
   var lastFailure: String?
+  /// What is wrong now, for as long as it is.
+  private var trouble: String?
 
   init(_ channel: UpstreamChannel) {
     self.channel = channel
   }
 
   /// Tells a change of state, together with the status that fits it.
-  func announce(_ announcement: Announcement, _ supervisor: Supervisor) {
+  func announce(_ announcement: Announcement, _ supervisor: Supervisor, trouble: String?) {
+    self.trouble = trouble
     guard channel.isThere else { return }
     switch announcement {
     case .ready: send(.state, "READY=1\n" + statusLine(supervisor))
@@ -30,7 +33,8 @@ final class Upstream {
   }
 
   /// Tells the status where it has changed since it was last told.
-  func tellStatus(_ supervisor: Supervisor) {
+  func tellStatus(_ supervisor: Supervisor, trouble: String?) {
+    self.trouble = trouble
     guard channel.isThere, statusText(supervisor) != status else { return }
     send(.status, statusLine(supervisor))
   }
@@ -56,9 +60,17 @@ final class Upstream {
     var parts: [String] = []
     switch supervisor.phase {
     case .idle: return "opening listeners"
-    case .starting: parts.append("starting: \(ready) of \(slots.count) workers ready")
+    case .starting(let start):
+      if case .awaitingListeners = start.stage { return "down: \(trouble ?? "the listeners can't be opened")" }
+      let word = start.failures > 0 && supervisor.condition == .down ? "down, starting" : "starting"
+      parts.append("\(word): \(ready) of \(slots.count) workers ready")
     case .serving:
-      parts.append("\(servingText(supervisor)): \(ready) of \(slots.count) workers ready")
+      switch supervisor.condition {
+      case .whole: parts.append("\(servingText(supervisor)): \(ready) of \(slots.count) workers ready")
+      case .degraded:
+        parts.append("degraded: \(servingText(supervisor)), \(ready) of \(slots.count) workers ready")
+      case .down: parts.append("down: none of \(slots.count) workers serves")
+      }
     case .reloading(let reload):
       switch reload.stage {
       case .preparing: return "reloading to generation \(reload.generation.number): reading the configuration"
@@ -68,8 +80,10 @@ final class Upstream {
       let accepting = reload.moved + slots.count { $0.candidate?.isReady == true }
       parts.append("reloading to generation \(reload.generation.number): \(accepting) of \(slots.count) workers ready")
     case .stopping: return "stopping: \(draining) \(draining == 1 ? "worker drains" : "workers drain")"
+    case .stopped where trouble != nil: return "start failed: \(trouble ?? "")"
     case .stopped: return "stopped"
     }
+    if let trouble { parts.append(trouble) }
     if draining > 0 { parts.append("\(draining) draining") }
     if let lastFailure { parts.append(lastFailure) }
     return parts.joined(separator: "; ")

@@ -1,0 +1,37 @@
+/// Whether the service serves now, whatever it is doing.
+public enum Condition: String, Hashable, Sendable, CaseIterable {
+  /// Every slot has somebody who serves.
+  case whole
+  /// Some slots have nobody who serves.
+  case degraded
+  /// Nobody serves.
+  case down
+}
+
+/// Why what serves isn't what the configuration names.
+public enum Divergence: Hashable, Sendable, Codable {
+  /// The reload to this generation has failed.
+  case reloadFailed(Generation)
+  /// What was to be started couldn't get ready, or can't be used.
+  case fellBack
+  /// What served before was asked for.
+  case rolledBack
+}
+
+extension Supervisor {
+  /// Whether the service serves now. A slot that is added by a running reload isn't missing yet.
+  public var condition: Condition {
+    var wanted = slots.count
+    if case .reloading(let reload) = phase, let before = reload.slotsBefore { wanted = min(wanted, before) }
+    let served = slots.count(where: \.isServed)
+    if served == 0 { return .down }
+    return served < wanted ? .degraded : .whole
+  }
+}
+
+extension Slot {
+  /// Whether somebody accepts here and isn't kept from it by a signal.
+  public var isServed: Bool {
+    [worker, candidate].contains { $0.map { $0.isReady && $0.stopped == nil } ?? false }
+  }
+}

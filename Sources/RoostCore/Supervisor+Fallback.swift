@@ -1,0 +1,72 @@
+/// A start whose generation can't get ready goes on with the last good one: what served last comes back.
+extension Supervisor {
+  /// How often it is tried to open the listeners before what served last is looked at: with the shortest wait these take a
+  /// dozen seconds, in which a network is up or a former service gone.
+  static let listenerAttempts = 8
+  /// How often a worker is tried.
+  static let attemptsBeforeFallback = 3
+
+  /// Whether a start that has failed so often in one place falls back.
+  func fallsBack(afterFailures failures: Int, _ failure: Failure) -> Bool {
+    guard fallback != nil, settings.fallsBack else { return false }
+    switch failure {
+    case .notListening: return failures >= Self.listenerAttempts
+    // Who hangs for all of its time isn't worth as much again where something is known to serve.
+    case .notReady, .probeFailed: return true
+    case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced:
+      return failures >= settings.startAttempts ?? Self.attemptsBeforeFallback
+    }
+  }
+
+  mutating func fallBack(_ start: Start, _ failure: Failure, at now: Instant) {
+    guard let record = fallback else { preconditionFailure("nothing to fall back to") }
+    newest = newest.next
+    var start = start
+    start.stage = .preparing(newest, until: now + Self.preparationTimeout)
+    phase = .starting(start)
+    order(.report(.fellBack(newest, to: record, failure)))
+    order(.prepare(newest, from: .record(record)))
+  }
+
+  /// The last good release can be started: it takes the place of what couldn't get ready.
+  mutating func fallbackPrepared(_ start: Start, _ generation: Generation, _ new: Settings?, at now: Instant) {
+    guard let record = fallback else { preconditionFailure("prepared what wasn't ordered") }
+    var start = start
+    start.stage = .startingWorkers
+    let former = settings
+    if let new { settings = new }
+    // Of this start, not of the one in which it was recorded.
+    settings.startAttempts = former.startAttempts
+    settings.startLimit = former.startLimit
+    desiredWorkers = settings.workers
+    serving = generation
+    servingOrigin = .record(record)
+    fallback = nil
+    divergence = .fellBack
+    phase = .starting(start)
+    var drains: [Effect] = []
+    for worker in slots.compactMap(\.worker) {
+      retire(worker, at: now)
+      drains.append(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+    }
+    orders += drains
+    startWorkers(in: max(desiredWorkers, slots.count, slotsAtStart), at: now)
+  }
+
+  /// What is recorded can't be started: nothing is left but what was to be started first.
+  mutating func fallbackFailed(_ start: Start, _ reason: String, at now: Instant) {
+    fallback = nil
+    order(.report(.fallbackFailed(reason: reason)))
+    var start = start
+    start.stage = slots.isEmpty ? .awaitingListeners(until: now) : .startingWorkers
+    phase = .starting(start)
+    // Those that have failed meanwhile wait with their backoff; who has got ready is counted now.
+    completeStart(start, at: now)
+  }
+
+  /// Looking for what is recorded takes too long.
+  mutating func fallbackTimedOut(_ start: Start, _ generation: Generation, at now: Instant) {
+    order(.abandonPreparation(generation))
+    fallbackFailed(start, Self.preparationTooLong, at: now)
+  }
+}

@@ -1,0 +1,56 @@
+/// A generation that has taken over has yet to show that it is good: ready is not the same as well.
+public struct Probation: Hashable, Sendable, Codable {
+  /// How many workers in a row fail in one slot where a generation keeps failing.
+  static let mostFailures = 3
+
+  /// The generation.
+  public let generation: Generation
+  /// When it began to serve.
+  let began: Instant
+  /// When it has served for long enough.
+  public internal(set) var until: Instant
+  /// Whether its workers keep failing.
+  public internal(set) var isCrashLoop = false
+}
+
+extension Supervisor {
+  /// The generation serves in all slots from now on.
+  mutating func beginProbation(at now: Instant) {
+    probation = Probation(generation: serving, began: now, until: now + settings.probation)
+    if settings.probation == .zero { prove(at: now) }
+  }
+
+  /// The time of the probation is over: the generation is good if nobody is missing.
+  mutating func prove(at now: Instant) {
+    guard var ending = probation, ending.until <= now else { return }
+    guard condition == .whole, !isStarting else {
+      ending.until = now + max(settings.probation, .seconds(1))
+      probation = ending
+      return
+    }
+    probation = nil
+    lastGood = ending.generation
+    order(.record(ending.generation))
+    order(.report(.proved(ending.generation, after: now - ending.began)))
+  }
+
+  /// A worker of a generation that serves has failed.
+  mutating func probationDisturbed(by worker: Worker, at now: Instant) {
+    guard var disturbed = probation, disturbed.generation == worker.id.generation else { return }
+    disturbed.until = now + settings.probation
+    let isCrashLoop = slots[worker.id.slot].failures >= Probation.mostFailures && !disturbed.isCrashLoop
+    if isCrashLoop { disturbed.isCrashLoop = true }
+    probation = disturbed
+    guard isCrashLoop else { return }
+    let target = rollbackTarget
+    order(.report(.crashLoop(disturbed.generation, rollsBackTo: target)))
+    guard let target else { return }
+    reloadRequested(by: .crashLoop(disturbed.generation), from: .record(target), at: now)
+  }
+
+  /// What a generation that keeps failing is replaced by. One that was recorded itself isn't: it would go round in circles.
+  private var rollbackTarget: Generation? {
+    guard settings.rollsBack, case .serving = phase, case .configuration = servingOrigin else { return nil }
+    return lastGood
+  }
+}

@@ -1,0 +1,104 @@
+import RoostConfiguration
+import RoostCore
+
+/// What a master that starts begins with: what is configured, or what served last where that can't be used or was refused.
+struct FirstRelease {
+  let configuration: Configuration
+  let release: Release
+  let past: Supervisor.Past
+  /// Why it isn't what is configured, for the operator.
+  let reason: String?
+
+  /// `trouble` is what is wrong with what the operator has written, if there is something: then the configuration is what
+  /// was recorded.
+  init(
+    _ configured: Configuration, trouble: String?, _ history: History, _ resolver: ReleaseResolver
+  ) throws(MasterError) {
+    var past = Supervisor.Past()
+    past.first = history.nextGeneration
+    past.lastGood = history.lastGood.map { Generation(number: $0) }
+    let mayComeBack = configured.settings.fallsBack
+    var reason = trouble
+    do throws(MasterError) {
+      if let trouble { throw MasterError(trouble) }
+      let release = try resolver.resolve(configured.worker)
+      let pinned = configured.pinned(release)
+      guard mayComeBack, history.refuses(pinned) else {
+        past.isLastGoodFirst = past.lastGood.flatMap { history.configuration(of: $0) }.map { $0.runsSame(as: pinned) } ?? false
+        self.init(configuration: configured, release: release, past: past, reason: nil)
+        return
+      }
+      past.divergence = .rolledBack
+      reason = "what is configured was refused before, and is started only by a reload"
+    } catch {
+      guard mayComeBack, history.servedLast != nil else { throw error }
+      past.divergence = .fellBack
+      reason = error.description
+    }
+    try self.init(comingBack: configured, history, past, reason, resolver)
+  }
+
+  private init(configuration: Configuration, release: Release, past: Supervisor.Past, reason: String?) {
+    self.configuration = configuration
+    self.release = release
+    self.past = past
+    self.reason = reason
+  }
+
+  private init(
+    comingBack configured: Configuration, _ history: History, _ past: Supervisor.Past, _ reason: String?,
+    _ resolver: ReleaseResolver
+  ) throws(MasterError) {
+    var past = past
+    var failure = MasterError(reason ?? "nothing is recorded that could come back")
+    for candidate in [history.servedLast, past.lastGood].compactMap(\.self) {
+      guard let recorded = history.configuration(of: candidate) else { continue }
+      do throws(MasterError) {
+        let release = try resolver.resolve(recorded.worker)
+        past.origin = .record(candidate)
+        past.isLastGoodFirst = past.lastGood == candidate
+        self.init(
+          configuration: configured.running(recorded), release: release, past: past, reason: reason)
+        return
+      } catch {
+        failure = MasterError("\(failure); what served last can't come back either: \(error)")
+      }
+    }
+    throw failure
+  }
+}
+
+extension History {
+  /// Whether what is configured is what was refused.
+  fileprivate func refuses(_ pinned: Configuration) -> Bool {
+    guard servedLast != nil, let refused, let former = try? Configuration(json: refused) else { return false }
+    return former.runsSame(as: pinned)
+  }
+}
+
+extension Configuration {
+  /// The same with the paths that the release has.
+  func pinned(_ release: Release) -> Configuration {
+    var pinned = self
+    pinned.worker = release.configuration
+    pinned.worker.directory = release.directory
+    return pinned
+  }
+
+  /// This service, with the workers of another configuration of it.
+  func running(_ other: Configuration) -> Configuration {
+    var running = self
+    running.listeners = other.listeners
+    running.worker = other.worker
+    running.settings = other.settings
+    running.settings.startAttempts = settings.startAttempts
+    running.settings.startLimit = settings.startLimit
+    return running
+  }
+
+  /// Whether the workers of both do the same.
+  func runsSame(as other: Configuration) -> Bool {
+    listeners == other.listeners && worker == other.worker
+      && settings.readiness == other.settings.readiness && settings.probeTimeout == other.settings.probeTimeout
+  }
+}

@@ -1,0 +1,113 @@
+import RoostConfiguration
+import RoostCore
+import RoostJSON
+
+/// The generations of a service, also those of former masters: what served last can come back.
+struct History: Codable {
+  /// Oldest first. A number is never used again.
+  private(set) var entries: [HistoryEntry] = []
+  /// The generation that has proved itself last.
+  private(set) var lastGood: Int?
+  /// What was asked for and isn't to serve unless it is asked for again: a reload to it has failed, or it was rolled back.
+  private(set) var refused: JSON?
+
+  /// What a generation ran, for it to run again; nil where that isn't recorded.
+  func configuration(of generation: Generation) -> Configuration? {
+    guard let entry = entry(generation), let json = entry.configuration else { return nil }
+    return try? Configuration(json: json)
+  }
+
+  func entry(_ generation: Generation) -> HistoryEntry? { entries.last { $0.generation == generation.number } }
+
+  /// The generation that served last, whoever was the master.
+  var servedLast: Generation? {
+    entries.last { $0.serves != nil && $0.configuration != nil }.map { Generation(number: $0.generation) }
+  }
+
+  /// What a rollback brings back, if nothing is named: the newest that has proved itself and isn't what serves now.
+  func rollbackTarget(from serving: Generation) -> Generation? {
+    let now = entry(serving)
+    let release = now.map { $0.recordOf ?? $0.generation }
+    func isAnother(_ entry: HistoryEntry) -> Bool {
+      (entry.recordOf ?? entry.generation) != release && entry.configuration != now?.configuration
+    }
+    let others = entries.filter { $0.serves != nil && $0.configuration != nil && isAnother($0) }
+    return (others.last(where: \.isProved) ?? others.last).map { Generation(number: $0.generation) }
+  }
+
+  /// The number of the first generation of a master that starts now.
+  var nextGeneration: Generation { Generation(number: (entries.map(\.generation).max() ?? 0) + 1) }
+
+  // MARK: What happens
+
+  mutating func prepared(_ entry: HistoryEntry) {
+    entries.removeAll { $0.generation == entry.generation }
+    entries.append(entry)
+  }
+
+  mutating func tookOver(_ generation: Generation, at now: Int) {
+    for index in entries.indices where entries[index].servesStill && entries[index].generation != generation.number {
+      entries[index].ended = now
+      entries[index].end = "generation \(generation.number) took over"
+    }
+    change(generation) { entry in
+      entry.serves = entry.serves ?? now
+      entry.verdict = .served
+    }
+  }
+
+  mutating func failed(_ generation: Generation, _ reason: String) {
+    change(generation) { entry in
+      entry.verdict = .failed
+      entry.reason = reason
+    }
+    guard let entry = entry(generation), entry.serves == nil, entry.recordOf == nil else { return }
+    refused = entry.configuration
+  }
+
+  /// The generation serves in all slots, as it was asked for. Another that serves instead of it is refused from now on.
+  mutating func succeeded(_ generation: Generation, after former: Generation) {
+    guard let entry = entry(generation) else { return }
+    if entry.recordOf == nil {
+      refused = nil
+    } else if let configured = self.entry(former), configured.recordOf == nil {
+      refused = configured.configuration
+    }
+  }
+
+  mutating func proved(_ generation: Generation) {
+    change(generation) { $0.isProved = true }
+    lastGood = generation.number
+  }
+
+  /// The service ends.
+  mutating func ended(_ reason: String, at now: Int) {
+    for index in entries.indices where entries[index].servesStill {
+      entries[index].ended = now
+      entries[index].end = reason
+    }
+  }
+
+  /// Another master of the service is gone, and nobody has seen when.
+  mutating func formerMasterIsGone() {
+    for index in entries.indices {
+      if entries[index].servesStill { entries[index].end = "the master was gone" }
+      if entries[index].verdict == .starting { entries[index].verdict = .failed }
+    }
+  }
+
+  /// Keeps what can come back of so many that have served, and as many of those that haven't.
+  mutating func trim(to length: Int, serving: Generation?) {
+    let served = entries.filter { $0.serves != nil }.suffix(length).map(\.generation)
+    let others = entries.filter { $0.serves == nil }.suffix(length).map(\.generation)
+    let kept = Set(served + others + [lastGood, serving?.number].compactMap(\.self))
+    entries.removeAll { !kept.contains($0.generation) }
+    for index in entries.indices where entries[index].verdict == .failed && entries[index].serves == nil {
+      entries[index].configuration = nil
+    }
+  }
+
+  private mutating func change(_ generation: Generation, _ change: (inout HistoryEntry) -> Void) {
+    for index in entries.indices where entries[index].generation == generation.number { change(&entries[index]) }
+  }
+}

@@ -1,0 +1,63 @@
+import RoostConfiguration
+import RoostCore
+import RoostJSON
+
+/// What is recorded of a generation.
+struct HistoryEntry: Codable {
+  /// How it went.
+  enum Verdict: String, Codable {
+    /// It is being started.
+    case starting
+    /// It has taken over.
+    case served
+    /// It couldn't get ready, or not everywhere.
+    case failed
+  }
+
+  let generation: Int
+  /// The former generation whose release it runs; nil where that is what was configured.
+  let recordOf: Int?
+  /// The directory that its workers start in, links resolved.
+  let directory: String
+  /// What they run.
+  let command: [String]
+  /// When it was prepared, in µs since 1970.
+  let began: Int
+  var verdict = Verdict.starting
+  /// Why it has failed, in words.
+  var reason: String?
+  /// When it took over, in µs since 1970.
+  var serves: Int?
+  /// When it didn't serve any more, in µs since 1970; nil while it does, and where nobody was there to see it.
+  var ended: Int?
+  /// Why it doesn't serve any more, in words.
+  var end: String?
+  /// Whether it has served well for as long as it has to.
+  var isProved = false
+  /// What it takes to run it again, pinned as it was; nil where it isn't to be.
+  var configuration: JSON?
+
+  init(_ generation: Generation, of origin: Origin, _ pinned: Configuration, directory: String, at now: Int) {
+    self.generation = generation.number
+    recordOf = if case .record(let other) = origin { other.number } else { nil }
+    self.directory = directory
+    command = pinned.worker.command
+    began = now
+    configuration = pinned.json
+  }
+
+  /// Whether it serves, or did until the master was gone.
+  var servesStill: Bool { serves != nil && end == nil }
+
+  /// For the clients of the control socket.
+  var json: JSON {
+    [
+      "generation": .integer(generation), "recordOf": recordOf.map(JSON.integer) ?? .null,
+      "directory": .string(directory), "command": .array(command.map(JSON.string)), "began": .integer(began),
+      "verdict": .string(verdict.rawValue), "reason": reason.map(JSON.string) ?? .null,
+      "serves": serves.map(JSON.integer) ?? .null, "ended": ended.map(JSON.integer) ?? .null,
+      "end": end.map(JSON.string) ?? .null, "proved": .boolean(isProved),
+      "canComeBack": .boolean(configuration != nil && serves != nil),
+    ]
+  }
+}

@@ -1,0 +1,63 @@
+import Glibc
+import RoostLog
+import RoostSystemd
+
+/// Has the record written by another process: a disk that hangs must not hold the master. One at a time, and the newest
+/// last.
+final class HistoryWriter {
+  private let directory: String
+  private let loop: EventLoop
+  private let log: Log
+  private var process: ShortLivedProcess?
+  private var waiting: History?
+  /// What was told last of what went wrong: once is enough while it stays the same.
+  private var trouble: String?
+
+  init(in directory: String, loop: EventLoop, _ log: Log) {
+    self.directory = directory
+    self.loop = loop
+    self.log = log
+  }
+
+  /// Whoever works for it.
+  var pids: Set<pid_t> { process.map { [$0.pid] } ?? [] }
+
+  func write(_ history: History) {
+    guard process == nil else { return waiting = history }
+    do {
+      let process = try ShortLivedProcess { [directory] in
+        do throws(MasterError) {
+          try HistoryFile.write(history, in: directory)
+          return Array(Self.done.utf8)
+        } catch {
+          return Array(error.description.utf8)
+        }
+      }
+      try process.watch(in: loop) { [unowned self] answer in finished(String(decoding: answer, as: UTF8.self)) }
+      self.process = process
+    } catch {
+      tell("\(error)")
+    }
+  }
+
+  private static let done = "done"
+
+  private func finished(_ answer: String) {
+    process = nil
+    if answer == Self.done {
+      if trouble != nil { log.info("what serves is recorded in \(directory) again") }
+      trouble = nil
+    } else {
+      tell(answer.isEmpty ? "cannot record in \(directory) what serves: the process that writes has gone" : answer)
+    }
+    guard let next = waiting else { return }
+    waiting = nil
+    write(next)
+  }
+
+  private func tell(_ text: String) {
+    guard text != trouble else { return }
+    trouble = text
+    log.warning("\(text); what served last may not come back after a restart")
+  }
+}

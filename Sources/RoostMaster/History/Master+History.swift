@@ -1,0 +1,84 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostLog
+
+/// What is recorded of the generations, and what comes back of it.
+extension Master {
+  /// What former masters of the service have recorded. What can't be used isn't lost, and keeps nothing from starting.
+  static func pastHistory(_ configuration: Configuration, _ log: Log) -> History {
+    guard let directory = configuration.history?.directory else { return History() }
+    do {
+      var history = try HistoryFile.read(in: directory) ?? History()
+      history.formerMasterIsGone()
+      return history
+    } catch {
+      log.warning("\(error); it is put aside as \(HistoryFile.name).unusable, and nothing that served before can come back")
+      HistoryFile.putAside(in: directory)
+      return History()
+    }
+  }
+
+  private static var now: Int {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+  }
+
+  /// Where it was said what a generation runs that is being prepared.
+  func origin(of generation: Generation) -> Origin {
+    switch supervisor.phase {
+    case .reloading(let reload) where reload.generation == generation: reload.origin
+    // Nothing else is prepared while the service is started than what it falls back to.
+    case .starting: supervisor.lastGood.map { .record($0) } ?? .configuration
+    case .idle, .serving, .reloading, .stopping, .stopped: .configuration
+    }
+  }
+
+  /// A generation could be started.
+  func prepared(_ generation: Generation, of origin: Origin, _ configuration: Configuration) {
+    guard let release = releases[generation] else { preconditionFailure("a generation that wasn't prepared") }
+    history.prepared(
+      HistoryEntry(
+        generation, of: origin, configuration.pinned(release), directory: release.directory, at: Self.now))
+  }
+
+  /// The generation has proved itself.
+  func record(_ generation: Generation) {
+    history.proved(generation)
+    write()
+  }
+
+  func chronicle(_ notice: Notice) {
+    switch notice {
+    case .startSucceeded(let generation, _, _):
+      history.tookOver(generation, at: Self.now)
+      write()
+    case .tookOver(let generation, _): history.tookOver(generation, at: Self.now)
+    case .reloadBegan: generationBeforeReload = supervisor.serving
+    case .reloadSucceeded(let generation, _):
+      history.succeeded(generation, after: generationBeforeReload)
+      write()
+    case .reloadFailed(let generation, let failure, _, _, _, _):
+      history.failed(generation, words.reason(failure))
+      write()
+    case .fellBack(let generation, _, let failure):
+      history.failed(Generation(number: generation.number - 1), words.reason(failure))
+      write()
+    case .startFailed(let failure):
+      history.failed(supervisor.serving, words.reason(failure))
+      write()
+    case .stopRequested, .stopAtOnceRequested:
+      if isStopping {
+        history.ended("the service was stopped", at: Self.now)
+        write()
+      }
+    default: break
+    }
+  }
+
+  private func write() {
+    history.trim(to: historyLength, serving: supervisor.serving)
+    historyWriter?.write(history)
+  }
+}
