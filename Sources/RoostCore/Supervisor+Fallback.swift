@@ -33,6 +33,7 @@ extension Supervisor {
     guard let record = fallback else { preconditionFailure("prepared what wasn't ordered") }
     var start = start
     start.stage = .startingWorkers
+    start.failures = 0
     let former = settings
     if let new { settings = new }
     // Of this start, not of the one in which it was recorded.
@@ -62,6 +63,7 @@ extension Supervisor {
     phase = .starting(start)
     // Those that have failed meanwhile wait with their backoff; who has got ready is counted now.
     completeStart(start, at: now)
+    reloadInsteadOfStart(at: now)
   }
 
   /// Looking for what is recorded takes too long.

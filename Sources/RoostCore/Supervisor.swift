@@ -53,10 +53,10 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// How many slots the start begins with. Those that aren't wanted go when it is complete.
   var slotsAtStart = 1
 
-  /// All but `orders`, which are empty whenever nothing is being handled, and what only the start needs.
+  /// All but `orders`, which are empty whenever nothing is being handled.
   private enum CodingKeys: String, CodingKey {
     case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal,
-      workerAsked, servingOrigin, lastGood, divergence, probation, fallback
+      workerAsked, servingOrigin, lastGood, divergence, probation, fallback, slotsAtStart
   }
 
   /// What is known of former masters of the service.

@@ -6,7 +6,8 @@ struct QueueTests {
   /// A service whose first generation is complete.
   private static func serving(workers: Int) -> Service {
     var service = Service()
-    service.supervisor = Supervisor(settings: Settings(workers: workers, settle: .zero, queuePerSlot: true))
+    service.supervisor = Supervisor(
+      settings: Settings(workers: workers, probation: .seconds(1_000_000), settle: .zero, queuePerSlot: true))
     service.suppose(.startRequested)
     for slot in 0..<workers { service.suppose(.workerReady(.first(slot))) }
     return service

@@ -185,7 +185,7 @@ struct World: Hashable {
       isOpening = true
     case .record(let generation):
       require(
-        supervisor.slots.allSatisfy { $0.worker?.isReady == true || $0.candidate?.isReady == true },
+        supervisor.slots.prefix(before.slots.count).allSatisfy(\.isServed),
         "only a generation that serves in every slot is the last good one")
       require(
         supervisor.serving == generation && disturbed.map { $0 + supervisor.settings.probation <= now } ?? false,

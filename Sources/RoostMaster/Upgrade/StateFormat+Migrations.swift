@@ -86,7 +86,7 @@ extension StateFormat {
             .changing("reloadsFailed") { $0.adding(["cancelled": 0]) }
         }
         .changing("supervisor") { supervisor in
-          supervisor.adding(["servingOrigin": configured]).changing("settings", settings)
+          supervisor.adding(["servingOrigin": configured, "slotsAtStart": 1]).changing("settings", settings)
             .changing("phase") { phase in
               phase.changing("starting") { $0.changing("_0", start) }
                 .changing("reloading") { $0.changing("_0") { reload($0).changing("settings", settings) } }
