@@ -23,7 +23,10 @@ extension Supervisor {
   /// The time of the probation is over: the generation is good if nobody is missing.
   mutating func prove(at now: Instant) {
     guard var ending = probation, ending.until <= now else { return }
-    guard condition == .whole, !isStarting else {
+    let isServed = slots.allSatisfy { slot in
+      slot.worker.map { $0.isReady && $0.stopped == nil && $0.id.generation == ending.generation } ?? false
+    }
+    guard isServed, !isStarting else {
       ending.until = now + max(settings.probation, .seconds(1))
       probation = ending
       return

@@ -155,6 +155,7 @@ extension Supervisor {
     case .reloading(let reload):
       if slots[index].candidate != nil {
         order(.report(.workerLost(worker.id, failure, then: .awaitsCandidate)))
+        probationDisturbed(by: worker, at: now)
       } else if index < reload.moved {
         // A release that dies after it has taken over is as bad as one that dies before: it gets no more slots. That
         // there is nobody in this one any more is seen to when the reload has ended.

@@ -9,7 +9,7 @@ struct RoostCommand: ParsableCommand {
     abstract: "Supervises servers and reloads them without losing a request.",
     version: Version.number,
     subcommands: [
-      RunCommand.self, ReloadCommand.self, StatusCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self,
+      RunCommand.self, ReloadCommand.self, RollbackCommand.self, CancelCommand.self, HistoryCommand.self, StatusCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self,
       CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, DoctorCommand.self,
     ])
 

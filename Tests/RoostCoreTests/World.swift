@@ -67,10 +67,12 @@ struct World: Hashable {
     if let id = spawning.first { return [.workerStarted(id), .workerNotStarted(id, reason: "no")] }
     if isOpening { return [.startRequested, .listenersNotOpened(reason: "no")] }
     var choices: [Event] = [.hup, .term, .quit, .scaleRequested(by: 1), .scaleRequested(by: -1)]
-    if case .reloading = supervisor.phase {
-      choices += [.cancelRequested(by: .signal(1)), .reloadRequested(by: .signal(1), replacing: true)]
+    if case .reloading(let reload) = supervisor.phase {
+      choices.append(.cancelRequested(by: .signal(1)))
+      if reload.latched == nil { choices.append(.reloadRequested(by: .signal(1), replacing: true)) }
+    } else if let good = supervisor.lastGood, supervisor.servingOrigin == .configuration {
+      choices.append(.reloadRequested(by: .signal(1), from: .record(good)))
     }
-    if let good = supervisor.lastGood { choices.append(.reloadRequested(by: .signal(1), from: .record(good))) }
     if let preparing {
       choices += [.generationPrepared(preparing), .generationNotPrepared(preparing, reason: "no")]
       choices += changedSettings.map { .generationPrepared(preparing, settings: $0) }
@@ -181,7 +183,7 @@ struct World: Hashable {
   private mutating func carryOut(_ effect: Effect, _ event: Event, _ before: Supervisor) {
     switch effect {
     case .openListeners:
-      require(before.slots.isEmpty && !isOpening, "listeners are opened once")
+      require(supervisor.slots.isEmpty && !isOpening, "listeners are opened once")
       isOpening = true
     case .record(let generation):
       require(
