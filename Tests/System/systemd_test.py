@@ -160,8 +160,8 @@ class Systemd(SystemdTestCase):
         self.assertEqual(shown("ReloadResult"), "exit-code")
         self.assertRegex(shown("StatusText"), r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status 3 before it was ready; 0 dropped, peak queue \d+ of 4096$")
         status = systemctl("status", "--no-pager", "-l", "-n", "30", NAME, check=False).stdout
-        self.assertRegex(status, r"roost: reload to generation 2 failed .*; generation 1 goes on serving; 0 dropped, peak queue \d+ of 4096; the last that it wrote to stderr:")
-        self.assertRegex(status, r"\|? *cannot open the database")
+        self.assertRegex(status, r"roost\[\d+\]: reload to generation 2 failed .*; generation 1 goes on serving; 0 dropped, peak queue \d+ of 4096\n")
+        self.assertRegex(status, r"web\[\d+\]: cannot open the database")
         # The next one that works is a success again.
         self.deploy('exec /run/roost-test/demo-worker "$@"')
         systemctl("reload", NAME)
