@@ -44,34 +44,34 @@ class Names(SystemdTestCase):
 
 
 class FailedReloads(SystemdTestCase):
-    def fail(self, command):
+    def fail_reload(self, command):
         self.deploy("echo 'cannot open the database' >&2; exit 3")
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(result.returncode, 1)
-        follow_journal("reload to generation 2 failed")
+        follow_journal("goes on serving")
         return result
 
     def assert_told(self, text, count=1):
-        self.assertEqual(len(re.findall("reload to generation 2 failed", text)), count, text)
+        self.assertEqual(len(re.findall(r"reload to generation \d+ failed after", text)), count, text)
 
     def test_systemctl_has_it_in_the_journal_once(self):
         self.install(workers="1")
         systemctl("start", NAME)
-        self.fail(["systemctl", "reload", NAME])
+        self.fail_reload(["systemctl", "reload", NAME])
         follow_journal("Reload failed for")
         journal = self.journal("-o", "cat")
         self.assert_told(journal)
         self.assertEqual(journal.count("cannot open the database"), 1, journal)
         # Whoever has typed it looks there, as systemctl says.
         status = systemctl("status", "--no-pager", "-l", NAME, check=False).stdout
-        self.assertRegex(status, r"Status: .*; reload to generation 2 failed: worker \d+ \(slot 0\) exited with status 3 before it was ready")
-        self.assertRegex(status, r" roost\[\d+\]: reload to generation 2 failed after \d+ ms: worker \d+ \(slot 0\) exited with status 3")
+        self.assertRegex(status, r"Status: .*; reload to generation \d+ failed: worker \d+ \(slot 0\) exited with status 3 before it was ready")
+        self.assertRegex(status, r" roost\[\d+\]: reload to generation \d+ failed after \d+ ms: worker \d+ \(slot 0\) exited with status 3")
         self.assertRegex(status, r" web\[\d+\]: cannot open the database")
         entries = [json.loads(line) for line in self.journal("-p", "err", "-o", "json").splitlines()]
         self.assertIn("reload-failed", [entry.get("ROOST_EVENT") for entry in entries])
 
     def test_what_only_the_command_knows_is_in_the_journal(self):
-        self.install(workers="1")
+        self.install(workers="1", ready_timeout='"1s"')
         systemctl("start", NAME)
         self.change_unit(("reload --quiet %i", "reload --quiet --timeout 50ms %i"))
         self.deploy("exec sleep 1000")
@@ -81,7 +81,7 @@ class FailedReloads(SystemdTestCase):
     def test_a_person_is_told(self):
         self.install(workers="1")
         systemctl("start", NAME)
-        result = self.fail([ROOST_BIN, "reload", "--quiet", "web"])
+        result = self.fail_reload([ROOST_BIN, "reload", "--quiet", "web"])
         self.assert_told(result.stderr)
         self.assertIn("\n  | cannot open the database\n", result.stderr)
         self.assert_told(self.journal("-o", "cat"))
@@ -89,7 +89,7 @@ class FailedReloads(SystemdTestCase):
     def test_a_unit_of_another_is_told_in_its_own_journal(self):
         self.install(workers="1")
         systemctl("start", NAME)
-        self.fail(["systemd-run", "--quiet", "--wait", "--unit=deploy", "--", str(ROOST_BIN), "reload", "--quiet", "web"])
+        self.fail_reload(["systemd-run", "--quiet", "--wait", "--unit=deploy", "--", str(ROOST_BIN), "reload", "--quiet", "web"])
         subprocess.run(["journalctl", "--sync"], check=True)
         journal = subprocess.run(["journalctl", "--no-pager", "-o", "cat", "-u", "deploy"], capture_output=True, text=True)
         self.assert_told(journal.stdout)
@@ -129,7 +129,7 @@ class Sockets(SystemdTestCase):
             command, "systemctl stop roost@web.service && systemctl start web.socket roost@web.service")
         subprocess.run(command, shell=True, check=True, timeout=PATIENCE)
         self.assertEqual(self.state(), ["active", "active"])
-        self.assertIn("of generation 1 ", greeting())
+        self.assertIn("Hello from worker", greeting())
         self.assertEqual((self.finding()["outcome"], self.finding()["text"]), ("ok", "web.socket, which listens"))
         # It isn't opened anew under the service either.
         systemctl("restart", "web.socket", check=False)

@@ -69,7 +69,8 @@ class InstalledTestCase(unittest.TestCase):
         subprocess.run(["journalctl", "--rotate", "--vacuum-time=1us"], check=True, capture_output=True)
         BIN.mkdir(exist_ok=True)
         build = str(pathlib.Path(ROOST).parent)
-        subprocess.run([str(ROOT / "scripts/install")], check=True, env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")))
+        subprocess.run(
+            [str(ROOT / "scripts/install")], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")))
 
     def install_template(self):
         """The shipped template, as scripts/install puts it there, for the paths of the test."""

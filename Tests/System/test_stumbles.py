@@ -194,7 +194,7 @@ class BesideARunningService(RoostTestCase):
 
     def test_people_are_told_too(self):
         service, address = self.start_good("http=127.0.0.1:0")
-        result = roost("doctor", "--listen", address, "--", *GOOD)
+        result = roost("doctor", "--listen", f"http={address}", "--", *GOOD)
         self.assertRegex(result.stdout.splitlines()[1], rf"^  http={address} is in use, .* gets http=127\.0\.0\.1:\d+ in its place$")
 
 
