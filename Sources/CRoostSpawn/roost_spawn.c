@@ -23,6 +23,9 @@ enum { STACK_SIZE = 64 * 1024, FIRST_DESCRIPTOR = 3 };
 // counts as one of them.
 enum { PATIENCE_STEPS = 30, PATIENCE_STEP = 100 };
 
+// The exit status of a process that couldn't become a user: no error number (errno(3)).
+enum { CANNOT_BECOME = 255 };
+
 // What the child reports when it can't go on. When it executes, its end of the pipe is closed without a word.
 struct report {
   enum roost_spawn_step failed_step;
@@ -276,4 +279,20 @@ pid_t roost_fork(int kept) {
   sigprocmask(SIG_SETMASK, &before, NULL);
   errno = error;
   return pid;
+}
+
+int roost_access_as(const struct roost_spawn_identity *identity, const char *path, int mode) {
+  pid_t child = _Fork();
+  if (child < 0) return -1;
+  if (child == 0) {
+    if (join_groups(identity) < 0 || become(identity) < 0) _exit(CANNOT_BECOME);
+    _exit(access(path, mode) == 0 ? 0 : errno);
+  }
+  int status;
+  while (waitpid(child, &status, 0) < 0) {
+    if (errno != EINTR) return -1;
+  }
+  if (WIFEXITED(status) && WEXITSTATUS(status) != CANNOT_BECOME) return WEXITSTATUS(status);
+  errno = EPERM;
+  return -1;
 }

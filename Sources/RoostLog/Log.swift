@@ -11,7 +11,7 @@ public final class Log {
   /// A log to where stderr leads.
   public init() {
     logger = Logger(label: "roost") { _ in
-      if Self.stderrIsJournal(), let journal = Journal() { return JournalLogHandler(journal) }
+      if Self.stderrIsJournal, let journal = Journal() { return JournalLogHandler(journal) }
       return LineLogHandler(StandardStream(STDERR_FILENO))
     }
   }
@@ -47,7 +47,7 @@ public final class Log {
   }
 
   /// Whether stderr goes to the journal (JOURNAL_STREAM in systemd.exec(5)).
-  private static func stderrIsJournal() -> Bool {
+  public static var stderrIsJournal: Bool {
     guard let stream = getenv("JOURNAL_STREAM").map({ String(cString: $0) }) else { return false }
     var status = stat()
     guard fstat(STDERR_FILENO, &status) == 0 else { return false }

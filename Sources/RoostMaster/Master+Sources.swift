@@ -12,7 +12,7 @@ extension Master {
     try watch(SIGCHLD, .early, rest: .last) { master, _ in master.reap() }
     try watch(SIGHUP) { $0.hungUp(by: $1) }
     try watch(SIGTERM, rest: .never) { master, _ in master.handle(.stopRequested(by: .signal(SIGTERM))) }
-    try watch(SIGINT, rest: .never) { master, _ in master.handle(.stopRequested(by: .signal(SIGINT))) }
+    try watch(SIGINT, rest: .never) { master, _ in master.interrupted() }
     try watch(SIGQUIT, rest: .never) { master, _ in master.handle(.stopAtOnceRequested(by: .signal(SIGQUIT))) }
     try watch(SIGTTIN) { master, _ in master.handle(.scaleRequested(by: 1)) }
     try watch(SIGTTOU) { master, _ in master.handle(.scaleRequested(by: -1)) }
@@ -51,6 +51,14 @@ extension Master {
       try BoundedSource(signal: signal, in: loop, priority: priority, rest: rest) { [unowned self] in
         handler(self, $0)
       })
+  }
+
+  /// Whoever has pressed Ctrl-C and sees that nothing ends is about to press it again, and should know what that does.
+  private func interrupted() {
+    let isFirst = !isStopping
+    handle(.stopRequested(by: .signal(SIGINT)))
+    guard isFirst, verdict == nil, isatty(STDERR_FILENO) == 1 else { return }
+    log.info("waiting for the workers to drain; Ctrl-C again stops at once, and what they are answering is lost")
   }
 
   /// A process asks for a reload. The kernel says that the terminal is gone, and an operator who closes it expects the

@@ -11,7 +11,7 @@ struct CheckCommand: ParsableCommand {
     abstract: "Check a configuration file without running anything.",
     discussion: """
       Says everything that is wrong, each with file, line and column; of a valid one, what runs, as whom, and where it \
-      listens.
+      listens. Root also has it tried whether the configured user can enter the directory and execute the command.
 
       Exit status: 0 it can be used; 78 it can't.
       """)
@@ -24,7 +24,11 @@ struct CheckCommand: ParsableCommand {
     do {
       let configuration = try Options(file: path, commandLine: [], directory: try WorkingDirectory.logical())
         .configuration()
-      try ReleaseResolver().check(configuration.worker)
+      let resolver = try ReleaseResolver()
+      try resolver.check(configuration.worker)
+      let refused = try resolver.refusals(configuration.worker)
+      for refusal in refused { Failure.tell("\(path): \(refusal.text(configuration.worker.identity))") }
+      guard refused.isEmpty else { throw ExitCode(ExitStatus.unusableConfiguration) }
       Terminal.write("\(path): valid; \(Self.summary(configuration))\n")
     } catch let problems as Problems {
       try Failure.exit(problems)
@@ -45,14 +49,9 @@ struct CheckCommand: ParsableCommand {
   private static func runner(_ identity: Identity?) -> String {
     guard let identity else {
       let own = geteuid()
-      return own == 0 ? "ROOT (no 'user' is set)" : "\(name(ofUser: own)), who runs this check (no 'user' is set)"
+      return own == 0 ? "ROOT (no 'user' is set)" : "\(Names.user(own)), who runs this check (no 'user' is set)"
     }
-    let user = identity.user == 0 ? "ROOT" : "user \(name(ofUser: identity.user))"
-    return
-      "\(user), group \(getgrgid(identity.group).map { String(cString: $0.pointee.gr_name) } ?? "\(identity.group)")"
-  }
-
-  private static func name(ofUser id: uid_t) -> String {
-    getpwuid(id).map { String(cString: $0.pointee.pw_name) } ?? "\(id)"
+    let user = identity.user == 0 ? "ROOT" : "user \(Names.user(identity.user))"
+    return "\(user), group \(Names.group(identity.group))"
   }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Foundation
 import Glibc
+import RoostControl
+import RoostLog
 import RoostMaster
 import RoostOptions
 
@@ -20,6 +22,13 @@ enum Failure {
 
   /// Says something on stderr.
   static func tell(_ text: String) { _ = Terminal.write("roost: \(text)\n", to: STDERR_FILENO) }
+
+  /// Whether what this command says on stderr comes to stand in the journal beside what the master of the service has said: the
+  /// command is one of the service's own unit, as ExecReload= is.
+  static func isToldInJournal(of service: String) -> Bool {
+    guard let directory = ControlPlace.runtimeDirectory() else { return false }
+    return Log.stderrIsJournal && directory.split(separator: "/").last.map(String.init) == service
+  }
 
   /// Says why on stderr, and ends with a status.
   static func exit(_ text: String, _ status: Int32) throws -> Never {

@@ -21,9 +21,15 @@ final class SilentProgress: ProgressView {
 /// A line for each event, as in the log.
 final class PlainProgress: ProgressView {
   let refreshInterval: TimeInterval? = nil
+  private let prefix: String
+
+  /// Each line begins with the prefix.
+  init(prefix: String) {
+    self.prefix = prefix
+  }
 
   func show(_ event: JSON) {
-    if let message = event.string("message") { Terminal.write(message + "\n") }
+    if let message = event.string("message") { Terminal.write(prefix + message + "\n") }
   }
 
   func refresh() {}
@@ -46,6 +52,12 @@ final class LiveProgress: ProgressView {
   private var order: [Int] = []
   private var generation: Int?
   private var lines = LiveLines()
+  private let prefix: String
+
+  /// The headline begins with the prefix.
+  init(prefix: String) {
+    self.prefix = prefix
+  }
 
   func show(_ event: JSON) {
     guard let kind = event.string("kind").flatMap(EventKind.init) else { return }
@@ -99,7 +111,7 @@ final class LiveProgress: ProgressView {
     let width = Terminal.width
     // No more than a screen takes: the rest is counted.
     let shown = order.suffix(20)
-    var text = [Terminal.styled(Terminal.clipped("\(headline)  \(elapsed(began))", to: width), .bold)]
+    var text = [Terminal.styled(Terminal.clipped("\(prefix)\(headline)  \(elapsed(began))", to: width), .bold)]
     if shown.count < order.count { text.append("  … \(order.count - shown.count) more") }
     for pid in shown {
       guard let row = rows[pid] else { continue }

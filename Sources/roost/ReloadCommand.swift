@@ -14,10 +14,14 @@ struct ReloadCommand: ParsableCommand {
       is told together with what the failed worker wrote last.
 
       Exit status: 0 the new generation serves; 1 it doesn't; 3 the service isn't running; 4 this user may not operate \
-      it; 124 there was no verdict within --timeout, and the reload goes on.
+      it; 124 there was no verdict within --timeout, and the reload goes on. With --all: 0 each one serves its new \
+      generation; 1 one doesn't, for whatever reason; 3 no service is running.
       """)
 
   @OptionGroup var selection: ServiceSelection
+
+  @Flag(help: "Reload every service that is running on this machine, one after the other. The options hold for each.")
+  var all = false
 
   @Flag(help: "Only ask for the reload.")
   var noWait = false
@@ -36,47 +40,82 @@ struct ReloadCommand: ParsableCommand {
   var timeout: Duration?
 
   func validate() throws {
+    if all, selection.name != nil || selection.controlDirectory != nil {
+      throw ValidationError("--all doesn't go with a name or --control-directory")
+    }
     if noWait, drained || timeout != nil { throw ValidationError("--no-wait doesn't go with --drained or --timeout") }
   }
 
   func run() throws {
+    guard all else {
+      return try reload(prefix: "") { timeout in try selection.connect(timeout: timeout) }
+    }
+    let services = RunningService.all().filter { $0.state != .gone }.map { ($0.name, $0.directory) }
+    if services.isEmpty { try Failure.exit("no service is running", Failure.notRunning) }
+    var hasFailed = false
+    for (name, directory) in services {
+      do {
+        // Not the connection by which it was found: a master lets go of those that ask for nothing.
+        try reload(prefix: "\(name): ") { timeout in
+          do throws(ControlError) {
+            return (name, try ControlConnection(directory: directory, timeout: timeout))
+          } catch {
+            try selection.fail(error, name)
+          }
+        }
+      } catch is ExitCode {
+        hasFailed = true  // The reason was told; the other services get their turn.
+      }
+    }
+    if hasFailed { throw ExitCode(1) }
+  }
+
+  /// Reloads one service. The prefix, its name or nothing, stands before all that is told of it.
+  private func reload(
+    prefix: String, _ connect: (TimeInterval) throws -> (name: String, connection: ControlConnection)
+  ) throws {
     let deadline = timeout.map { Date(timeIntervalSinceNow: Double($0.wholeMilliseconds) / 1000) }
-    let (name, connection) = try selection.connect(timeout: min(10, max(0, deadline?.timeIntervalSinceNow ?? 10)))
+    let (name, connection) = try connect(min(10, max(0, deadline?.timeIntervalSinceNow ?? 10)))
     do {
-      if noWait { return try request(connection) }
+      if noWait { return try request(connection, prefix) }
       try connection.send(
         VarlinkCall(method: ControlInterface.reload, parameters: ["drained": .boolean(drained)], more: true))
-      try follow(connection, until: deadline)
+      try follow(connection, until: deadline, name, prefix)
     } catch let error as ControlError {
       if case .gone = error { try Failure.exit("the master of \(name) has gone before the reload ended", 1) }
       try selection.fail(error, name)
     }
   }
 
-  private func request(_ connection: ControlConnection) throws {
+  private func request(_ connection: ControlConnection, _ prefix: String) throws {
     // With an answer of another call after it: then the master has taken this one.
     try connection.send(VarlinkCall(method: ControlInterface.reload, oneway: true))
     let phase = try connection.call(ControlInterface.status)["service"]?.string("phase")
-    if phase == "stopping" { try Self.failStopping() }
+    if phase == "stopping" { try Self.failStopping(prefix) }
   }
 
-  private func follow(_ connection: ControlConnection, until deadline: Date?) throws {
+  private func follow(
+    _ connection: ControlConnection, until deadline: Date?, _ name: String, _ prefix: String
+  ) throws {
     // The first word of the master's comes at once.
     var patience: Date? = Date(timeIntervalSinceNow: Self.patience)
     let progress: ProgressView =
-      quiet ? SilentProgress() : (Terminal.isInteractive ? LiveProgress() as ProgressView : PlainProgress())
+      quiet
+      ? SilentProgress()
+      : (Terminal.isInteractive ? LiveProgress(prefix: prefix) as ProgressView : PlainProgress(prefix: prefix))
     while true {
       let refresh = progress.refreshInterval.map { Date(timeIntervalSinceNow: $0) }
       guard let reply = try connection.reply(until: [refresh, deadline, patience].compactMap(\.self).min()) else {
         if let end = patience, end.timeIntervalSinceNow <= 0 {
           patience = nil
           Failure.tell(
-            "the master hasn't taken the call yet: it may have no descriptor left, or be stopped; still waiting")
+            "\(prefix)the master hasn't taken the call yet: it may have no descriptor left, or be stopped; still waiting"
+          )
         }
         if let deadline, deadline.timeIntervalSinceNow <= 0 {
           progress.finish()
           try Failure.exit(
-            "no verdict within \(timeout?.text ?? ""); the reload goes on, 'roost status' shows how far it is",
+            "\(prefix)no verdict within \(timeout?.text ?? ""); the reload goes on, 'roost status' shows how far it is",
             Failure.timedOut)
         }
         progress.refresh()
@@ -88,33 +127,36 @@ struct ReloadCommand: ParsableCommand {
         continue
       }
       progress.finish()
-      return try conclude(reply)
+      return try conclude(reply, name, prefix)
     }
   }
 
   /// How long the master may take for its first word, in seconds.
   private static let patience: TimeInterval = 5
 
-  private static func failStopping() throws -> Never {
-    try Failure.exit("the service is being stopped: no reload takes place", 1)
+  private static func failStopping(_ prefix: String) throws -> Never {
+    try Failure.exit("\(prefix)the service is being stopped: no reload takes place", 1)
   }
 
-  private func conclude(_ reply: VarlinkReply) throws {
+  private func conclude(_ reply: VarlinkReply, _ name: String, _ prefix: String) throws {
     let verdict = reply.parameters["verdict"]
     switch reply.error {
     case nil:
       if !quiet, Terminal.isInteractive {
-        Terminal.write(Terminal.styled("✓ ", .green) + (verdict?.string("message") ?? "the reload succeeded") + "\n")
+        Terminal.write(
+          Terminal.styled("✓ ", .green) + prefix + (verdict?.string("message") ?? "the reload succeeded") + "\n")
       }
     case ControlInterface.reloadFailed:
+      // Of `systemctl reload`: the master has told it there, and what the worker wrote stands there as well.
+      if Failure.isToldInJournal(of: name) { throw ExitCode(1) }
       let words = (verdict?.array("lastWords") ?? []).compactMap { line -> String? in
         guard case .string(let line) = line else { return nil }
         return "\n  | \(line)"
       }
       let intro = words.isEmpty ? "" : "; the last that it wrote to stderr:"
-      try Failure.exit((verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
+      try Failure.exit(prefix + (verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
     case ControlInterface.serviceStops:
-      try Self.failStopping()
+      try Self.failStopping(prefix)
     case .some(let other):
       throw ControlError.refused(other)
     }

@@ -13,7 +13,7 @@ struct RunCommand: ParsableCommand {
     usage: """
       roost run [<options>] -- COMMAND [ARG ...]
       roost run [<options>] NAME            (reads /etc/roost/NAME.toml)
-      roost run [<options>] --config FILE
+      roost run [<options>] --config FILE   (a path that ends with .toml needs no --config)
       """,
     discussion: """
       Opens the listeners, starts the workers with them, and keeps them running. On SIGHUP it starts new workers, waits \
@@ -69,8 +69,30 @@ enum ConfigurationPath {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
   }
 
-  /// A path as it is; anything without a slash that is no file here names a service.
+  /// A path as it is; anything without a slash that is no file here names a service, or its file.
   static func path(of text: String) -> String {
-    text.contains("/") || isFile(text) ? text : path(ofService: text)
+    if text.contains("/") || isFile(text) { return text }
+    return isOfFile(text) ? "/etc/roost/\(text)" : path(ofService: text)
+  }
+
+  /// Whether a text is the path of a configuration file, there or not, and names no service.
+  static func isOfFile(_ text: String) -> Bool { text.hasSuffix(".toml") }
+
+  /// Whether a text is the path of a configuration file that is there, and can't be executed.
+  static func isOfExistingFile(_ text: String) -> Bool {
+    isOfFile(text) && isFile(text) && !FileManager.default.isExecutableFile(atPath: text)
+  }
+
+  /// Why this names no service, if so. Both are asked for by people who mean something else, and nothing is guessed: a reload
+  /// has to read what the start has read, whatever lies in the directory by then.
+  static func objection(toService text: String, _ command: String) -> String? {
+    if isOfFile(text) {
+      guard !text.contains("/"), !isFile(text), isFile("/etc/roost/\(text)") else { return nil }
+      return "there is no \(text) here; the one in /etc/roost is that of: \(command) \(text.dropLast(5))"
+    }
+    guard text.contains("/") else { return nil }
+    return
+      "'\(text)' is no name of a service; a command comes after '--': \(command) -- \(text); a configuration file after"
+      + " --config"
   }
 }

@@ -23,12 +23,29 @@ struct ServiceSource: ParsableArguments {
       throw ValidationError(
         "Say what to run: a NAME or --config for a configuration file, or a command after '--', as in: \(example)")
     }
+    if !isReadAgain { try check(example) }
     let entries = options.entries + (command.isEmpty ? [] : [ServiceOptions.entry("command", command, as: "--")])
     return try Options(
       file: file, commandLine: entries, directory: try WorkingDirectory.logical(), isReadAgain: isReadAgain
     ).configuration()
   }
 
-  /// The path of the configuration file, if there is one.
-  var file: String? { config ?? service.map { ConfigurationPath.path(ofService: $0) } }
+  /// The path of the configuration file, if there is one. `web.toml` is one as it stands, by whatever path.
+  var file: String? {
+    config ?? service.map { ConfigurationPath.isOfFile($0) ? $0 : ConfigurationPath.path(ofService: $0) }
+  }
+
+  /// Says what to type where what was typed means something else.
+  private func check(_ example: String) throws {
+    // `roost run` or `roost doctor`
+    let words = example.split(separator: " ").prefix(2).joined(separator: " ")
+    if let service, let objection = ConfigurationPath.objection(toService: service, words) {
+      throw ValidationError(objection)
+    }
+    guard service == nil, config == nil, command.count == 1, ConfigurationPath.isOfExistingFile(command[0]) else {
+      return
+    }
+    throw ValidationError(
+      "'\(command[0])' is a configuration file and no command: \(words) --config \(command[0])")
+  }
 }

@@ -20,10 +20,21 @@ enum Terminal {
     hasColours ? "\u{1b}[\(style.rawValue)m\(text)\u{1b}[0m" : text
   }
 
-  static var width: Int {
-    var size = winsize()
-    return ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
+  struct Size: Equatable {
+    let rows: Int
+    let columns: Int
   }
+
+  /// That of stdout; that of the first terminals where it has none.
+  static var size: Size {
+    var size = winsize()
+    let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0
+    return Size(
+      rows: isKnown && size.ws_row > 0 ? Int(size.ws_row) : 24,
+      columns: isKnown && size.ws_col > 0 ? Int(size.ws_col) : 80)
+  }
+
+  static var width: Int { size.columns }
 
   /// Writes at once: what waits in a buffer isn't live. Ends the command where it can't be written, as to a disk that is full:
   /// whoever reads half of it mustn't take it for all.
@@ -57,19 +68,34 @@ enum Terminal {
   }
 }
 
-/// Lines that are drawn again in their place.
+/// Lines that are drawn again in their place. No more than the screen has: what has scrolled away can't be drawn again.
 struct LiveLines {
   private var count = 0
+  private var size = Terminal.size
 
+  /// Draws them in the place of what was drawn last. Each fits the screen's width.
   mutating func draw(_ lines: [String]) {
-    clear()
-    Terminal.write(lines.map { $0 + "\n" }.joined())
-    count = lines.count
+    let now = Terminal.size
+    let shown = Self.fitting(lines, now.rows)
+    // Without wrapping: what takes more columns than it has characters would take another row.
+    Terminal.write(clearing(now) + "\u{1b}[?7l" + shown.map { $0 + "\n" }.joined() + "\u{1b}[?7h")
+    count = shown.count
+    size = now
   }
 
-  mutating func clear() {
+  /// Those that fit beside the cursor, which stands below them; the last one tells of more.
+  static func fitting(_ lines: [String], _ rows: Int) -> [String] {
+    let room = max(1, rows - 1)
+    guard lines.count > room else { return lines }
+    let left = lines.count - (room - 1)
+    return room == 1 ? Array(lines.prefix(1)) : lines.prefix(room - 1) + ["… \(left) more lines"]
+  }
+
+  private func clearing(_ now: Terminal.Size) -> String {
+    if count == 0 { return "" }
+    // Some terminals break lines anew that are too long by now, and others cut them: nobody can tell how many rows they have.
+    if now != size { return "\u{1b}[H\u{1b}[J" }
     // Up, and everything below away.
-    if count > 0 { Terminal.write("\u{1b}[\(count)A\u{1b}[J") }
-    count = 0
+    return "\u{1b}[\(count)A\u{1b}[J"
   }
 }

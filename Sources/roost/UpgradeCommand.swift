@@ -14,7 +14,7 @@ struct UpgradeCommand: ParsableCommand {
       it can't, nothing changes, and the reason is told.
 
       Exit status: 0 the new binary runs; 1 it was refused, and the former one goes on; 3 the service isn't running; 4 this \
-      user may not operate it.
+      user may not operate it. With --all, 0 also where no service is running.
       """)
 
   @OptionGroup var selection: ServiceSelection
@@ -34,7 +34,10 @@ struct UpgradeCommand: ParsableCommand {
       return try upgrade(name, connection)
     }
     var failed: ExitCode?
-    for service in RunningService.all() {
+    let services = RunningService.all().filter { $0.state != .gone }
+    // No failure: there is nothing that runs a former version, which is what whoever installs a new one wants to know.
+    if services.isEmpty { return Terminal.write("no service is running\n") }
+    for service in services {
       do {
         switch service.state {
         case .gone: continue

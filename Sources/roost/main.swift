@@ -8,6 +8,9 @@ ManagedSignals.block()
 StandardDescriptors.open()
 do {
   if let problem = ProgramArguments.problem { throw ValidationError(problem) }
+  if let advice = AbsentCommand.advice(for: Array(ProgramArguments.all.dropFirst())) {
+    try Failure.exit(advice, ExitCode.validationFailure.rawValue)
+  }
   var command = try RoostCommand.parseAsRoot(ScaleCommand.spelled(Array(ProgramArguments.all.dropFirst())))
   // Everything else is an ordinary command, which Ctrl-C ends; the doctor takes its workers with it.
   if !(command is RunCommand || command is DoctorCommand) { ManagedSignals.unblock() }

@@ -10,11 +10,12 @@ struct FuzzTests {
       + AwaitedDescriptors.polled(text).count + AwaitedDescriptors.selected(text).count
       + (DescriptorLink(parsing: text) == .other ? 0 : 1) + (ProcessFacts(parsing: text) == nil ? 0 : 1)
       + (ControlGroup.path(parsing: text)?.utf8.count ?? 0) + (ProcessLimits.fileLocks(parsing: text) == nil ? 0 : 1)
+      + BoundSockets.inodes(parsing: text, atPort: 8080, areDatagram: false).count
   }
 
   @Test("Every beginning and every end of a real file is read")
   func parts() {
-    for sample in [Sample.epollSet, Sample.ring, Sample.accept4, Sample.stat, Sample.limits] {
+    for sample in [Sample.epollSet, Sample.ring, Sample.accept4, Sample.stat, Sample.limits, Sample.tcp] {
       for count in 0...sample.count {
         #expect(parse(sample.prefix(count)) >= 0)
         #expect(parse(sample.suffix(count)) >= 0)
@@ -33,7 +34,7 @@ struct FuzzTests {
     }
     let interesting = Array("0123456789abcdefx:=[], \n\t".utf8) + [0, 0x80, 0xff]
     let samples = [
-      Sample.epollSet, Sample.ring, Sample.accept4, Sample.stat, Sample.limits, Sample.bytes("12 345 6 "),
+      Sample.epollSet, Sample.ring, Sample.accept4, Sample.stat, Sample.limits, Sample.tcp, Sample.bytes("12 345 6 "),
       Sample.bytes("9:name=systemd:/\n0::/system.slice/web.service\n"),
     ]
     for sample in samples {

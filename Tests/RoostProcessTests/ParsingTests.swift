@@ -3,6 +3,19 @@ import Testing
 
 /// What Linux 6.18 wrote about real processes.
 enum Sample {
+  /// Two listeners at a port, one for IPv6, a connection to it, another listener, and a state of UDP's.
+  static let tcp = bytes(
+    """
+      sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+       0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 760905 1 000000007dc03081 100 0 0 10 0
+       1: 00000000000000000000000000000000:1F90 00000000000000000000000000000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 760906 1 000000007dc03082 100 0 0 10 0
+       2: 00000000:0016 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1234 1 000000007dc03083 100 0 0 10 0
+       3: 0100007F:1F90 0100007F:902A 01 00000000:00000000 00:00000000 00000000     0        0 760907 3 00000000e1e37009
+       4: 0100007F:1F90 0100007F:902B 06 00000000:00000000 03:000000F6 00000000     0        0 0 3 00000000e1e37010
+       5: 0100007F:1F90 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        0 4711 2 00000000e1e37011 0
+
+    """)
+
   /// An event loop of asyncio: its own pipe of sockets, and a listener.
   static let epollSet = bytes(
     """
@@ -119,6 +132,16 @@ struct ParsingTests {
     ] {
       #expect(DescriptorLink(parsing: Sample.bytes(text)) == .other)
     }
+  }
+
+  @Test("Sockets that listen at a port are told by their inodes, and those that are connected aren't")
+  func boundSockets() {
+    let listening = BoundSockets.inodes(parsing: Sample.tcp, atPort: 8080, areDatagram: false)
+    #expect(listening == [760905, 760906])
+    #expect(BoundSockets.inodes(parsing: Sample.tcp, atPort: 22, areDatagram: false) == [1234])
+    #expect(BoundSockets.inodes(parsing: Sample.tcp, atPort: 80, areDatagram: false).isEmpty)
+    #expect(BoundSockets.inodes(parsing: Sample.tcp, atPort: 8080, areDatagram: true) == [4711])
+    #expect(BoundSockets.inodes(parsing: [], atPort: 8080, areDatagram: false).isEmpty)
   }
 
   @Test("Children are pids between blanks")

@@ -10,7 +10,7 @@ from systemd_test import FILE, NAME, ROOST_BIN, UNITS, SystemdTestCase, systemct
 PROPERTIES = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload", "FileDescriptorStoreMax",
     "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter", "SystemCallErrorNumber", "StateDirectory",
-    "LoadCredential", "Delegate",
+    "LoadCredential", "Delegate", "TriggeredBy",
 ]
 
 

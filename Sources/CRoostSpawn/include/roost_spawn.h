@@ -85,6 +85,10 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
 // (fork(2)). Returns 0 there, here its pid, or -1 with errno.
 pid_t roost_fork(int kept);
 
+// Tries what a user may do with a path, as access(2) does, in a process of that user's. Returns 0 where it may, the error number
+// where it may not, and -1 with errno where this process can't be that user.
+int roost_access_as(const struct roost_spawn_identity *identity, const char *path, int mode);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #endif

@@ -275,6 +275,9 @@ final class Listener {
       switch number {
       case EADDRINUSE where hasPort(of: wanted, others) != nil:
         "it overlaps with \(hasPort(of: wanted, others)?.title ?? "") of this service; remove that in a reload before"
+      case EADDRINUSE where SystemdSocket.isAt(wanted.address):
+        "systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: Service= in it has to name the unit of"
+          + " this service, or stop it"
       case EADDRINUSE: "another process listens there; 'ss -lntpx' shows which"
       case EADDRNOTAVAIL: "this machine doesn't have the address; 'ip address' shows what it has"
       case EMFILE: "\(OpenFiles.limit) are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'"

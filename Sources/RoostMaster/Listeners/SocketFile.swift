@@ -165,6 +165,9 @@ struct SocketFile: Codable {
     }
   }
 
+  /// Whether somebody listens where the path leads to.
+  static func isListening(_ path: String) -> Bool { [0, EAGAIN].contains(connectionError(path)) }
+
   /// The process that listens at a path, if one does.
   static func listener(at path: String) -> pid_t? {
     guard let client = client(), SocketAddress(unix: path).connect(client) else { return nil }

@@ -1,4 +1,5 @@
 import RoostConfiguration
+import RoostControl
 import RoostCore
 
 extension Master {
@@ -71,15 +72,28 @@ extension Master {
 
   /// What a reload can't change. To go on with the former value and say nothing would be no truthful success.
   private func fixedChange(in new: Configuration) -> String? {
+    let (old, wanted) = (configuration.control, new.control)
+    // Where it is made of the name, it goes with that.
+    let isDerived =
+      old?.directory == ControlPlace.forMaster(name: configuration.name)
+      && wanted?.directory == ControlPlace.forMaster(name: new.name)
     let changed: [(String, Bool)] = [
       ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile),
-      ("control", new.control != configuration.control), ("metrics", new.metrics != configuration.metrics),
-      ("state-directory", configuration.history != nil && new.history?.directory != configuration.history?.directory),
+      ("control-directory", old?.directory != wanted?.directory && !isDerived),
+      ("control-group", old?.group != wanted?.group), ("state-directory", hasMoved(new.history, isDerived)),
+      ("metrics", new.metrics != configuration.metrics),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
-    guard !names.isEmpty else { return nil }
+    guard let last = names.last else { return nil }
     let have = names.count == 1 ? "has" : "have"
-    return "\(names.joined(separator: " and ")) \(have) changed, which takes effect only when the service is restarted"
+    let all = names.count == 1 ? last : names.dropLast().joined(separator: ", ") + " and " + last
+    return "\(all) \(have) changed, which takes effect only when the service is restarted"
+  }
+
+  /// Whether the record is to be elsewhere, other than with the control directory.
+  private func hasMoved(_ new: HistoryConfiguration?, _ isWithControl: Bool) -> Bool {
+    guard let old = configuration.history, old.directory != new?.directory else { return false }
+    return !(isWithControl && old.directory == configuration.control?.directory)
   }
 
   func run(_ hook: Hook, _ generation: Generation) {

@@ -26,6 +26,7 @@ public final class Trial {
   private let spawner: Spawner
   private let acceptance: Acceptance
   private let passed: [PassedListener]
+  private let places = TrialPlaces()
   private var sources: [Source] = []
   private var interruption: TrialError?
   /// Those that are no worker's: what the process had before.
@@ -35,8 +36,8 @@ public final class Trial {
   /// The listeners that its workers get.
   public let listeners: [TrialListener]
 
-  /// Checks what the configuration asks for, and opens its listeners. `ManagedSignals.block` was called before. What
-  /// workers write is shown on stderr, or nowhere.
+  /// Checks what the configuration asks for, and opens its listeners, elsewhere where somebody has their addresses.
+  /// `ManagedSignals.block` was called before. What workers write is shown on stderr, or nowhere.
   public init(_ configuration: Configuration, showsOutput: Bool) throws(MasterError) {
     var configuration = configuration
     // Both streams come here: none may mix with what is told about the worker.
@@ -49,8 +50,10 @@ public final class Trial {
     let log = Log()
     acceptance = Acceptance(log: log, looksItself: true)
     var adoption = Adoption([])
-    passed = try Master.listeners(for: configuration.listeners, beside: [], &adoption)
-    listeners = passed.map { TrialListener($0.listener) }
+    var moved: [ListenerConfiguration] = []
+    for wanted in configuration.listeners { moved.append(try places.unoccupied(wanted)) }
+    passed = try Master.listeners(for: moved, beside: [], &adoption)
+    listeners = zip(passed, configuration.listeners).map { TrialListener($0.listener, wanted: $1) }
     let sink = showsOutput ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC)
     guard sink >= 0, roost_become_subreaper() == 0 else { throw MasterError(cannot: "set up a trial") }
     do {
@@ -96,7 +99,7 @@ public final class Trial {
       wanted.isIPv6Only = nil
       replaced += try Master.listeners(for: [wanted], beside: [], &adoption)
     }
-    return (try start(replaced), replaced.map { TrialListener($0.listener) })
+    return (try start(replaced), replaced.map { TrialListener($0.listener, wanted: $0.configuration) })
   }
 
   private func start(_ passed: [PassedListener]) throws(MasterError) -> TrialWorker {

@@ -49,8 +49,12 @@ public final class TrialListener {
   /// Where it is connected to over IPv4, of one that takes IPv6 and IPv4; `address` is that over IPv6.
   public let addressOverIPv4: TrialAddress?
 
-  init(_ listener: Listener) {
+  /// The address that it was to have and somebody else has, as the operator wrote it; nil where it has what it was to have.
+  public let takenAddress: String?
+
+  init(_ listener: Listener, wanted: ListenerConfiguration) {
     self.listener = listener
+    takenAddress = listener.configuration.address == wanted.address ? nil : "\(wanted.name)=\(wanted.address)"
     address =
       listener.isDatagram ? nil : SocketAddress.local(of: listener.descriptor).map(TrialAddress.init(address:))
     addressOverIPv4 = Self.addressOverIPv4(of: listener)

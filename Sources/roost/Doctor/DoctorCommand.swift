@@ -18,7 +18,7 @@ struct DoctorCommand: ParsableCommand {
     discussion: """
       Runs the worker, asks it a few hundred requests, tells it to stop, and has another take over from it. Says for each part \
       of its contract whether it keeps it, and how to mend what it doesn't (docs/doctor.md). Takes the options of 'roost run'. \
-      Without --listen a command gets http=127.0.0.1:0, a port that the kernel chooses.
+      An address that is in use, as beside the service that runs, is left alone: the worker gets another in its place. Without --listen a command gets http=127.0.0.1:0, a port that the kernel chooses.
 
       Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run; 130 or 143 interrupted.
       """)
@@ -93,6 +93,10 @@ struct DoctorCommand: ParsableCommand {
     let listeners = trial.listeners.map(\.title).joined(separator: ", ")
     report.headline(
       "\(configuration.worker.command.joined(separator: " "))" + (listeners.isEmpty ? "" : ", on \(listeners)"))
+    for listener in trial.listeners {
+      guard let taken = listener.takenAddress else { continue }
+      report.note("\(taken) is in use, as by the service that runs: the worker gets \(listener.title) in its place")
+    }
     let examination = Examination(
       trial, configuration, options: ExaminationOptions(path: path, slowPath: slowPath, speaksHTTP: http),
       report: report)

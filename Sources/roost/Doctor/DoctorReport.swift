@@ -8,6 +8,7 @@ final class DoctorReport {
   /// Whether the cursor stands behind what is being waited for.
   private var isWaiting = false
   private(set) var findings: [Finding] = []
+  private var notes: [String] = []
 
   init(isJSON: Bool, names: [String]) {
     self.isJSON = isJSON
@@ -18,6 +19,12 @@ final class DoctorReport {
 
   func headline(_ text: String) {
     if !isJSON { Terminal.write(Terminal.styled(text, .bold) + "\n") }
+  }
+
+  /// What has to be known about the findings.
+  func note(_ text: String) {
+    notes.append(text)
+    if !isJSON { Terminal.write("  \(text)\n") }
   }
 
   /// Says what is being waited for, where somebody looks on.
@@ -58,7 +65,10 @@ final class DoctorReport {
           "mend": finding.mend.map(JSON.string) ?? .null, "lastLines": .array(finding.lastLines.map(JSON.string)),
         ]
       }
-      let report: JSON = ["findings": .array(found), "notChecked": .array(names.map(JSON.string))]
+      let report: JSON = [
+        "findings": .array(found), "notChecked": .array(names.map(JSON.string)),
+        "notes": .array(notes.map(JSON.string)),
+      ]
       return Terminal.write(report.text + "\n")
     }
     if !names.isEmpty {

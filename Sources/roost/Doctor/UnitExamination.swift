@@ -10,15 +10,26 @@ struct UnitExamination {
   static let properties = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload",
     "FileDescriptorStoreMax", "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter",
-    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate",
+    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate", "TriggeredBy",
   ]
 
   private let unit: UnitProperties
+  /// What was asked for and isn't there, where it is another.
+  private let absent: String?
   private let report: DoctorReport
 
+  /// Looks up a unit; where there is none of that name, the template's for the service of that name.
   init(_ name: String, report: DoctorReport) throws {
-    unit = try UnitProperties(of: name)
     self.report = report
+    let asked = try UnitProperties(shown: name)
+    // systemctl has taken it for the name of a service: it says no type, and no instance.
+    guard asked.isAbsent, asked.name == "\(name).service", !name.contains("@") else {
+      absent = nil
+      unit = try asked.loaded()
+      return
+    }
+    absent = asked.name
+    unit = try UnitProperties(of: "roost@\(name).service", or: asked.name)
   }
 
   /// `given` is what the command line says of the configuration; without it the unit's own command does.
@@ -30,7 +41,8 @@ struct UnitExamination {
         .failure("ExecStart", seen, mend: "run the master itself, not through a shell: ExecStart=/usr/bin/roost run …"))
     }
     let configuration = try configuration(run, given)
-    report.headline("\(unit.name), the service \(configuration.name)")
+    let besides = absent.map { ", as there is no \($0)" } ?? ""
+    report.headline("\(unit.name), the service \(configuration.name)\(besides)")
     report.add(
       unit["NeedDaemonReload"] == "yes"
         ? .warning("ExecStart", "the unit's file has changed since systemd read it", mend: "systemctl daemon-reload")
@@ -40,7 +52,7 @@ struct UnitExamination {
       rules.type, rules.notifyAccess, rules.killMode, rules.timeoutStop, rules.oomPolicy, rules.execReload,
       rules.descriptorStore, rules.runtimeDirectory, rules.conflicts(with: rivals(of: configuration)), rules.openFiles,
       rules.systemCalls, rules.systemCallError, rules.ownDirectories, rules.credentials,
-      rules.delegation,
+      rules.delegation, rules.triggered(by: sockets(of: configuration)),
     ] {
       report.add(finding)
     }
@@ -53,8 +65,15 @@ struct UnitExamination {
       .filter { UnitCommandLine(parsing: $0["ExecStart"]).arguments(of: "run") != nil }
   }
 
+  /// The .socket units that are for this one, and those that have its name and are for another.
+  private func sockets(of configuration: Configuration) -> [UnitProperties] {
+    let named = ["\(configuration.name).socket", "roost@\(configuration.name).socket"]
+    let known = unit["TriggeredBy"].split(separator: " ").map(String.init).filter { $0.hasSuffix(".socket") }
+    return (known + named.filter { !known.contains($0) }).compactMap { try? UnitProperties(of: $0) }
+  }
+
   private func configuration(_ arguments: [String], _ given: ServiceSource) throws -> Configuration {
-    if given.file != nil { return try given.configuration(example: "") }
+    if given.file != nil { return try given.configuration(example: "roost doctor --unit UNIT") }
     do {
       return try RunCommand.parse(arguments).configuration()
     } catch let problems as Problems {
@@ -72,12 +91,19 @@ struct UnitProperties {
   let name: String
   private let values: [String: String]
 
-  init(of name: String) throws(MasterError) {
+  /// Of a unit that is there. `other` is one that isn't.
+  init(of name: String, or other: String? = nil) throws(MasterError) {
+    self = try UnitProperties(shown: name).loaded(or: other)
+  }
+
+  /// Of one that needn't be.
+  init(shown name: String) throws(MasterError) {
     let wanted = [
       "Id", "LoadState", "NeedDaemonReload", "Type", "NotifyAccess", "KillMode", "TimeoutStopUSec", "OOMPolicy",
       "ExecReload", "ExecStart", "FileDescriptorStoreMax", "RuntimeDirectory", "RuntimeDirectoryPreserve", "Conflicts",
       "ActiveState", "UnitFileState", "LimitNOFILE", "LimitNOFILESoft", "SystemCallFilter", "SystemCallErrorNumber",
       "User", "Delegate", "ProtectControlGroups", "StateDirectory", "CacheDirectory", "LogsDirectory", "ExecStartPre",
+      "TriggeredBy", "Triggers",
     ]
     let text = try Self.output(["show", "--no-pager", "--property=\(wanted.joined(separator: ","))", "--", name])
     var values: [String: String] = [:]
@@ -87,9 +113,17 @@ struct UnitProperties {
     }
     self.values = values
     self.name = values["Id"] ?? name
-    guard values["LoadState"] == "loaded" else {
-      throw MasterError("systemd has no unit \(self.name) to compare: it is \(values["LoadState"] ?? "unknown")")
-    }
+  }
+
+  /// Whether it starts a unit, as a .socket unit does.
+  func triggers(_ name: String) -> Bool { self["Triggers"].split(separator: " ").contains { $0 == name } }
+
+  var isAbsent: Bool { self["LoadState"] == "not-found" }
+
+  fileprivate func loaded(or other: String? = nil) throws(MasterError) -> UnitProperties {
+    if self["LoadState"] == "loaded" { return self }
+    let names = other.map { "\($0), nor \(name)" } ?? name
+    throw MasterError("systemd has no unit \(names) to compare: it is \(self["LoadState"])")
   }
 
   subscript(property: String) -> String { values[property] ?? "" }

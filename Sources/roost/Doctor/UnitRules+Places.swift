@@ -33,6 +33,30 @@ extension UnitRules {
       mend: "systemctl disable --now \(other.name)")
   }
 
+  /// Whether systemd opens the listeners, where a .socket unit is there for that.
+  func triggered(by sockets: [UnitProperties]) -> Finding {
+    let name = "TriggeredBy"
+    let (own, foreign) = (sockets.filter { $0.triggers(unit.name) }, sockets.filter { !$0.triggers(unit.name) })
+    if let idle = own.first(where: { $0["ActiveState"] != "active" }), unit["ActiveState"] == "active" {
+      return .warning(
+        name,
+        "\(idle.name) is there and doesn't listen, and won't while this service runs: that has opened the address itself, and"
+          + " clients are refused when it stops",
+        mend:
+          "systemctl stop \(unit.name) && systemctl start \(idle.name) \(unit.name): in between nobody listens; or remove the"
+          + " .socket unit")
+    }
+    if let other = foreign.first(where: { $0["ActiveState"] == "active" || own.isEmpty }) {
+      return .warning(
+        name, "\(other.name) is for \(other["Triggers"]), and passes this service nothing",
+        mend: "Service=\(unit.name) in it")
+    }
+    if own.isEmpty { return .ok(name, "no .socket unit: the service opens its listeners itself") }
+    let isListening = own.allSatisfy { $0["ActiveState"] == "active" }
+    return .ok(
+      name, own.map(\.name).joined(separator: ", ") + (isListening ? ", which listens" : ", which hasn't been started"))
+  }
+
   /// Whether systemd makes for one user what workers of another are to use.
   private var changesUser: Bool {
     guard let identity = configuration.worker.identity, identity.user != 0 else { return false }
@@ -40,8 +64,7 @@ extension UnitRules {
   }
 
   private var userName: String {
-    guard let identity = configuration.worker.identity else { return "" }
-    return getpwuid(identity.user).map { String(cString: $0.pointee.pw_name) } ?? "\(identity.user)"
+    configuration.worker.identity.map { Names.user($0.user) } ?? ""
   }
 
   var ownDirectories: Finding {
