@@ -11,9 +11,10 @@ struct CheckCommand: ParsableCommand {
     abstract: "Check a configuration file without running anything.",
     discussion: """
       Says everything that is wrong, each with file, line and column; of a valid one, what runs, as whom, and where it \
-      listens.
+      listens. Warns on stderr of a path that leads over a symbolic link and can't be pinned to the release \
+      (docs/configuration.md).
 
-      Exit status: 0 it can be used; 78 it can't.
+      Exit status: 0 it can be used, perhaps with warnings; 78 it can't.
       """)
 
   @Argument(help: ArgumentHelp("The configuration file, or the name of one in /etc/roost.", valueName: "file|name"))
@@ -24,7 +25,9 @@ struct CheckCommand: ParsableCommand {
     do {
       let configuration = try Options(file: path, commandLine: [], directory: try WorkingDirectory.logical())
         .configuration()
-      try ReleaseResolver().check(configuration.worker)
+      for unpinned in try ReleaseResolver().unpinned(in: configuration.worker) {
+        Failure.tell("\(path): warning: \(unpinned.problem): \(UnpinnedPath.remedy)")
+      }
       Terminal.write("\(path): valid; \(Self.summary(configuration))\n")
     } catch let problems as Problems {
       try Failure.exit(problems)

@@ -59,6 +59,11 @@ struct StatusView {
       lines.append(verdict.succeeded ? text : Terminal.styled(text, .red))
     }
     lines += [""] + workers(width)
+    lines += status.obstacles.map { obstacle in
+      Terminal.styled(
+        Terminal.clipped(
+          "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width), .red)
+    }
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
     return lines
