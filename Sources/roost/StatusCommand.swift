@@ -62,7 +62,8 @@ struct StatusView {
     lines += status.obstacles.map { obstacle in
       Terminal.styled(
         Terminal.clipped(
-          "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width), .red)
+          "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width),
+        .red)
     }
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }

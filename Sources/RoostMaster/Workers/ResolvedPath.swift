@@ -69,5 +69,7 @@ struct ResolvedPath {
   }
 
   /// The last one first.
-  private static func components(_ path: [UInt8]) -> [[UInt8]] { path.split(separator: slash).map(Array.init).reversed() }
+  private static func components(_ path: [UInt8]) -> [[UInt8]] {
+    path.split(separator: slash).map(Array.init).reversed()
+  }
 }
