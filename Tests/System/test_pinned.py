@@ -378,8 +378,8 @@ class Warnings(PinnedTestCase):
             f'command = ["sh", "-c", "exec node {self.current}/server.js"]\nenvironment = {{ OPTIONS = "-Xmx1g -Droot={self.current}" }}\n')
         self.assertEqual(errors.count("\n"), 2, errors)
         self.assertRegex(
-            errors, rf"web.toml: warning: argument 2 of the command has {self.current}/server.js in it, which leads to "
-            rf"{self.app}/releases/good/server.js over a symbolic link, .*write {{directory}}")
+            errors, rf"web.toml: warning: argument 2 of the command has {self.current}/server.js in it, which leads over a "
+            rf"symbolic link to {self.app}/releases/good/server.js and can't be pinned there: .*write {{directory}}")
         self.assertRegex(errors, rf"warning: the variable OPTIONS has {self.current} in it")
 
     def test_check_is_silent_where_everything_is_pinned(self):
