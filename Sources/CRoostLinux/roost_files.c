@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,12 +11,31 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#ifndef RESOLVE_CACHED
+#define RESOLVE_CACHED 0x20
+#endif
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
 
 int roost_look(int directory, const char *name) {
   return openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int roost_look_cached(const char *path) {
+  struct open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC, .resolve = RESOLVE_CACHED};
+  return (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+}
+
+int roost_count_names(int file, uint32_t *ret_count) {
+  struct statx status;
+  if (statx(file, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_NLINK, &status) < 0) return -1;
+  if (!(status.stx_mask & STATX_NLINK)) {
+    errno = ENODATA;
+    return -1;
+  }
+  *ret_count = status.stx_nlink;
+  return 0;
 }
 
 int roost_change_owner(int file, uid_t user, gid_t group) { return fchownat(file, "", user, group, AT_EMPTY_PATH); }

@@ -37,6 +37,7 @@ struct child {
   pid_t parent;
   const sigset_t *mask;  // the parent's
   int report;            // the end to write to, close-on-exec
+  int directory, executable;  // of the request, close-on-exec
 };
 
 static void write_decimal(char *text, pid_t number) {
@@ -58,23 +59,43 @@ static int null_as_stdin(void) {
   return close(fd);
 }
 
+static int lift(int *fd, int lowest) {
+  if (*fd < 0) return 0;
+  int copy = fcntl(*fd, F_DUPFD_CLOEXEC, lowest);
+  if (copy < 0) return -1;
+  *fd = copy;
+  return 0;
+}
+
+static int put(int *fd, int *next) {
+  if (*fd < 0) return 0;
+  if (dup3(*fd, *next, O_CLOEXEC) < 0) return -1;
+  *fd = (*next)++;
+  return 0;
+}
+
 // Moves every source above the targets first: a source may sit where another has to go, and dup2(x, x) would leave
-// close-on-exec set.
+// close-on-exec set. What the child itself needs comes right behind what it passes on, and nothing else stays open.
 static int place_descriptors(struct child *child) {
   const struct roost_spawn_request *request = child->request;
-  int end = FIRST_DESCRIPTOR + (int)request->descriptor_count;
-  int report = fcntl(child->report, F_DUPFD_CLOEXEC, end);
-  if (report < 0) return -1;
-  child->report = report;
+  int *own[] = {&child->report, &child->directory, &child->executable};
+  const size_t own_count = sizeof own / sizeof *own;
+  int next = FIRST_DESCRIPTOR + (int)request->descriptor_count;
+  int lowest = next + (int)own_count;
+  for (size_t i = 0; i < own_count; i++) {
+    if (lift(own[i], lowest) < 0) return -1;
+  }
   for (size_t i = 0; i < request->descriptor_count; i++) {
-    request->scratch[i] = fcntl(request->descriptors[i], F_DUPFD, end);
+    request->scratch[i] = fcntl(request->descriptors[i], F_DUPFD, lowest);
     if (request->scratch[i] < 0) return -1;
   }
   for (size_t i = 0; i < request->descriptor_count; i++) {
     if (dup2(request->scratch[i], FIRST_DESCRIPTOR + (int)i) < 0) return -1;
   }
-  if (report > end && syscall(SYS_close_range, (unsigned)end, (unsigned)report - 1, 0) < 0) return -1;
-  return (int)syscall(SYS_close_range, (unsigned)report + 1, ~0U, 0);
+  for (size_t i = 0; i < own_count; i++) {
+    if (put(own[i], &next) < 0) return -1;
+  }
+  return (int)syscall(SYS_close_range, (unsigned)next, ~0U, 0);
 }
 
 // The child's table of descriptors is a copy, and so are the flags in it: the parent's stay close-on-exec.
@@ -153,6 +174,32 @@ static void enter_cgroup(const struct roost_spawn_request *request) {
   (void)written;
 }
 
+// fchdir(2) looks at the directory only, and a worker is to be told here when its user isn't let in on the way there.
+static int enter_directory(const struct child *child) {
+  const char *path = child->request->directory;
+  if (child->directory < 0) return chdir(path);
+  if (access(path, X_OK) < 0 && errno == EACCES) return -1;
+  return fchdir(child->directory);
+}
+
+// Whether a path leads to an open file. What can't be looked at is left to execve(2) to be told.
+static bool leads_to(const char *path, int fd) {
+  struct stat named, open;
+  if (stat(path, &named) < 0) return errno != ENOENT && errno != ENOTDIR && errno != ESTALE;
+  return fstat(fd, &open) < 0 || (named.st_dev == open.st_dev && named.st_ino == open.st_ino);
+}
+
+// By its path, which becomes the name of the process; by its descriptor, which becomes a number, only where the path leads to
+// another file by now. Returns only with errno.
+static void execute(const struct child *child) {
+  const struct roost_spawn_request *request = child->request;
+  if (child->executable >= 0 && !leads_to(request->path, child->executable)) {
+    syscall(SYS_execveat, child->executable, "", request->arguments, request->environment, AT_EMPTY_PATH);
+  } else {
+    execve(request->path, request->arguments, request->environment);
+  }
+}
+
 static void run_child(struct child *child) {
   const struct roost_spawn_request *request = child->request;
   sigset_t none;
@@ -180,13 +227,13 @@ static void run_child(struct child *child) {
   step = ROOST_SPAWN_USER;
   if (request->identity && become(request->identity) < 0) goto failed;
   step = ROOST_SPAWN_DIRECTORY;
-  if (chdir(request->directory) < 0) goto failed;
+  if (enter_directory(child) < 0) goto failed;
   step = ROOST_SPAWN_PARENT;
   if (die_with(child->parent, request->parent_death_signal) < 0) goto failed;
   step = ROOST_SPAWN_SIGNALS;
   if (sigprocmask(SIG_SETMASK, request->keeps_signal_mask ? child->mask : &none, NULL) < 0) goto failed;
   step = ROOST_SPAWN_EXECUTE;
-  execve(request->path, request->arguments, request->environment);
+  execute(child);
 failed:;
   struct report report = {.failed_step = step, .error = errno};
   ssize_t written = write(child->report, &report, sizeof report);
@@ -243,7 +290,14 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
-  struct child child = {.request = request, .parent = getpid(), .mask = &before, .report = ends[1]};
+  struct child child = {
+      .request = request,
+      .parent = getpid(),
+      .mask = &before,
+      .report = ends[1],
+      .directory = request->directory_file,
+      .executable = request->executable_file,
+  };
   pid_t pid = start(&child);
   struct report report = {.failed_step = ROOST_SPAWN_CLONE, .error = errno};
   sigprocmask(SIG_SETMASK, &before, NULL);

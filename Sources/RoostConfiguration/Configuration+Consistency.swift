@@ -60,7 +60,7 @@ extension Configuration {
         guard names.contains(name) else { throw ConfigurationError("a template names the listener '\(name)'") }
       case .readyDescriptor:
         guard worker.readinessChannel == .pipe else { throw ConfigurationError("a template needs a readiness pipe") }
-      case .text, .slot, .generation: break
+      case .text, .directory, .slot, .generation: break
       }
     }
   }

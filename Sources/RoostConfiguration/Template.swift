@@ -12,6 +12,8 @@ public struct Template: Hashable, Sendable {
     case port(listener: String)
     /// The address of a listener: host and port, or the path of a unix socket.
     case address(listener: String)
+    /// The directory that workers start in, without symbolic links.
+    case directory
     /// The worker's slot.
     case slot
     /// The worker's generation.
@@ -77,6 +79,7 @@ extension Template {
         case .descriptor(let listener): ["fd": .string(listener)]
         case .port(let listener): ["port": .string(listener)]
         case .address(let listener): ["address": .string(listener)]
+        case .directory: ["directory": .null]
         case .slot: ["slot": .null]
         case .generation: ["generation": .null]
         case .readyDescriptor: ["readyFd": .null]
@@ -103,6 +106,8 @@ extension Template.Segment {
       self = .port(listener: listener)
     } else if case .string(let listener) = json["address"] {
       self = .address(listener: listener)
+    } else if json["directory"] != nil {
+      self = .directory
     } else if json["slot"] != nil {
       self = .slot
     } else if json["generation"] != nil {

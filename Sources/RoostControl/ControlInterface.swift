@@ -100,6 +100,13 @@ public enum ControlInterface {
       millisecondsLeft: ?int
     )
 
+    # A generation whose workers can not be restarted, should one be lost: what they run is gone. A reload replaces it.
+    type Obstacle (
+      generation: int,
+      # such as: its directory /srv/app/releases/3 was deleted
+      reason: string
+    )
+
     type Listener (
       name: string,
       address: string,
@@ -181,6 +188,7 @@ public enum ControlInterface {
       # seconds since 1970
       started: int,
       workers: []Worker,
+      obstacles: []Obstacle,
       listeners: []Listener,
       outsiders: []Outsider,
       # whether that look could see every process; null before the first

@@ -9,7 +9,7 @@ struct Placeholders {
   }
 
   private static let ofListeners = ["fd", "port", "address"]
-  private static let names = ofListeners + ["slot", "generation", "ready-fd"]
+  private static let names = ofListeners + ["directory", "slot", "generation", "ready-fd"]
 
   let listeners: [ListenerConfiguration]
   let hasReadinessPipe: Bool
@@ -77,6 +77,7 @@ struct Placeholders {
       throw Failure(text: "'{\(text)}' names a listener, which has no meaning with '{\(name)}'")
     }
     switch name {
+    case "directory": return .directory
     case "slot": return .slot
     case "generation": return .generation
     default:

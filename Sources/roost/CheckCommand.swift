@@ -11,9 +11,10 @@ struct CheckCommand: ParsableCommand {
     abstract: "Check a configuration file without running anything.",
     discussion: """
       Says everything that is wrong, each with file, line and column; of a valid one, what runs, as whom, and where it \
-      listens. Root also has it tried whether the configured user can enter the directory and execute the command.
+      listens. Root also has it tried whether the configured user can enter the directory and execute the command. Warns \
+      on stderr of a path that leads over a symbolic link and can't be pinned to the release (docs/configuration.md).
 
-      Exit status: 0 it can be used; 78 it can't.
+      Exit status: 0 it can be used, perhaps with warnings; 78 it can't.
       """)
 
   @Argument(help: ArgumentHelp("The configuration file, or the name of one in /etc/roost.", valueName: "file|name"))
@@ -29,6 +30,9 @@ struct CheckCommand: ParsableCommand {
       let refused = try resolver.refusals(configuration.worker)
       for refusal in refused { Failure.tell("\(path): \(refusal.text(configuration.worker.identity))") }
       guard refused.isEmpty else { throw ExitCode(ExitStatus.unusableConfiguration) }
+      for unpinned in try resolver.unpinned(in: configuration.worker) {
+        Failure.tell("\(path): warning: \(unpinned.problem): \(UnpinnedPath.remedy)")
+      }
       Terminal.write("\(path): valid; \(Self.summary(configuration))\n")
     } catch let problems as Problems {
       try Failure.exit(problems)

@@ -15,7 +15,10 @@ struct ServiceOptions: ParsableArguments {
     help: ArgumentHelp("How many workers, or auto for one per processor. (default: 1)", valueName: "number|auto"))
   var workers: String?
 
-  @Option(help: ArgumentHelp("The directory that workers start in.", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "The directory that workers start in; {directory} in arguments and variables is where it leads, without symbolic links.",
+      valueName: "path"))
   var directory: String?
 
   @Option(help: ArgumentHelp("Set a variable for the workers. Repeatable.", valueName: "name=value"))

@@ -24,6 +24,12 @@ struct ServiceStatus {
     let millisecondsLeft: Int?
   }
 
+  /// A generation that couldn't be started again.
+  struct Obstacle {
+    let generation: Int
+    let reason: String
+  }
+
   struct Listener {
     let name: String
     let address: String
@@ -55,6 +61,7 @@ struct ServiceStatus {
   let workersWanted: Int
   let started: Int
   let workers: [Worker]
+  let obstacles: [Obstacle]
   let listeners: [Listener]
   let outsiders: [Outsider]
   /// Whether there may be others.
@@ -75,6 +82,9 @@ struct ServiceStatus {
     workersWanted = json.integer("workersWanted") ?? 0
     started = json.integer("started") ?? 0
     workers = json.array("workers").map(Worker.init)
+    obstacles = json.array("obstacles").map {
+      Obstacle(generation: $0.integer("generation") ?? 0, reason: $0.string("reason") ?? "?")
+    }
     listeners = json.array("listeners").map(Listener.init)
     outsiders = json.array("outsiders").map(Outsider.init)
     hasUnseenProcesses = json["sawAllProcesses"] == false

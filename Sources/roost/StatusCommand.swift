@@ -66,6 +66,11 @@ struct StatusView {
       lines += text.map { verdict.succeeded ? $0 : Terminal.styled($0, .red) }
     }
     lines += [""] + workers(width) + waiting(width)
+    lines += status.obstacles.flatMap { obstacle in
+      Self.wrapped(
+        "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width
+      ).map { Terminal.styled($0, .red) }
+    }
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
     return lines

@@ -17,7 +17,9 @@ struct StateTests {
         template: Template([.text("--{"), .descriptor(listener: "http"), isByAge ? .slot : .readyDescriptor])),
       ArgumentTemplate(index: 2, template: Template([.port(listener: "a"), .address(listener: "admin")])),
     ]
-    worker.variableTemplates = [VariableTemplate(name: "C", template: Template([.slot, .text("\u{e9}"), .generation]))]
+    worker.variableTemplates = [
+      VariableTemplate(name: "C", template: Template([.slot, .text("\u{e9}"), .generation, .directory]))
+    ]
     worker.probe = pidFile == nil ? .http(path: "/health", status: 204) : .command(["/bin/check", "it"])
     worker.compatibility = [.serverStarter, .einhorn]
     worker.identity = Identity(user: 33, group: .max - 1, supplementaryGroups: [4, 27])

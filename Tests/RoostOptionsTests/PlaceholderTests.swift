@@ -24,6 +24,7 @@ struct PlaceholderTests {
     #expect(try segments("{port}{address}") == [.port(listener: "http"), .address(listener: "http")])
     #expect(try segments("{slot}-{generation}") == [.slot, .text("-"), .generation])
     #expect(try segments("{ready-fd}") == [.readyDescriptor])
+    #expect(try segments("{directory}/server.js") == [.directory, .text("/server.js")])
   }
 
   @Test(
@@ -60,7 +61,7 @@ struct PlaceholderTests {
       ("{slots}", "there is no placeholder '{slots}': did you mean '{slot}'? ('{{slots}}' stands for this very text)"),
       (
         "{time}",
-        "there is no placeholder '{time}': known are {fd}, {port}, {address}, {slot}, {generation}, {ready-fd} ('{{time}}' stands for this very text)"
+        "there is no placeholder '{time}': known are {fd}, {port}, {address}, {directory}, {slot}, {generation}, {ready-fd} ('{{time}}' stands for this very text)"
       ),
       ("{fd:htp}", "'{fd:htp}': there is no listener \"htp\": did you mean \"http\"?"),
       ("{fd:other}", "'{fd:other}': there is no listener \"other\": known are http, admin"),

@@ -2,6 +2,7 @@
 #ifndef ROOST_FILES_H
 #define ROOST_FILES_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #if defined(__clang__)
@@ -11,6 +12,14 @@
 // Opens what a name in a directory stands for, whatever it is, without following or using it (O_PATH, O_NOFOLLOW in
 // open(2)), so that it never waits and changes nothing. Returns a descriptor, close-on-exec, or -1 with errno.
 int roost_look(int directory, const char *name);
+
+// The same of a path, if the kernel knows the way without asking a file system, which may hang (RESOLVE_CACHED in openat2(2)).
+// Returns a descriptor, close-on-exec, or -1 with errno: EAGAIN where it doesn't, ENOSYS or EINVAL where it can't say.
+int roost_look_cached(const char *path);
+
+// How many names the file of a descriptor has, as far as this machine knows without asking its file system
+// (AT_STATX_DONT_SYNC in statx(2)). Returns 0, or -1 with errno.
+int roost_count_names(int file, uint32_t *ret_count);
 
 // Gives the file of such a descriptor another owner and another group, -1 for those that it has. Returns 0, or -1 with
 // errno.

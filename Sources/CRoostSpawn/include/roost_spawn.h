@@ -46,10 +46,12 @@ struct roost_spawn_limit {
 
 struct roost_spawn_request {
   const char *path;                          // of the executable, resolved
+  int executable_file;  // an open descriptor of a binary, executed where the path leads to another file or none; or -1
   char *_Nullable const *_Nonnull arguments;    // ended by NULL
   char *_Nullable const *_Nonnull environment;  // ended by NULL
   char *_Nullable own_pid;  // 11 bytes within the environment, where the child writes its pid in decimal
   const char *directory;    // to start in
+  int directory_file;       // an open descriptor of it, by which it is entered; or -1
   const int *descriptors;  // become 3, 4, ... in the child
   int *scratch;            // as many ints as descriptors
   size_t descriptor_count;

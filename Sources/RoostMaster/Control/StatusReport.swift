@@ -20,6 +20,7 @@ extension Master {
       "divergence": divergenceReport,
       "waiting": .array(waitingReports),
       "workers": .array(workerReports),
+      "obstacles": .array(obstacleReports),
       "listeners": .array(listeners.map(report)),
       "outsiders": .array(outsiderReports),
       "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
@@ -134,6 +135,15 @@ extension Master {
       }
     }
     return reports.compactMap(\.self)
+  }
+
+  /// The generations whose workers would be restarted if they were lost, and can't be.
+  private var obstacleReports: [JSON] {
+    let workers = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap(\.self) }
+    return Set(workers.map(\.id.generation)).sorted().compactMap { generation in
+      guard let reason = releases[generation]?.obstacle(mayHang: mounts.mayHang) else { return nil }
+      return ["generation": .integer(generation.number), "reason": .string(reason)]
+    }
   }
 
   private func state(_ worker: Worker, of slot: Slot) -> String {

@@ -26,7 +26,7 @@ extension Master {
   private func look(_ generation: Generation, _ new: Configuration) {
     do {
       try Acceptance.check(new.worker)
-      guard mounts.mayHang else { return finish(generation, new, try resolver.places(of: new.worker)) }
+      guard mounts.mayHang else { return finish(generation, new, try resolver.pin(new.worker)) }
       try watch(Preparation(of: generation, looking: new, with: resolver))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
@@ -57,9 +57,9 @@ extension Master {
     }
   }
 
-  private func finish(_ generation: Generation, _ new: Configuration, _ places: Release.Places) {
+  private func finish(_ generation: Generation, _ new: Configuration, _ places: PinnedRelease) {
     do {
-      let release = resolver.release(new.worker, places)
+      let release = try resolver.release(new.worker, places, mayHang: mounts.mayHang)
       try openListeners(for: new.listeners, of: release)
       releases[generation] = release
       historyLength = new.history?.length ?? historyLength

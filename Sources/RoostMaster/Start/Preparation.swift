@@ -13,7 +13,7 @@ final class Preparation {
   struct Finding {
     let configuration: Configuration
     /// After the second step.
-    let places: Release.Places?
+    let places: PinnedRelease?
   }
 
   /// What the process answers.
@@ -43,7 +43,7 @@ final class Preparation {
     process = try ShortLivedProcess {
       let answer: JSON
       do {
-        let places = try JSON(encoding: resolver.places(of: configuration.worker))
+        let places = try JSON(encoding: resolver.pin(configuration.worker))
         answer = [Answer.configuration: configuration.json, Answer.places: places]
       } catch {
         answer = [Answer.problem: .string("\(error)")]
@@ -85,7 +85,7 @@ final class Preparation {
       return .success(
         Finding(
           configuration: try Configuration(json: configuration),
-          places: try json[Answer.places]?.decode(Release.Places.self)))
+          places: try json[Answer.places]?.decode(PinnedRelease.self)))
     } catch is JSON.Malformed {
       return .failure(
         MasterError(

@@ -33,6 +33,8 @@ public final class Trial {
   private let others: Set<pid_t>
   private var workers: [TrialWorker] = []
 
+  /// What the workers run by a path that can't be pinned.
+  public let unpinned: [UnpinnedPath]
   /// The listeners that its workers get.
   public let listeners: [TrialListener]
 
@@ -45,7 +47,7 @@ public final class Trial {
     self.configuration = configuration
     others = Set(ProcessTree.pids(below: getpid()))
     resolver = try ReleaseResolver()
-    try resolver.check(configuration.worker)
+    unpinned = try resolver.unpinned(in: configuration.worker)
     try Acceptance.check(configuration.worker)
     let log = Log()
     acceptance = Acceptance(log: log, looksItself: true)

@@ -8,6 +8,10 @@ struct ProcessRequest {
   let arguments: CStrings
   let environment: CStrings
   let directory: String
+  /// An open descriptor of the directory, by which it is entered whatever its path leads to; -1 for none.
+  var directoryFile: Int32 = -1
+  /// An open descriptor of the executable, for when its path doesn't lead to it any more; -1 for none.
+  var executableFile: Int32 = -1
   /// They become 3, 4, … in the process.
   var descriptors: [Int32] = []
   /// The descriptors keep their numbers instead.
@@ -55,8 +59,10 @@ struct ProcessRequest {
                   supplementary_groups: groups.baseAddress!, supplementary_group_count: groups.count - 1)
                 return withUnsafePointer(to: &who) { who in
                   var request = roost_spawn_request(
-                    path: path, arguments: arguments.pointers, environment: environment.pointers, own_pid: ownPid,
-                    directory: directory, descriptors: descriptors.baseAddress!, scratch: scratch.baseAddress!,
+                    path: path, executable_file: executableFile, arguments: arguments.pointers,
+                    environment: environment.pointers, own_pid: ownPid,
+                    directory: directory, directory_file: directoryFile,
+                    descriptors: descriptors.baseAddress!, scratch: scratch.baseAddress!,
                     descriptor_count: descriptors.count - 1, keeps_numbers: keepsNumbers,
                     standard_output: standardOutput,
                     standard_error: standardError, parent_death_signal: parentDeathSignal,

@@ -1,4 +1,3 @@
-import Glibc
 import RoostConfiguration
 import RoostCore
 import RoostJSON
@@ -6,53 +5,67 @@ import RoostJSON
 /// What the workers of one generation run. Symbolic links are resolved once, so that a worker restarted after a crash
 /// runs what its generation runs, even if the link has moved on to a release that isn't loaded yet.
 final class Release {
+  /// What the operator has configured, with pinned paths.
   let configuration: WorkerConfiguration
-  /// The path of the executable.
-  let executable: String
-  /// The directory that workers start in.
-  let directory: String
-  /// The paths of the operator's commands.
-  let programs: [Program]
+  /// Where all of it is.
+  let pinned: PinnedRelease
   let arguments: CStrings
   /// What every worker's environment begins with.
   let environment: [String]
   /// The listeners that its workers get, in the order of their descriptors.
   var listeners: [PassedListener] = []
+  /// The directory, kept open; nil where it couldn't be, and from a version that didn't.
+  private(set) var directoryFile: PinnedFile?
+  /// The same of the executable, if it is a binary.
+  private(set) var executableFile: PinnedFile?
 
-  /// A command and the file that it names.
-  struct Program: Codable {
-    let command: String
-    let path: String
-  }
+  /// The path of the executable.
+  var executable: String { pinned.executable }
+  /// The directory that workers start in.
+  var directory: String { pinned.directory }
 
-  /// What a configuration stands for in the file system.
-  struct Places: Codable {
-    let directory: String
-    let executable: String
-    let programs: [Program]
-  }
-
-  init(_ configuration: WorkerConfiguration, _ places: Places, environment: [String]) {
+  init(_ configuration: WorkerConfiguration, _ pinned: PinnedRelease, environment: [String]) {
     self.configuration = configuration
-    executable = places.executable
-    directory = places.directory
-    programs = places.programs
+    self.pinned = pinned
     self.environment = environment
     arguments = CStrings(configuration.command)
   }
 
   /// The path of an operator's command; nil where it wasn't looked for, by a former version.
-  func path(of command: String) -> String? { programs.first { $0.command == command }?.path }
+  func path(of command: String) -> String? { pinned.programs?.first { $0.command == command }?.path }
 
-  /// What an upgrade hands over.
+  /// Keeps what was found, before it can be replaced. To be called right after it was looked for.
+  func keepFiles(mayHang: Bool) throws(MasterError) {
+    directoryFile = try PinnedFile.open(directory, mayHang: mayHang)
+    if pinned.isBinary == true { executableFile = try PinnedFile.open(executable, mayHang: mayHang) }
+  }
+
+  /// Why its workers can't be restarted any more, as far as that is known without asking a file system that may hang.
+  func obstacle(mayHang: Bool) -> String? {
+    if directoryFile?.isRemoved == true { return "its directory \(directory) was deleted" }
+    if directoryFile == nil, PinnedFile.isGone(directory, mayHang: mayHang) == true {
+      return "its directory \(directory) is gone"
+    }
+    if executableFile == nil, PinnedFile.isGone(executable, mayHang: mayHang) == true {
+      return "its executable \(executable) is gone"
+    }
+    return nil
+  }
+
+  // MARK: Upgrade
+
+  /// What an upgrade hands over. What a former version hasn't is missing, and not pinned.
   struct Saved: Codable {
     let generation: Generation
     let configuration: JSON
     let executable: String
+    let isBinary: Bool?
     let directory: String
-    let programs: [Program]?
+    let programs: [PinnedRelease.Program]?
     let environment: [String]
     let listeners: [SavedListener]
+    let directoryFile: PinnedFile.Saved?
+    let executableFile: PinnedFile.Saved?
   }
 
   /// A listener as its workers get it.
@@ -64,118 +77,30 @@ final class Release {
 
   func saved(as generation: Generation, _ open: [Listener]) -> Saved {
     Saved(
-      generation: generation, configuration: configuration.json, executable: executable, directory: directory,
-      programs: programs, environment: environment,
+      generation: generation, configuration: configuration.json, executable: executable, isBinary: pinned.isBinary,
+      directory: directory, programs: pinned.programs, environment: environment,
       listeners: listeners.compactMap { passed in
         open.firstIndex { $0 === passed.listener }.map {
           SavedListener(configuration: passed.configuration.json, index: $0)
         }
-      })
+      }, directoryFile: directoryFile?.saved, executableFile: executableFile?.saved)
   }
 
   convenience init(restoring saved: Saved, _ open: [Listener]) throws(ConfigurationError) {
+    let configuration = try WorkerConfiguration(json: saved.configuration)
     self.init(
-      try WorkerConfiguration(json: saved.configuration),
-      Places(directory: saved.directory, executable: saved.executable, programs: saved.programs ?? []),
+      configuration,
+      PinnedRelease(
+        directory: saved.directory, executable: saved.executable, isBinary: saved.isBinary, programs: saved.programs,
+        // From a former version it is what the operator has written: that version's own way.
+        worker: configuration),
       environment: saved.environment)
+    directoryFile = saved.directoryFile.map { PinnedFile(restoring: $0) }
+    executableFile = saved.executableFile.map { PinnedFile(restoring: $0) }
     for passed in saved.listeners {
       listeners.append(
         PassedListener(
           configuration: try ListenerConfiguration(json: passed.configuration), listener: open[passed.index]))
     }
   }
-}
-
-/// Resolves command and directory anew for each generation: a release is often a moved symbolic link.
-public struct ReleaseResolver {
-  private let startDirectory: String
-  /// The master's environment without what is private to it.
-  private let inherited: [String]
-
-  /// A resolver for commands that run where the master was started, unless they are told otherwise.
-  public init() throws(MasterError) { self.init(startDirectory: try WorkingDirectory.logical()) }
-
-  init(startDirectory: String) {
-    self.startDirectory = startDirectory
-    inherited = WorkerEnvironmentBase.assignments()
-  }
-
-  /// Throws what stands in the way of running a worker.
-  public func check(_ configuration: WorkerConfiguration) throws(MasterError) {
-    _ = try places(of: configuration)
-  }
-
-  /// What the configuration stands for now.
-  func resolve(_ configuration: WorkerConfiguration) throws(MasterError) -> Release {
-    release(configuration, try places(of: configuration))
-  }
-
-  /// Looks in the file system, which may hang: a running master has another process do that.
-  func places(of configuration: WorkerConfiguration) throws(MasterError) -> Release.Places {
-    let logical = configuration.directory ?? startDirectory
-    guard let directory = resolvedPath(logical) else { throw MasterError(cannot: "enter the directory \(logical)") }
-    let environment = environment(configuration)
-    var probe: [String]?
-    if case .command(let command) = configuration.probe { probe = command }
-    var programs: [Release.Program] = []
-    for command in [configuration.beforeReload, configuration.afterTakeover, probe] {
-      guard let command else { continue }
-      programs.append(
-        Release.Program(command: command[0], path: try executable(command[0], in: directory, environment)))
-    }
-    return Release.Places(
-      directory: directory, executable: try executable(configuration.command[0], in: directory, environment),
-      programs: programs)
-  }
-
-  /// The release whose places are known.
-  func release(_ configuration: WorkerConfiguration, _ places: Release.Places) -> Release {
-    Release(configuration, places, environment: environment(configuration))
-  }
-
-  private func environment(_ configuration: WorkerConfiguration) -> [String] {
-    let base = inherited.filter { assignment in
-      (configuration.output == .direct || !WorkerEnvironmentBase.isOfStderr(assignment))
-        && (configuration.identity == nil || !WorkerEnvironmentBase.isOfSession(assignment))
-    }
-    return WorkerEnvironmentBase.merge(base, configuration.environment)
-  }
-
-  /// The file that a command names: beside the directory of the workers, or in the PATH that they have.
-  func executable(
-    _ command: String, in directory: String, _ environment: [String]
-  ) throws(MasterError) -> String {
-    if command.utf8.contains(UInt8(ascii: "/")) {
-      let path = command.utf8.first == UInt8(ascii: "/") ? command : directory + "/" + command
-      guard let resolved = resolvedPath(path), Self.isExecutable(resolved) else {
-        throw MasterError(cannot: "execute \(command)")
-      }
-      return resolved
-    }
-    let assignment = environment.last { $0.utf8.starts(with: "PATH=".utf8) }
-    let path = assignment.map { String(Substring($0.utf8.dropFirst(5))) } ?? "/usr/local/bin:/usr/bin:/bin"
-    for folder in path.utf8.split(separator: UInt8(ascii: ":")) where folder.first == UInt8(ascii: "/") {
-      let folder = Substring(folder)
-      if let resolved = resolvedPath("\(folder)/\(command)"), Self.isExecutable(resolved) { return resolved }
-    }
-    throw MasterError("cannot execute \(command): it is in no directory of PATH (\(path))")
-  }
-
-  /// Sets errno where it isn't.
-  private static func isExecutable(_ path: String) -> Bool {
-    var status = stat()
-    guard stat(path, &status) == 0 else { return false }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      errno = status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EACCES
-      return false
-    }
-    return access(path, X_OK) == 0
-  }
-}
-
-/// The path without symbolic links (realpath(3)), or nil with errno set.
-private func resolvedPath(_ path: String) -> String? {
-  guard let resolved = realpath(path, nil) else { return nil }
-  defer { free(resolved) }
-  return String(cString: resolved)
 }

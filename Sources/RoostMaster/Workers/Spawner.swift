@@ -40,7 +40,7 @@ final class Spawner {
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
     var descriptors = listeners.map { $0.listener.number(slot: id.slot) }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
-    var substitution = Substitution(id: id, listeners: listeners)
+    var substitution = Substitution(id: id, directory: release.directory, listeners: listeners)
     if let number = pipe?.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
       substitution.readyNumber = readyNumber
@@ -62,8 +62,9 @@ final class Spawner {
     environment = try substitution.fillIn(configuration.variableTemplates, environment)
     let output = try relay.channels(for: id, configuration)
     let assignments = CStrings(environment: environment)
-    var request = ProcessRequest(
+    var request = try ProcessRequest(
       release, release.executable, try substitution.arguments(of: release), assignments, output)
+    request.executableFile = release.executableFile?.number ?? -1
     request.descriptors = descriptors
     request.ownPid = assignments.value(of: WorkerEnvironment.listenerProcess)
     request.umask = configuration.umask
@@ -128,7 +129,7 @@ final class Spawner {
         "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
         "\(WorkerEnvironment.generation)=\(generation.number)", "\(WorkerEnvironment.hook)=\(hook.rawValue)",
       ])
-    var request = ProcessRequest(release, executable, CStrings(command), environment, output)
+    var request = try ProcessRequest(release, executable, CStrings(command), environment, output)
     request.limits = limits(.hook(hook))
     let (pid, followed) = try start(request, output, nil)
     return HookProcess(hook: hook, generation: generation, pid: pid, output: followed)
@@ -145,7 +146,7 @@ final class Spawner {
         "\(WorkerEnvironment.slot)=\(id.slot)", "\(WorkerEnvironment.generation)=\(id.generation.number)",
         "\(WorkerEnvironment.probeAddress)=\(address)",
       ])
-    var request = ProcessRequest(release, executable, CStrings(command), environment, output)
+    var request = try ProcessRequest(release, executable, CStrings(command), environment, output)
     request.limits = limits(.probe)
     let (pid, followed) = try start(request, output, nil)
     return ProbeCommand(pid: pid, output: followed)
@@ -180,10 +181,15 @@ extension ProcessRequest {
   fileprivate init(
     _ release: Release, _ executable: String, _ arguments: CStrings, _ environment: CStrings,
     _ output: OutputChannels
-  ) {
+  ) throws(MasterError) {
+    // It could be entered, and nothing is in it: whatever the worker said then would lead nobody to the reason.
+    if release.directoryFile?.isRemoved == true {
+      throw MasterError("cannot enter the directory \(release.directory): it was deleted")
+    }
     self.init(
       executable: executable, arguments: arguments, environment: environment, directory: release.directory,
       standardOutput: output.standardOutput?.writeNumber ?? -1, standardError: output.standardError?.writeNumber ?? -1,
       parentDeathSignal: release.configuration.stopSignal.number, identity: release.configuration.identity)
+    directoryFile = release.directoryFile?.number ?? -1
   }
 }

@@ -5,6 +5,8 @@ import RoostHandoff
 /// Fills in what is known only when a worker is started.
 struct Substitution {
   let id: WorkerID
+  /// The directory of its release.
+  let directory: String
   let listeners: [PassedListener]
   /// The number of the readiness pipe's descriptor in the worker, if it has one.
   var readyNumber: Int32?
@@ -39,6 +41,7 @@ struct Substitution {
       guard let port = try address(of: name).port else { throw MasterError("the listener \(name) has no port") }
       return "\(port)"
     case .address(let name): return try address(of: name).bareText
+    case .directory: return directory
     case .slot: return "\(id.slot)"
     case .generation: return "\(id.generation.number)"
     case .readyDescriptor:

@@ -36,6 +36,7 @@ final class Examination {
 
   /// Makes every check that can be made.
   func run() throws {
+    checkRelease()
     let worker = try trial.start()
     guard try checkReadiness(of: worker) else { return }
     let isOpen = checkSockets(isLast: false)
@@ -53,6 +54,13 @@ final class Examination {
   /// The checks that weren't made, because of what others have shown or because nothing was said about them.
   var skipped: [Check] {
     Check.allCases.filter { check in !report.findings.contains { $0.check == check.rawValue } }
+  }
+
+  // MARK: What it runs
+
+  /// Told only where something is wrong.
+  private func checkRelease() {
+    for unpinned in trial.unpinned { report.add(.warning("release", unpinned.problem, mend: UnpinnedPath.remedy)) }
   }
 
   // MARK: What it says
