@@ -114,6 +114,15 @@ public enum ControlInterface {
       listeners: []string
     )
 
+    # Where metrics are served over HTTP, or are to be.
+    type Metrics (
+      address: string,
+      # why nobody can read them there
+      obstacle: ?string,
+      # until it is tried again to listen there
+      millisecondsLeft: ?int
+    )
+
     type Service (
       name: string,
       pid: int,
@@ -131,6 +140,8 @@ public enum ControlInterface {
       outsiders: []Outsider,
       # whether that look could see every process; null before the first
       sawAllProcesses: ?bool,
+      # null where they aren't served over HTTP
+      metrics: ?Metrics,
       lastReload: ?Verdict
     )
 

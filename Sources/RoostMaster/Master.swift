@@ -113,10 +113,11 @@ public final class Master {
       prober = Prober(loop: loop)
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
-      metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
       adoption = Adoption(try inheritance.descriptors())
       release.listeners = try Self.listeners(for: configuration.listeners, beside: [], &adoption)
       listeners = release.listeners.map(\.listener)
+      // After them: where both want the same address, the service comes first.
+      metricsServer = configuration.metrics.map { MetricsServer($0, loop: loop, log) }
     } catch let error as MasterError {
       throw error
     } catch {
@@ -161,7 +162,9 @@ public final class Master {
         ControlServer(restoring: control, $0, service: handover.configuration.name, loop: loop, log)
       }
     }
-    metricsServer = try saved.metrics.map { MetricsServer(adopting: try Listener(restoring: $0), loop: loop, log) }
+    metricsServer = try handover.configuration.metrics.map {
+      try MetricsServer($0, restoring: saved.metrics, saved.metricsWait, loop: loop, log)
+    }
     counters = try ServiceCounters(json: saved.counters)
     reloadWatch.lastEvidence = saved.lastEvidence
     channel = UpstreamChannel(loop: loop, log)

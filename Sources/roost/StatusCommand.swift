@@ -61,6 +61,7 @@ struct StatusView {
     lines += [""] + workers(width)
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
+    if let trouble = status.metricsTrouble { lines += ["", metrics(trouble.reason, trouble.millisecondsLeft, width)] }
     return lines
   }
 
@@ -101,6 +102,11 @@ struct StatusView {
   private func state(_ worker: ServiceStatus.Worker) -> String {
     let left = worker.millisecondsLeft.map { ", \(Amount.time(milliseconds: $0)) left" } ?? ""
     return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
+  }
+
+  private func metrics(_ reason: String, _ millisecondsLeft: Int?, _ width: Int) -> String {
+    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload makes it anew"
+    return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
   }
 
   private func outsiders(_ width: Int) -> [String] {

@@ -18,6 +18,7 @@ extension Master {
       "workers": .array(workerReports),
       "listeners": .array(listeners.map(report)),
       "outsiders": .array(outsiderReports),
+      "metrics": metricsServer?.report ?? .null,
       "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
       "lastReload": lastReload?.json ?? .null,
     ]

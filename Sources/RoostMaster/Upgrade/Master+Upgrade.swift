@@ -97,7 +97,7 @@ extension Master {
       heldDrains: heldDrains.map(\.saved),
       outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
       preparation: preparation?.saved, control: control?.saved,
-      metrics: metricsServer?.saved, counters: counters.json,
+      metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters.json,
       probes: prober.saved, einhorn: einhorn?.saved, pidFile: pidFile?.saved,
       spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
       lastEvidence: reloadWatch.lastEvidence,

@@ -23,6 +23,8 @@ struct SavedState: Codable {
   let control: ControlServer.Saved?
   /// The socket of the metrics. Who is reading them has to ask again.
   let metrics: Listener.Saved?
+  /// What it waits for, where there is no such socket.
+  let metricsWait: MetricsWait?
   let counters: JSON
   /// The listeners of the workers that have a probe.
   let probes: [Prober.Saved]
