@@ -65,6 +65,8 @@ public final class Master {
   var releases: [Generation: Release]
   /// How many workers of each slot were lost.
   var restarts: [Int: Int] = [:]
+  /// What the workers wrote last that are gone.
+  var goneOutputs: [LastOutput] = []
   /// What came of the last reload.
   var lastReload: ReloadVerdict?
   /// What the process that is being reported on wrote last, where it isn't a worker.
@@ -184,6 +186,7 @@ public final class Master {
     }
     for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
     lastReload = saved.lastReload
+    goneOutputs = saved.goneOutputs ?? []
     try restoreProcesses(saved)
     try restoreWaits(saved)
     channel.restore(saved.upstream ?? [])

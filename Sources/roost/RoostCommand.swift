@@ -10,7 +10,8 @@ struct RoostCommand: ParsableCommand {
     version: Version.number,
     subcommands: [
       RunCommand.self, ReloadCommand.self, StatusCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self,
-      CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, DoctorCommand.self,
+      CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, LogsCommand.self,
+      DoctorCommand.self,
     ])
 
   /// Without a subcommand nothing was done, and a script that has lost its words mustn't take that for success.

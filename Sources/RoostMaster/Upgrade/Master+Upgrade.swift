@@ -102,6 +102,6 @@ extension Master {
       spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
       lastEvidence: reloadWatch.lastEvidence,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
-      lastReload: lastReload, lastFailure: upstream.lastFailure, upstream: channel.saved)
+      lastReload: lastReload, goneOutputs: goneOutputs, lastFailure: upstream.lastFailure, upstream: channel.saved)
   }
 }

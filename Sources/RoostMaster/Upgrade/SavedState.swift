@@ -36,6 +36,8 @@ struct SavedState: Codable {
   let lastEvidence: ReloadEvidence?
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?
+  /// What the workers wrote last that are gone; nil from a version that didn't keep it.
+  let goneOutputs: [LastOutput]?
   let lastFailure: String?
   /// What the supervisor above hasn't read yet.
   let upstream: [UpstreamChannel.Saved]?
