@@ -38,7 +38,7 @@ let package = Package(
       name: "roost",
       dependencies: [
         "RoostArguments", "RoostConfiguration", "RoostControl", "RoostCore", "RoostHTTPResponse", "RoostJSON",
-        "RoostLog", "RoostMaster", "RoostOptions",
+        "RoostLog", "RoostMaster", "RoostOptions", "RoostProcess",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
       swiftSettings: strict),

@@ -50,7 +50,7 @@ extension ListenerConfiguration {
     [
       "name": .string(name), "address": address.json, "backlog": .integer(Int(backlog)),
       "nonblocking": .boolean(isNonblocking), "ipv6Only": isIPv6Only.map(JSON.boolean) ?? .null,
-      "reuseport": reuseport.map { .string($0.rawValue) } ?? .null,
+      "freebind": .boolean(isFreebind), "reuseport": reuseport.map { .string($0.rawValue) } ?? .null,
       "mode": JSON(optional: mode), "user": JSON(optional: user), "group": JSON(optional: group),
     ]
   }
@@ -62,6 +62,8 @@ extension ListenerConfiguration {
       backlog: Int32(try json.integer("backlog", Limits.backlog)))
     isNonblocking = try json.boolean("nonblocking")
     isIPv6Only = try json.optionalBoolean("ipv6Only")
+    // A former version has written none.
+    isFreebind = json["freebind"] == nil ? false : try json.boolean("freebind")
     reuseport = try json.optional("reuseport") == nil ? nil : try json.choice("reuseport")
     if reuseport != nil, !address.mayBeShared {
       throw ConfigurationError("'reuseport' of the listener \(name)=\(address) has no meaning")

@@ -10,6 +10,9 @@ public struct ListenerConfiguration: Hashable, Sendable {
   public var isNonblocking: Bool
   /// Whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY` in ipv6(7)); nil for what fits the address.
   public var isIPv6Only: Bool?
+  /// Whether it may have an address that the machine doesn't have, such as one that comes later (`IP_FREEBIND` in ip(7),
+  /// `IPV6_FREEBIND`).
+  public var isFreebind: Bool
   /// Whether each slot has a socket of its own (`SO_REUSEPORT` in socket(7)), and what chooses between them; nil for one
   /// socket that all workers share.
   public var reuseport: Reuseport?
@@ -29,6 +32,7 @@ public struct ListenerConfiguration: Hashable, Sendable {
     self.address = address
     self.backlog = backlog
     isNonblocking = false
+    isFreebind = false
   }
 
   /// Reads `ADDRESS` or `NAME=ADDRESS`. Without a name the address gives one.

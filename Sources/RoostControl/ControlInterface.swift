@@ -18,6 +18,8 @@ public enum ControlInterface {
   public static let scale = "roost.Control.Scale"
   /// Tells what happens.
   public static let subscribe = "roost.Control.Subscribe"
+  /// Tells what workers wrote last.
+  public static let logs = "roost.Control.Logs"
   /// Tells the metrics.
   public static let metrics = "roost.Control.Metrics"
 
@@ -167,6 +169,25 @@ public enum ControlInterface {
       canComeBack: bool
     )
 
+    # Where metrics are served over HTTP, or are to be.
+    type Metrics (
+      address: string,
+      # why nobody can read them there
+      obstacle: ?string,
+      # until it is tried again to listen there
+      millisecondsLeft: ?int
+    )
+
+    # What a worker wrote last to stderr.
+    type Output (
+      pid: int,
+      slot: int,
+      generation: int,
+      hasExited: bool,
+      # ten at most, and fewer where there are more than 200 workers; null where it writes to the master's stderr itself
+      lines: ?[]string
+    )
+
     type Service (
       name: string,
       pid: int,
@@ -193,6 +214,8 @@ public enum ControlInterface {
       outsiders: []Outsider,
       # whether that look could see every process; null before the first
       sawAllProcesses: ?bool,
+      # null where they aren't served over HTTP
+      metrics: ?Metrics,
       lastReload: ?Verdict
     )
 
@@ -228,6 +251,9 @@ public enum ControlInterface {
     # Has the master execute its own new binary in place: same pid, same workers, nothing is interrupted. Replies from
     # the new one.
     method Upgrade() -> (versionBefore: string, version: string)
+
+    # Tells what the workers wrote last to stderr: first some of those that have gone, then those that are there.
+    method Logs() -> (outputs: []Output)
 
     # Tells the metrics as OpenMetrics text (docs/metrics.md).
     method Metrics() -> (text: string)

@@ -101,6 +101,7 @@ extension Master {
     processes.removeAll { process in
       let isGone =
         process.state == .remains && !supervisor.retirees.contains { $0.id == process.id } && !awaitsExit(process.id)
+      if isGone { rememberOutput(of: process) }
       if isGone, let cgroup = process.cgroup { cgroups?.remove(cgroup) }
       return isGone
     }

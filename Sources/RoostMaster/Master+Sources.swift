@@ -39,7 +39,7 @@ extension Master {
         try runProbe(id, release, command, address)
       }, passed: { [unowned self] in handle(.probeSucceeded($0)) })
     try control?.serve { [unowned self] in answer($0, $1) }
-    try metricsServer?.serve { [unowned self] in metricsText($0) }
+    metricsServer?.serve { [unowned self] in metricsText($0) }
     try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
   }
 

@@ -76,6 +76,8 @@ public final class Master {
   var releases: [Generation: Release]
   /// How many workers of each slot were lost.
   var restarts: [Int: Int] = [:]
+  /// What the workers wrote last that are gone.
+  var goneOutputs: [LastOutput] = []
   /// What came of the last reload.
   var lastReload: ReloadVerdict?
   /// Why a slot lost its last worker.
@@ -132,11 +134,12 @@ public final class Master {
       prober = Prober(loop: loop)
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
-      metricsServer = try configuration.metrics.map { try MetricsServer($0, loop: loop, log) }
       adoption = Adoption(try inheritance.descriptors())
       historyWriter = configuration.history.map { HistoryWriter(in: $0.directory, loop: loop, log) }
       (listeners, listenersTrouble) = try Self.firstListeners(first, &adoption)
       firstListeners = first.configuration.listeners
+      // After them: where both want the same address, the service comes first.
+      metricsServer = configuration.metrics.map { MetricsServer($0, loop: loop, log) }
     } catch let error as MasterError {
       throw error
     } catch {
@@ -183,7 +186,9 @@ public final class Master {
         ControlServer(restoring: control, $0, service: handover.configuration.name, loop: loop, log)
       }
     }
-    metricsServer = try saved.metrics.map { MetricsServer(adopting: try Listener(restoring: $0), loop: loop, log) }
+    metricsServer = try handover.configuration.metrics.map {
+      try MetricsServer($0, restoring: saved.metrics, saved.metricsWait, loop: loop, log)
+    }
     counters = try ServiceCounters(json: saved.counters)
     reloadWatch.lastEvidence = saved.lastEvidence
     channel = UpstreamChannel(loop: loop, log)
@@ -209,6 +214,7 @@ public final class Master {
     firstListeners = try (saved.firstListeners ?? []).map { try ListenerConfiguration(json: $0) }
     startTrouble = saved.startTrouble
     for loss in saved.losses ?? [] { losses[loss.slot] = loss.loss }
+    goneOutputs = saved.goneOutputs ?? []
     try restoreProcesses(saved)
     try restoreWaits(saved)
     channel.restore(saved.upstream ?? [])

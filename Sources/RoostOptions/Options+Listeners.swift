@@ -2,7 +2,7 @@ import RoostConfiguration
 
 extension Options {
   private static let listenerOptions = [
-    "name", "address", "backlog", "nonblocking", "ipv6-only", "reuseport", "mode", "user", "group",
+    "name", "address", "backlog", "nonblocking", "ipv6-only", "freebind", "reuseport", "mode", "user", "group",
   ]
 
   func listeners(_ reader: OptionReader) -> [ListenerConfiguration] {
@@ -48,6 +48,7 @@ extension Options {
     listener.backlog = own.integer("backlog", Limits.backlog).map { Int32($0) } ?? backlog
     listener.isNonblocking = own.boolean("nonblocking") ?? false
     listener.isIPv6Only = own.boolean("ipv6-only")
+    listener.isFreebind = own.boolean("freebind") ?? false
     listener.reuseport = reuseport(own)
     listener.mode = own.parsed("mode", "octal digits such as \"0660\"", Self.mode)
     listener.user = own.located("user").flatMap { Users.user($0, "user", own) }
@@ -103,21 +104,28 @@ extension Options {
         own.report(option, reason + foreign)
       }
     }
+    func checkFit(of host: Address.Host) {
+      switch host {
+      case .any:
+        reject(["freebind"], "has a meaning only with an address: a bare port takes all, also those that come later")
+      case .ipv4: reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
+      case .ipv6: break
+      }
+    }
     switch address {
-    case .tcp(.ipv4, _):
+    case .tcp(let host, _):
       reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
-      reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
-    case .tcp: reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is TCP")
+      checkFit(of: host)
     case .udp(let host, _):
       reject(["mode", "user", "group"], "belongs to a unix socket's file, and this listener is UDP")
       reject(["backlog"], "is the length of an accept queue, and this listener is UDP, which has none")
-      if case .ipv4 = host { reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port") }
+      checkFit(of: host)
     case .unix:
       reject(["ipv6-only"], "has a meaning only with an IPv6 address or a bare port")
-      reject(["reuseport"], "belongs to TCP and UDP, and this listener is a unix socket")
+      reject(["freebind", "reuseport"], "belongs to TCP and UDP, and this listener is a unix socket")
     case .systemd:
       reject(
-        ["mode", "user", "group", "nonblocking", "ipv6-only", "reuseport"],
+        ["mode", "user", "group", "nonblocking", "ipv6-only", "freebind", "reuseport"],
         "is up to the .socket unit that opens this listener")
     }
   }

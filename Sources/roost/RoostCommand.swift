@@ -9,8 +9,9 @@ struct RoostCommand: ParsableCommand {
     abstract: "Supervises servers and reloads them without losing a request.",
     version: Version.number,
     subcommands: [
-      RunCommand.self, ReloadCommand.self, RollbackCommand.self, CancelCommand.self, HistoryCommand.self, StatusCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self,
-      CheckCommand.self, UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, DoctorCommand.self,
+      RunCommand.self, ReloadCommand.self, RollbackCommand.self, CancelCommand.self, StatusCommand.self,
+      HistoryCommand.self, LogsCommand.self, StopCommand.self, ScaleCommand.self, ListCommand.self, CheckCommand.self,
+      UnitCommand.self, UpgradeCommand.self, MetricsCommand.self, DoctorCommand.self,
     ])
 
   /// Without a subcommand nothing was done, and a script that has lost its words mustn't take that for success.

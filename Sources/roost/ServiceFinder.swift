@@ -14,21 +14,32 @@ struct ServiceSelection: ParsableArguments {
 
   /// Connects to the service, within this time.
   func connect(timeout: TimeInterval = 10) throws -> (name: String, connection: ControlConnection) {
+    let (name, found) = try search(timeout: timeout)
+    switch found {
+    case .success(let connection): return (name, connection)
+    case .failure(let error): try fail(error, name)
+    }
+  }
+
+  /// The same, for who can do something without a connection.
+  func search(
+    timeout: TimeInterval = 10
+  ) throws -> (name: String, found: Result<ControlConnection, ControlError>) {
     let (name, directories) = try places()
     var isForbidden = false
     for directory in directories {
       do {
         let connection = try ControlConnection(directory: directory, timeout: timeout)
-        if try isWanted(connection, in: directory, timeout) { return (name, connection) }
+        if try isWanted(connection, in: directory, timeout) { return (name, .success(connection)) }
       } catch {
         switch error {
         case .notRunning: continue
         case .notPermitted: isForbidden = true
-        case .gone, .timedOut, .refused, .other: try fail(error, name)
+        case .gone, .timedOut, .refused, .other: return (name, .failure(error))
         }
       }
     }
-    try fail(isForbidden ? .notPermitted : .notRunning, name)
+    return (name, .failure(isForbidden ? .notPermitted : .notRunning))
   }
 
   /// Whoever gives a name gets the service of that name or none: a directory that another name leads to may be that of

@@ -6,7 +6,7 @@ struct ServiceOptions: ParsableArguments {
   @Option(
     name: [.customShort("l"), .long],
     help: ArgumentHelp(
-      "Listen here: 8080, 127.0.0.1:8080, [::1]:8080, udp:8443, unix:/run/x.sock, or systemd:NAME to adopt a socket from systemd; with options as in 8080,backlog=1024 or 8080,reuseport=true. Repeatable.",
+      "Listen here: 8080, 127.0.0.1:8080, [::1]:8080, udp:8443, unix:/run/x.sock, or systemd:NAME to adopt a socket from systemd; with options as in 8080,backlog=1024 8080,reuseport=true or 192.0.2.1:8080,freebind=true for an address that comes later. Repeatable.",
       valueName: "[name=]address"))
   var listen: [String] = []
 

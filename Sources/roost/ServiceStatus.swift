@@ -66,6 +66,8 @@ struct ServiceStatus {
   let outsiders: [Outsider]
   /// Whether there may be others.
   let hasUnseenProcesses: Bool
+  /// Why metrics aren't served that should be, and how long until that is tried again.
+  let metricsTrouble: (reason: String, millisecondsLeft: Int?)?
   let lastReload: (succeeded: Bool, message: String, ended: Int)?
 
   init(_ json: JSON) {
@@ -88,6 +90,9 @@ struct ServiceStatus {
     listeners = json.array("listeners").map(Listener.init)
     outsiders = json.array("outsiders").map(Outsider.init)
     hasUnseenProcesses = json["sawAllProcesses"] == false
+    metricsTrouble = json["metrics"].flatMap { metrics in
+      metrics.string("obstacle").map { ($0, metrics.integer("millisecondsLeft")) }
+    }
     lastReload = json["lastReload"].flatMap { verdict in
       guard let message = verdict.string("message") else { return nil }
       return (verdict["succeeded"] == true, message, (verdict.integer("ended") ?? 0) / 1_000_000)

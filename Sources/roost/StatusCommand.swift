@@ -73,6 +73,7 @@ struct StatusView {
     }
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
+    if let trouble = status.metricsTrouble { lines += ["", metrics(trouble.reason, trouble.millisecondsLeft, width)] }
     return lines
   }
 
@@ -138,6 +139,11 @@ struct StatusView {
       }
     }
     return lines
+  }
+
+  private func metrics(_ reason: String, _ millisecondsLeft: Int?, _ width: Int) -> String {
+    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload makes it anew"
+    return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
   }
 
   private func outsiders(_ width: Int) -> [String] {

@@ -14,11 +14,17 @@ struct UnitCommand: ParsableCommand {
     discussion: """
       As in: roost unit /etc/roost/web.toml > /etc/systemd/system/web.service
 
-      The timeouts and the capabilities are those that the configuration needs.
+      The timeouts and the capabilities are those that the configuration needs. Settings that only newer versions of systemd know \
+      are there for these.
       """)
 
   @Argument(help: ArgumentHelp("The configuration file, or the name of one in /etc/roost.", valueName: "file|name"))
   var file: String
+
+  @Option(
+    help: ArgumentHelp(
+      "The version of systemd that the unit is for. (default: the one that is installed)", valueName: "version"))
+  var systemd: Int?
 
   func run() throws {
     let directory = try WorkingDirectory.logical()
@@ -26,7 +32,9 @@ struct UnitCommand: ParsableCommand {
     let absolute = path.hasPrefix("/") ? path : "\(directory)/\(path)"
     do {
       let configuration = try Options(file: absolute, commandLine: [], directory: directory).configuration()
-      let unit = Unit(configuration, file: absolute, program: try MasterProgram.ownPath())
+      let unit = Unit(
+        configuration, file: absolute, program: try MasterProgram.ownPath(),
+        systemd: systemd ?? SystemdVersion.installed ?? 0)
       Terminal.write(unit.text)
     } catch let problems as Problems {
       try Failure.exit(problems)
@@ -41,11 +49,13 @@ struct Unit {
   private let configuration: Configuration
   private let file: String
   private let program: String
+  private let systemd: Int
 
-  init(_ configuration: Configuration, file: String, program: String) {
+  init(_ configuration: Configuration, file: String, program: String, systemd: Int) {
     self.configuration = configuration
     self.file = file
     self.program = program
+    self.systemd = systemd
   }
 
   var text: String {
@@ -55,6 +65,8 @@ struct Unit {
     Description=\(configuration.name), under Roost
     Documentation=file:///usr/share/doc/roost/operating.md
     After=network.target
+    # However often the master has died: it is started again.
+    StartLimitIntervalSec=0
 
     [Service]
     Type=notify
@@ -67,10 +79,10 @@ struct Unit {
     SyslogIdentifier=\(configuration.name)
     Restart=on-failure
     RestartSec=100ms
-    RestartPreventExitStatus=64 78
+    \(restartSteps)RestartPreventExitStatus=64 78
     # The listeners of a master that has died wait here for the next one, with whoever connects.
     FileDescriptorStoreMax=512
-
+    \(preservedStore)
     # The master alone is told to stop, and drains its workers. Whatever is left when it has exited is killed.
     KillMode=mixed
     TimeoutStartSec=\(startSeconds)
@@ -107,6 +119,17 @@ struct Unit {
     WantedBy=multi-user.target
 
     """
+  }
+
+  /// As in systemd/roost@.service.d.
+  private var restartSteps: String {
+    guard systemd >= SystemdVersion.withRestartSteps else { return "" }
+    return "# The pauses grow where it dies again and again.\nRestartSteps=5\nRestartMaxDelaySec=5s\n"
+  }
+
+  private var preservedStore: String {
+    guard systemd >= SystemdVersion.withPreservedStore else { return "" }
+    return "# Over a stop too. 'systemctl clean --what=fdstore' frees the ports.\nFileDescriptorStorePreserve=yes\n"
   }
 
   /// Where the control socket is, if not where systemd tells the command to look.

@@ -53,6 +53,7 @@ struct ListenerPlanTests {
     let open = try listener("a=unix:/a")
     let wanted = try listener("a=unix:/a") {
       $0.backlog = 7
+      $0.isFreebind = true
       $0.mode = 0o660
       $0.user = 1
       $0.group = 1

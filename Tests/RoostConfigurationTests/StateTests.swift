@@ -39,6 +39,7 @@ struct StateTests {
     var both = ListenerConfiguration(name: "b", address: .tcp(.ipv6("::1"), port: 65535))
     both.isIPv6Only = true
     both.isNonblocking = true
+    both.isFreebind = true
     var quic = ListenerConfiguration(name: "q", address: .udp(.ipv4("127.0.0.1"), port: 443))
     quic.reuseport = .cpu
     var each = ListenerConfiguration(name: "e", address: .udp(.any, port: 0))

@@ -1,16 +1,18 @@
 """`roost doctor --unit` under a real systemd. Runs inside Tests/with-systemd."""
 
 import json
+import shutil
 import subprocess
 import unittest
 
 from harness import PATIENCE
-from systemd_test import FILE, NAME, ROOST_BIN, UNITS, SystemdTestCase, systemctl
+from systemd_test import FILE, NAME, ROOST_BIN, UNITS, VERSION, SystemdTestCase, systemctl
 
 PROPERTIES = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload", "FileDescriptorStoreMax",
     "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter", "SystemCallErrorNumber", "StateDirectory",
-    "LoadCredential", "Delegate", "TriggeredBy",
+    "LoadCredential", "Delegate", "TriggeredBy", "StartLimitIntervalSec", "RestartSteps",
+    "FileDescriptorStorePreserve",
 ]
 
 
@@ -132,6 +134,17 @@ class Units(SystemdTestCase):
         self.configure(user='"www-data"')
         self.change_unit((lines, lines + "LoadCredential=\n"))
         self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
+
+    def test_start_limit(self):
+        self.assert_found(("StartLimitIntervalSec", "warning", "^10s: after 5 starts within that time"), ("StartLimitIntervalSec=0\n", ""))
+
+    def test_what_only_newer_versions_know(self):
+        self.install()
+        shutil.rmtree(UNITS / "roost@.service.d", ignore_errors=True)
+        systemctl("daemon-reload")
+        wanted = [check for check, since in [("RestartSteps", 254), ("FileDescriptorStorePreserve", 262)] if VERSION >= since]
+        found = [finding for finding in self.findings() if finding["outcome"] != "ok"]
+        self.assertEqual([(finding["check"], finding["outcome"]) for finding in found], [(check, "warning") for check in wanted])
 
     def test_another_unit_of_the_same_service(self):
         self.install()

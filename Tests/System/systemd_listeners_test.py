@@ -24,10 +24,6 @@ class Outliving(SystemdTestCase):
         (BIN / "counting-worker.py").write_text(counting.WORKER)
         self.deploy(f"exec {sys.executable} -B {BIN}/counting-worker.py {self.notes}")
 
-    def unlimited(self, *changes):
-        """The shipped unit, but killed as often as the test wants."""
-        self.change_unit(("After=network.target", "After=network.target\nStartLimitIntervalSec=0"), *changes)
-
     def kill_master(self, time):
         """Kills the master for this time, and returns when the next one serves."""
         main = int(shown("MainPID"))
@@ -53,20 +49,19 @@ class Outliving(SystemdTestCase):
 
     def test_twenty_kills_of_the_master_lose_what_its_workers_had_accepted_and_nothing_else(self):
         self.install()
-        self.unlimited()
         counts = self.twenty_kills()
         # No more than each client can have on its way at each kill.
         self.assertLessEqual(counts.in_flight, KILLS * 8)
 
     def test_twenty_kills_with_kill_mode_control_group_lose_nothing(self):
         self.install()
-        self.unlimited(("KillMode=mixed", "KillMode=control-group"))
+        self.change_unit(("KillMode=mixed", "KillMode=control-group"))
         counts = self.twenty_kills()
         self.assertEqual(counts.in_flight, 0, str(counts))
 
     def test_restarts_with_kill_mode_control_group_lose_nothing(self):
         self.install()
-        self.unlimited(("KillMode=mixed", "KillMode=control-group"))
+        self.change_unit(("KillMode=mixed", "KillMode=control-group"))
         systemctl("start", NAME)
         clients = counting.Clients(8080)
         try:
@@ -80,7 +75,7 @@ class Outliving(SystemdTestCase):
     def test_twenty_kills_with_a_socket_unit_lose_what_workers_had_accepted_and_nothing_else(self):
         shutil.copy(ROOT / "systemd/web.socket", UNITS)
         self.install()
-        self.unlimited(("FileDescriptorStoreMax=512", "FileDescriptorStoreMax=0"))
+        self.change_unit(("FileDescriptorStoreMax=512", "FileDescriptorStoreMax=0"))
         systemctl("start", "web.socket")
         counts = self.twenty_kills()
         self.assertLessEqual(counts.in_flight, KILLS * 8)

@@ -18,6 +18,7 @@ NAME = "roost@web"
 ROOST_BIN = BIN / "usr/bin/roost"
 FILE = pathlib.Path("/etc/roost/web.toml")
 UNITS = pathlib.Path("/run/systemd/system")
+VERSION = int(subprocess.run(["systemctl", "--version"], capture_output=True, text=True, check=True).stdout.split()[1])
 
 
 def systemctl(*arguments, check=True):
@@ -77,6 +78,9 @@ class InstalledTestCase(unittest.TestCase):
         text = (BIN / "usr/lib/systemd/system/roost@.service").read_text()
         self.assertIn(f"ExecStart={ROOST_BIN} run", text)
         (UNITS / "roost@.service").write_text(text)
+        drop_ins = BIN / "usr/lib/systemd/system/roost@.service.d"
+        if drop_ins.exists():
+            shutil.copytree(drop_ins, UNITS / "roost@.service.d", dirs_exist_ok=True)
         systemctl("daemon-reload")
 
 
@@ -91,7 +95,7 @@ class SystemdTestCase(InstalledTestCase):
         systemctl("stop", "web.socket", "web.service", NAME, check=False)
         systemctl("reset-failed", check=False)
         for unit in [*UNITS.glob("web.*"), *UNITS.glob("roost@*")]:
-            unit.unlink()
+            shutil.rmtree(unit) if unit.is_dir() else unit.unlink()
         FILE.unlink(missing_ok=True)
 
     def deploy(self, script):

@@ -11,10 +11,11 @@ import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 
-from harness import DEMO_WORKER, Load, PATIENCE, RoostTestCase, stand_still
+from harness import DEMO_WORKER, Load, PATIENCE, ROOST, RoostTestCase, stand_still
 
 # Ready at once; answers one connection after the other with its generation and the listener's name, and drains by
 # accepting nothing more. "hold" in the request keeps the worker until the test says so.
@@ -435,6 +436,47 @@ class UnixPaths(ListenersTestCase):
             self.reload_with(service, f"a={self.tcp()}")
             service.expect("closed b=")
             self.assertEqual(refusal(f"unix:{file}"), None)
+
+
+class Freebind(ListenersTestCase):
+    """An address that the machine doesn't have: TEST-NET-1 (RFC 5737), and a local one of IPv6."""
+
+    def test_without_it_the_start_fails_and_names_it(self):
+        for address in "192.0.2.1:8080", "[fd00::192:0:2:1]:8080", "udp:192.0.2.1:8080":
+            with self.subTest(address):
+                self.configure(f"a={address}")
+                service = self.start_bare("--config", str(self.folder / "web.toml"))
+                service.expect(rf"error cannot listen on a={re.escape(address)}: Cannot assign requested address \(.*freebind=true")
+                self.assertEqual(service.wait(), 78)
+
+    def test_with_it_the_address_is_waited_for(self):
+        addresses = ["a=192.0.2.1:8080", "b=[fd00::192:0:2:1]:8080", "c=udp:192.0.2.1:8080", "d=udp:[fd00::192:0:2:1]:8080"]
+        service = self.served(*[f"{address},freebind=true" for address in addresses])
+        self.assertEqual([service.log.count(re.escape(f"listening on {address}") + "$") for address in addresses], [1] * 4)
+
+    def test_with_it_an_address_that_comes_later_is_served(self):
+        options = {"launcher": ["unshare", "--net", "--map-root-user"]}
+        self.configure('{ name = "a", address = "192.0.2.1:8080", freebind = true, reuseport = true }', more="workers = 1\n")
+        service = self.start_bare("--config", str(self.folder / "web.toml"), **options).serving()
+        inside = ["nsenter", "--target", str(service.pid), "--net", "--user", "--preserve-credentials"]
+        # A slot that comes later has its own socket at the address, which isn't there yet.
+        self.assertEqual(subprocess.run([ROOST, "scale", "2", "--control-directory", service.control]).returncode, 0)
+        service.expect(r"\(slot 1, generation 1\) is ready")
+        subprocess.run([*inside, "sh", "-c", "ip link set lo up && ip address add 192.0.2.1/32 dev lo"], check=True)
+        client = "import socket; c = socket.create_connection(('192.0.2.1', 8080)); c.sendall(b'x'); print(c.makefile().read())"
+        answer = subprocess.run([*inside, sys.executable, "-c", client], check=True, capture_output=True, text=True).stdout
+        self.assertEqual(answer.split(), ["1", "a"])
+
+    def test_a_reload_that_changes_it_keeps_the_socket(self):
+        service = self.served("a=192.0.2.1:8080,freebind=true")
+        before = self.tcp_listeners(service)
+        # What is bound stays bound.
+        self.reload_with(service, "a=192.0.2.1:8080")
+        service.expect("drained")
+        self.assertEqual(self.tcp_listeners(service), before)
+        # It holds for one that is opened.
+        self.reload_fails(service, "Cannot assign requested address", "b=192.0.2.1:8081")
+        self.reload_with(service, "b=192.0.2.1:8081,freebind=true")
 
 
 class Crashes(ListenersTestCase):

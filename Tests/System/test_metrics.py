@@ -8,13 +8,14 @@ import re
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 
-from harness import PATIENCE, ROOT, RoostTestCase
+from harness import PATIENCE, ROOT, RoostTestCase, waits
 from surroundings import needs_open_files
 from test_control import READY, roost
 
@@ -358,14 +359,90 @@ class HTTP(MetricsTestCase):
         self.fail("the master doesn't have the socket")
 
 
-class Place(MetricsTestCase):
-    def test_an_address_that_is_taken_is_an_error_of_the_start(self):
+class Waiting(MetricsTestCase):
+    """Metrics never stop a service: what can't be had is tried again."""
+
+    def waiting(self, address, *arguments, **options):
+        service = self.start("--name", "web", "--metrics", address, *arguments, **options)
+        service.expect(rf"warning metrics aren't served, and the service goes on without: cannot listen on metrics={re.escape(address)}: .*; it is tried again in 1s")
+        return service.serving()
+
+    def state(self, service):
+        return json.loads(roost("status", "--json", "--control-directory", service.control).stdout)["metrics"]
+
+    def assert_served(self, address):
+        with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE) as answer:
+            self.assertIn('roost_generation{service="web"}', answer.read().decode())
+
+    def wakeups(self, service, seconds):
+        """How often the master waits for something anew meanwhile."""
+        before = sum(waits(service.pid).values())
+        time.sleep(seconds)
+        return sum(waits(service.pid).values()) - before
+
+    def test_a_port_that_is_taken_is_served_once_it_is_free(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
             address = f"127.0.0.1:{taken.getsockname()[1]}"
-            service = self.start("--metrics", address)
-            service.expect(rf"error cannot listen on metrics={address}: Address already in use")
-            self.assertEqual(service.wait(), 78)
+            service = self.waiting(address)
+            found = self.state(service)
+            self.assertEqual(found["address"], address)
+            self.assertRegex(found["obstacle"], f"^cannot listen on metrics={address}: Address already in use ")
+            # The pauses grow: the second one is longer than the first could be.
+            self.eventually(lambda: self.assertGreater(self.state(service)["millisecondsLeft"], 1000))
+            shown = roost("status", "--control-directory", service.control).stdout
+            self.assertRegex(shown, rf"\n\nmetrics: cannot listen on metrics={address}: Address already in use .*; next try in \d+m?s\n$")
+        service.expect(f"info serving metrics on {address}: http")
+        self.assert_served(address)
+        self.assertEqual(self.state(service), {"address": address, "obstacle": None, "millisecondsLeft": None})
+        self.assertNotIn("metrics:", roost("status", "--control-directory", service.control).stdout)
+        # Told once each, however often it was tried.
+        self.assertEqual((service.log.count("metrics aren't served"), service.log.count("serving metrics")), (1, 1))
+        # Whoever has just asked is gone by then, and nothing is tried any more.
+        self.eventually(lambda: self.assertEqual(self.wakeups(service, 2.5), 0))
 
+    def test_an_address_that_comes_later_is_served_then(self):
+        # In a network of its own, whose loopback interface is down: even 127.0.0.1 isn't there.
+        service = self.waiting("[fd00::1]:9100", launcher=["unshare", "--net", "--map-root-user"])
+        self.assertIn("Cannot assign requested address", self.state(service)["obstacle"])
+        inside = ["nsenter", "--target", str(service.pid), "--net", "--user", "--preserve-credentials"]
+        subprocess.run([*inside, "ip", "address", "add", "fd00::1/128", "dev", "lo", "nodad"], check=True)
+        service.expect(r"serving metrics on \[fd00::1\]:9100")
+
+    def test_a_reload_tries_at_once(self):
+        path = self.folder / "later"
+        service = self.waiting(f"unix:{path}/metrics")
+        self.eventually(lambda: self.assertGreater(self.state(service)["millisecondsLeft"], 5000))
+        path.mkdir()
+        self.assertIn("succeeded", service.reload())
+        self.assertEqual(service.log.count("serving metrics on unix:"), 1)
+        self.assertIsNone(self.state(service)["obstacle"])
+        # What gets lost and can't be made anew is waited for again, and fails no reload.
+        (path / "metrics").unlink()
+        path.rmdir()
+        self.assertIn("succeeded", service.reload())
+        self.assertEqual(service.log.count("metrics aren't served, .*: No such file or directory"), 2)
+        path.mkdir()
+        service.expect("serving metrics on unix:")
+
+    def test_an_upgrade_goes_on_trying(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            address = f"127.0.0.1:{taken.getsockname()[1]}"
+            service = self.waiting(address)
+            self.assertEqual(roost("upgrade", "--control-directory", service.control).returncode, 0)
+            self.assertIn("Address already in use", self.state(service)["obstacle"])
+            self.assertEqual(service.log.count("metrics aren't served"), 1)
+        service.expect(f"serving metrics on {address}: ")
+        self.assert_served(address)
+
+    def test_a_listener_of_the_service_comes_first(self):
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        service = self.waiting(address, "-l", f"http={address}")
+        self.assertEqual(service.log.count(f"listening on http={address}"), 1)
+        self.assertEqual(service.stop(), 0)
+
+
+class Place(MetricsTestCase):
     def test_a_unix_socket_is_removed_at_the_end(self):
         path = self.folder / "metrics.sock"
         service = self.start("--name", "web", "--metrics", f"unix:{path}").serving()

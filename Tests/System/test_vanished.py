@@ -332,7 +332,7 @@ class OwnFiles(VanishedTestCase):
         self.assertIn("succeeded", service.reload())
         for pattern in [
             f"error cannot open the control socket {self.control}/control: the file exists and is no socket",
-            f"error cannot listen on metrics=unix:{self.metrics}: the file exists and is no socket",
+            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and is no socket; it is tried again in 1s",
             f"error the pid file {self.pid_file} is that of process {os.getpid()} by now",
         ]:
             self.assertEqual(service.log.count(pattern), 1, pattern)

@@ -19,6 +19,7 @@ extension Master {
     case ControlInterface.scale: scale(client, call)
     case ControlInterface.subscribe: subscribe(client)
     case ControlInterface.upgrade: upgrade(client)
+    case ControlInterface.logs: client.reply(VarlinkReply(parameters: ["outputs": .array(outputReports)]))
     case ControlInterface.metrics:
       client.reply(VarlinkReply(parameters: ["text": .string(metricsText(.openMetrics))]))
     default:

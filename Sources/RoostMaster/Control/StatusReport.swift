@@ -23,6 +23,7 @@ extension Master {
       "obstacles": .array(obstacleReports),
       "listeners": .array(listeners.map(report)),
       "outsiders": .array(outsiderReports),
+      "metrics": metricsServer?.report ?? .null,
       "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
       "lastReload": lastReload?.json ?? .null,
     ]

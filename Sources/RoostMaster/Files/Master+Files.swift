@@ -7,7 +7,7 @@ extension Master {
   func renewFiles() {
     renew { () throws(MasterError) in try control?.renew() ?? [] }
     renew { () throws(MasterError) in try named("the socket for acknowledgements", einhorn?.renew()) }
-    renew { () throws(MasterError) in try named("the socket of the metrics", metricsServer?.renew()) }
+    renew { named("the socket of the metrics", metricsServer?.renew()) }
     renew { () throws(MasterError) in try named("the pid file", pidFile?.renew()) }
   }
 

@@ -54,7 +54,10 @@ extension Listener {
     socket.descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
     let isIPv6Only = address.family == AF_INET6 ? descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) : nil
     if let isIPv6Only { socket.descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only) }
-    guard address.bind(socket.descriptor) else { throw failure() }
+    // By now the machine may not have the address any more.
+    guard Self.setFreebind(configuration, number, address.family), address.bind(socket.descriptor) else {
+      throw failure()
+    }
     try begin(number, slot: furtherSockets.count + 1)
     return socket
   }

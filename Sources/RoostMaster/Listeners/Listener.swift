@@ -218,8 +218,16 @@ final class Listener {
     if address.family == AF_INET6 {
       descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0)
     }
+    guard setFreebind(wanted, descriptor.number, address.family) else { throw error(wanted) }
     guard bind(address, descriptor, beside: others) else { throw error(wanted, beside: others) }
     return descriptor
+  }
+
+  /// Lets a socket be bound to an address that the machine doesn't have, where that was asked for.
+  static func setFreebind(_ wanted: ListenerConfiguration, _ number: Int32, _ family: Int32) -> Bool {
+    guard wanted.isFreebind else { return true }
+    return family == AF_INET6
+      ? setOption(number, Int32(IPPROTO_IPV6), IPV6_FREEBIND, 1) : setOption(number, Int32(IPPROTO_IP), IP_FREEBIND, 1)
   }
 
   /// Binds, also where a retired listener still has the address: both say for this moment that they share it. Nobody
@@ -279,7 +287,8 @@ final class Listener {
         "systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: Service= in it has to name the unit of"
           + " this service, or stop it"
       case EADDRINUSE: "another process listens there; 'ss -lntpx' shows which"
-      case EADDRNOTAVAIL: "this machine doesn't have the address; 'ip address' shows what it has"
+      case EADDRNOTAVAIL:
+        "this machine doesn't have the address, 'ip address' shows what it has; the option freebind=true lets a listener wait for one"
       case EMFILE: "\(OpenFiles.limit) are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'"
       case ENOENT: "its directory isn't there"
       case EACCES: "a port below 1024 needs root or CAP_NET_BIND_SERVICE, a path a directory that can be written to"

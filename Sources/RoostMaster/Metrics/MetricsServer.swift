@@ -6,8 +6,17 @@ import RoostMetrics
 import RoostSystemd
 
 /// Serves metrics over HTTP to whoever can connect. What that may cost is bounded: in clients, in bytes, in time, and in how
-/// often the text is made. It comes after everything else that the master has to do.
+/// often the text is made. It comes after everything else that the master has to do, and nothing of it stops a service:
+/// where its address can't be had it is tried again (MetricsServer+Waiting.swift).
 final class MetricsServer {
+  /// Whether it has its socket.
+  enum Stage {
+    /// It hasn't, and tries to get it.
+    case waiting(MetricsWait)
+    /// Close-on-exec like every listener; it isn't among those that workers are given.
+    case serving(Listener)
+  }
+
   /// More at a time are no scrapers.
   private static let places = Places(idle: 32)
   /// How long a client may take for everything.
@@ -15,58 +24,77 @@ final class MetricsServer {
   /// How long a text is told again where nothing has happened: making it looks at every worker.
   private static let freshness: Duration = .seconds(1)
 
-  /// Close-on-exec like every listener; it isn't among those that workers are given.
-  private(set) var listener: Listener
+  let wanted: ListenerConfiguration
+  let log: Log
+  private(set) var stage: Stage
   private let loop: EventLoop
-  private let log: Log
   /// With its clients in the order of their deadlines.
   private let acceptor: Acceptor<MetricsClient>
   private var timer: Timer?
   private var makeText: (Exposition.Format) -> String = { _ in "" }
   private var texts: [Exposition.Format: (bytes: [UInt8], made: Instant)] = [:]
 
-  /// Serves on a socket that is open and doesn't block.
-  init(adopting listener: Listener, loop: EventLoop, _ log: Log) {
-    self.listener = listener
+  /// A server in this stage. Nothing is opened.
+  init(_ wanted: ListenerConfiguration, _ stage: Stage, loop: EventLoop, _ log: Log) {
+    self.wanted = wanted
+    self.stage = stage
     self.loop = loop
     self.log = log
     acceptor = Acceptor("a client of the metrics", places: Self.places, loop: loop, log)
   }
 
-  /// Opens the socket.
-  convenience init(_ address: Address, loop: EventLoop, _ log: Log) throws(MasterError) {
-    var wanted = ListenerConfiguration(name: "metrics", address: address, backlog: 1024)
-    wanted.isNonblocking = true
-    self.init(adopting: try Listener.open(wanted, beside: []), loop: loop, log)
-    let place = listener.address
-    let isFile = place.utf8.starts(with: "unix:".utf8)
-    log.info("serving metrics on \(place)" + (isFile ? "" : ": http://\(place)\(ScrapeReply.path)"))
-  }
-
-  /// What an upgrade hands over.
-  var saved: Listener.Saved { listener.saved }
-
   deinit {
     acceptor.stop()
   }
 
-  /// Takes connections from now on.
-  func serve(_ text: @escaping (Exposition.Format) -> String) throws(SystemdError) {
+  /// Takes connections from now on, or as soon as there is a socket.
+  func serve(_ text: @escaping (Exposition.Format) -> String) {
     makeText = text
-    try acceptor.serve(listener.descriptor, priority: .last) { [unowned self] in add($0) }
-    timer = try loop.timer(priority: .last) { [unowned self] in
-      timer?.wentOff()
-      timePassed()
+    do {
+      timer = try loop.timer(priority: .last) { [unowned self] in
+        timer?.wentOff()
+        timePassed()
+      }
+    } catch {
+      log.warning("without a timer metrics that aren't served now never are: \(error)")
+    }
+    switch stage {
+    case .serving(let listener): begin(listener)
+    case .waiting: setTimer()
     }
   }
 
-  /// Makes the file of a unix socket anew, with another socket, if it isn't there any more. Returns why it had to.
-  func renew() throws(MasterError) -> String? {
-    guard let obstacle = listener.obstacle else { return nil }
-    let other = try Listener.open(listener.configuration, beside: [])
-    try acceptor.move(from: listener.descriptor, to: other.descriptor)
-    listener = other
-    return obstacle
+  private func begin(_ listener: Listener) {
+    do {
+      try acceptor.serve(listener.descriptor, priority: .last) { [unowned self] in add($0) }
+      setTimer()
+    } catch {
+      wait(for: "cannot serve metrics on \(listener.address): \(error)")
+    }
+  }
+
+  /// Serves on another socket. Whoever waits at the former one is taken first.
+  func move(to other: Listener) {
+    do {
+      if case .serving(let former) = stage { try acceptor.move(from: former.descriptor, to: other.descriptor) }
+      stage = .serving(other)
+    } catch {
+      wait(for: "\(error)")
+    }
+  }
+
+  /// Serves on a socket, after a time without one.
+  func serve(on listener: Listener) {
+    stage = .serving(listener)
+    begin(listener)
+  }
+
+  /// Goes on without a socket, and tries to get one.
+  func wait(for wait: MetricsWait) {
+    // Before the socket is closed: its number may belong to another by the time the loop forgets it.
+    acceptor.stop()
+    stage = .waiting(wait)
+    setTimer()
   }
 
   /// Something has happened: the text that was made isn't true any more.
@@ -102,10 +130,13 @@ final class MetricsServer {
   private func timePassed() {
     let now = Clock.now()
     for client in acceptor.clients where client.deadline <= now { acceptor.remove(client) }
+    if case .waiting(let wait) = stage, wait.next <= now { tryAgain(after: wait) }
     setTimer()
   }
 
   private func setTimer() {
-    timer?.set(acceptor.clients.first?.deadline.microseconds)
+    var next = acceptor.clients.first?.deadline
+    if case .waiting(let wait) = stage { next = next.map { min($0, wait.next) } ?? wait.next }
+    timer?.set(next?.microseconds)
   }
 }

@@ -16,6 +16,9 @@ final class WorkerOutput {
   /// The last lines that it wrote to stderr.
   var lastLines: [String] { streams.last?.tail.lines ?? [] }
 
+  /// Whether it passes through the master, who keeps its tail.
+  var isKept: Bool { !streams.isEmpty }
+
   /// Whether there is nothing more to come, and nothing left to be passed on.
   var hasEnded: Bool { streams.allSatisfy(\.hasEnded) }
 

@@ -98,12 +98,12 @@ extension Master {
       heldDrains: heldDrains.map(\.saved),
       outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
       preparation: preparation?.saved, control: control?.saved,
-      metrics: metricsServer?.saved, counters: counters.json,
+      metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters.json,
       probes: prober.saved, einhorn: einhorn?.saved, pidFile: pidFile?.saved,
       spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
       lastEvidence: reloadWatch.lastEvidence,
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
-      lastReload: lastReload, lastFailure: upstream.lastFailure, history: history,
+      lastReload: lastReload, goneOutputs: goneOutputs, lastFailure: upstream.lastFailure, history: history,
       firstListeners: firstListeners.map(\.json), startTrouble: startTrouble,
       losses: losses.keys.sorted().map { SavedState.SavedLoss(slot: $0, loss: losses[$0]!) }, upstream: channel.saved)
   }

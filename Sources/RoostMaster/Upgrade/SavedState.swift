@@ -23,6 +23,8 @@ struct SavedState: Codable {
   let control: ControlServer.Saved?
   /// The socket of the metrics. Who is reading them has to ask again.
   let metrics: Listener.Saved?
+  /// What it waits for, where there is no such socket.
+  let metricsWait: MetricsWait?
   let counters: JSON
   /// The listeners of the workers that have a probe.
   let probes: [Prober.Saved]
@@ -34,6 +36,8 @@ struct SavedState: Codable {
   let lastEvidence: ReloadEvidence?
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?
+  /// What the workers wrote last that are gone; nil from a version that didn't keep it.
+  let goneOutputs: [LastOutput]?
   let lastFailure: String?
   /// Missing from a former version, like what follows.
   let history: History?

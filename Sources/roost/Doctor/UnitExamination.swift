@@ -10,7 +10,8 @@ struct UnitExamination {
   static let properties = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload",
     "FileDescriptorStoreMax", "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter",
-    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate", "TriggeredBy",
+    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate", "TriggeredBy", "StartLimitIntervalSec", "RestartSteps",
+    "FileDescriptorStorePreserve",
   ]
 
   private let unit: UnitProperties
@@ -53,6 +54,7 @@ struct UnitExamination {
       rules.descriptorStore, rules.runtimeDirectory, rules.conflicts(with: rivals(of: configuration)), rules.openFiles,
       rules.systemCalls, rules.systemCallError, rules.ownDirectories, rules.credentials,
       rules.delegation, rules.triggered(by: sockets(of: configuration)),
+      rules.startLimit, rules.restartSteps, rules.preservedStore,
     ] {
       report.add(finding)
     }
@@ -104,8 +106,10 @@ struct UnitProperties {
       "ActiveState", "UnitFileState", "LimitNOFILE", "LimitNOFILESoft", "SystemCallFilter", "SystemCallErrorNumber",
       "User", "Delegate", "ProtectControlGroups", "StateDirectory", "CacheDirectory", "LogsDirectory", "ExecStartPre",
       "TriggeredBy", "Triggers",
+      "StartLimitIntervalUSec", "StartLimitBurst", "RestartUSec", "RestartSteps", "RestartMaxDelayUSec",
+      "FileDescriptorStorePreserve",
     ]
-    let text = try Self.output(["show", "--no-pager", "--property=\(wanted.joined(separator: ","))", "--", name])
+    let text = try Systemctl.output(["show", "--no-pager", "--property=\(wanted.joined(separator: ","))", "--", name])
     var values: [String: String] = [:]
     for line in text.split(separator: "\n") {
       guard let equals = line.firstIndex(of: "=") else { continue }
@@ -131,7 +135,7 @@ struct UnitProperties {
   /// Whether its files, with what was added to them, give it a credential; `show` doesn't tell.
   var hasCredentials: Bool {
     // It warns of files that have changed, which ExecStart is told for.
-    let text = (try? Self.output(["cat", "--no-pager", "--", name], warns: false)) ?? ""
+    let text = (try? Systemctl.output(["cat", "--no-pager", "--", name], warns: false)) ?? ""
     var given: Set<Substring> = []
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -145,26 +149,6 @@ struct UnitProperties {
   private static let credentialSettings = [
     "LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted", "ImportCredential",
   ]
-
-  private static func output(_ arguments: [String], warns: Bool = true) throws(MasterError) -> String {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["systemctl"] + arguments
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    if !warns { process.standardError = FileHandle.nullDevice }
-    do {
-      try process.run()
-      let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else { throw MasterError("systemctl doesn't say what the unit is") }
-      return String(decoding: data, as: UTF8.self)
-    } catch let error as MasterError {
-      throw error
-    } catch {
-      throw MasterError("cannot run systemctl: \(error.localizedDescription)")
-    }
-  }
 }
 
 /// A command of a unit, as systemctl shows it: `{ path=/usr/bin/roost ; argv[]=/usr/bin/roost run … ; ignore_errors=no ; … }`

@@ -1,0 +1,103 @@
+import ArgumentParser
+import RoostControl
+import RoostJSON
+
+/// `roost logs`
+struct LogsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "logs",
+    abstract: "Show what a service and its workers have written.",
+    discussion: """
+      Of a unit of systemd, what the journal has of it, by journalctl(1), also when the service doesn't run. Without a journal, the \
+      last lines that each worker wrote to stderr, as the master has kept them.
+
+      Exit status: 0 they are shown; 1 there is no journal to follow; 3 the service isn't running, and the journal has nothing of it; \
+      4 this user may not operate it. That of journalctl where that is executed.
+      """)
+
+  /// Enough for the start and a few reloads.
+  private static let usualLines = 100
+
+  @OptionGroup var selection: ServiceSelection
+
+  @Flag(name: .shortAndLong, help: "Go on showing what is written, until Ctrl-C.")
+  var follow = false
+
+  @Option(
+    name: [.customShort("n"), .long],
+    help: ArgumentHelp(
+      "Show the last so many lines: of the journal, or of each worker. (default: \(usualLines), all with --since)",
+      valueName: "number"))
+  var lines: Int?
+
+  @Option(help: ArgumentHelp("Show what was written since then, as journalctl(1) reads it.", valueName: "time"))
+  var since: String?
+
+  func validate() throws {
+    if let lines, lines < 0 { throw ValidationError("--lines is less than 0") }
+  }
+
+  func run() throws {
+    let (name, found) = try selection.search()
+    switch found {
+    case .success(let connection): try show(name, connection)
+    case .failure(let error):
+      switch error {
+      case .notRunning, .notPermitted, .timedOut:
+        // A path is no name of a unit.
+        if selection.controlDirectory == nil || selection.name != nil {
+          try ServiceJournal(ofService: name)?.show(journalArguments)
+        }
+      case .gone, .refused, .other: break
+      }
+      try selection.fail(error, name)
+    }
+  }
+
+  private var journalArguments: [String] {
+    var arguments = follow ? ["--follow"] : []
+    if let since { arguments.append("--since=\(since)") }
+    if let lines = lines ?? (since == nil ? Self.usualLines : nil) { arguments.append("--lines=\(lines)") }
+    return arguments
+  }
+
+  private func show(_ name: String, _ connection: ControlConnection) throws {
+    let status: JSON
+    let outputs: [JSON]
+    do {
+      status = try connection.call(ControlInterface.status)["service"] ?? [:]
+      try ServiceJournal(ofMaster: status.integer("pid") ?? 0)?.show(journalArguments)
+      outputs = try connection.call(ControlInterface.logs).array("outputs")
+    } catch let error as ControlError {
+      try selection.fail(error, name)
+    }
+    if follow || since != nil {
+      try Failure.exit(
+        "the service \(name) doesn't write to the journal, so there is nothing to \(follow ? "follow" : "search"): its log is where the"
+          + " master's stderr leads", 1)
+    }
+    Failure.tell("the service \(name) doesn't write to the journal; its workers wrote last:")
+    Terminal.write(outputs.flatMap { text($0) }.map { $0 + "\n" }.joined())
+    if let verdict = status["lastReload"], verdict["succeeded"] == false, let message = verdict.string("message") {
+      let words = quoted(verdict, "lastWords")
+      Terminal.write(([message] + words).map { $0 + "\n" }.joined())
+    }
+  }
+
+  private func text(_ output: JSON) -> [String] {
+    let numbers = "slot \(output.integer("slot") ?? 0), generation \(output.integer("generation") ?? 0)"
+    let title =
+      "worker \(output.integer("pid") ?? 0) (\(numbers))\(output["hasExited"] == true ? ", which has exited" : "")"
+    guard output["lines"] != .null else { return ["\(title): writes to the master's stderr itself (direct-stderr)"] }
+    let lines = quoted(output, "lines")
+    return lines.isEmpty ? ["\(title): nothing"] : ["\(title):"] + lines
+  }
+
+  private func quoted(_ json: JSON, _ member: String) -> [String] {
+    let texts = json.array(member).compactMap { line -> String? in
+      guard case .string(let text) = line else { return nil }
+      return "  | \(text)"
+    }
+    return lines.map { texts.suffix($0) } ?? texts
+  }
+}
