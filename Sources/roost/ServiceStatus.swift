@@ -14,6 +14,10 @@ struct ServiceStatus {
     let cpuMilliseconds: Int?
     let status: String?
     let millisecondsLeft: Int?
+    let accepts: Bool?
+    let connections: Int?
+    let peers: [String]
+    let looked: Int?
   }
 
   struct Listener {
@@ -74,7 +78,9 @@ extension ServiceStatus.Worker {
       role: json.string("role") ?? "?", state: json.string("state") ?? "?", started: json.integer("started") ?? 0,
       restarts: json.integer("restarts") ?? 0, memoryBytes: json.integer("memoryBytes"),
       cpuMilliseconds: json.integer("cpuMilliseconds"), status: json.string("status"),
-      millisecondsLeft: json.integer("millisecondsLeft"))
+      millisecondsLeft: json.integer("millisecondsLeft"),
+      accepts: json["accepts"].flatMap { if case .boolean(let value) = $0 { value } else { nil } },
+      connections: json.integer("connections"), peers: json.strings("peers"), looked: json.integer("looked"))
   }
 }
 
@@ -82,10 +88,7 @@ extension ServiceStatus.Outsider {
   fileprivate init(_ json: JSON) {
     self.init(
       pid: json.integer("pid") ?? 0, name: json.string("name") ?? "?",
-      listeners: json.array("listeners").compactMap { name in
-        guard case .string(let name) = name else { return nil }
-        return name
-      })
+      listeners: json.strings("listeners"))
   }
 }
 
@@ -107,6 +110,10 @@ extension JSON {
   func integer(_ name: String) -> Int? {
     guard case .integer(let value) = self[name] else { return nil }
     return value
+  }
+
+  func strings(_ name: String) -> [String] {
+    array(name).compactMap { if case .string(let value) = $0 { value } else { nil } }
   }
 
   func array(_ name: String) -> [JSON] {
