@@ -12,7 +12,7 @@ import sys
 import threading
 import unittest
 
-from harness import PATIENCE, ROOST, RoostTestCase
+from harness import PATIENCE, ROOST, ROOT, RoostTestCase
 
 # Keeps each connection open until the client closes it, and says its name to each. What it does when it is told to stop is the
 # test's.
@@ -347,20 +347,52 @@ class Retirees(RoostTestCase):
             self.assertEqual(service.wait(), 0)
             self.assertEqual(service.log.count("left behind by"), 0, service.log)
 
-    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "takes a capability away")
+    def test_one_at_which_nobody_can_look_holds_neither_the_master_nor_looks_at_others(self):
+        held = ROOT / "Tests/System/servers/held_memory.py"
+        self.release(IGNORES)
+        line = f"trap '' TERM; test $ROOST_SLOT = 0 || exec {self.folder}/server; echo >&$READY_FD; exec {sys.executable} {held}"
+        service = self.start("-n", "2", "-l", "web=127.0.0.1:0", command=["sh", "-c", line])
+        found = service.expect("memory is held|cannot: (.*)")
+        if found[1]:
+            self.skipTest(f"userfaultfd(2): {found[1]}")
+        service.log.expect_count("generation 1 serves", 1)
+        stuck, other = service.worker(0), service.worker(1)
+        self.assertIn("succeeded", service.reload())
+        service.expect(rf"info looking what worker {stuck} \(.*\) still does takes longer than 10s: whether it accepts")
+        service.expect(rf"worker {other} \(.*\) was sent SIGTERM \d+s ago and still accepts connections")
+        retirees = {worker["pid"]: worker for worker in self.status(service)["workers"] if worker["role"] == "retiree"}
+        self.assertEqual((retirees[stuck]["accepts"], retirees[stuck]["connections"]), (None, None))
+        service.signal(signal.SIGQUIT)
+        self.assertEqual(service.wait(), 0)
+        self.assertEqual(service.log.count("left behind"), 0, service.log)
+
+    def serve_as_nobody(self, **popen):
+        # This process's Python may be nobody else's.
+        self.folder.chmod(0o755)
+        subprocess.run(["cc", "-o", self.folder / "acceptor", ROOT / "Tests/System/servers/acceptor.c", "-lpthread"], check=True)
+        self.script(f"#!/bin/sh\ntrap '' TERM\necho >&$READY_FD\nexec {self.folder}/acceptor poll\n")
+        service = self.start(
+            "-l", "web=127.0.0.1:0", "--user", "nobody", command=[str(self.folder / "server")], **popen).serving()
+        old = service.worker()
+        self.assertIn("succeeded", service.reload())
+        return service, old
+
+    @unittest.skipUnless(os.geteuid() == 0, "LOUD: needs root")
+    def test_one_of_another_user_is_seen_by_root(self):
+        service, old = self.serve_as_nobody()
+        service.expect(rf"worker {old} \(.*\) was sent SIGTERM 1s ago and still accepts connections; it has no open connection and")
+        service.signal(signal.SIGQUIT)
+
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "LOUD: takes a capability away")
     def test_of_one_that_may_not_be_looked_at_nothing_is_claimed(self):
         capability = "-sys_ptrace"
-        self.folder.chmod(0o755)
-        service = self.serve(
-            IGNORES, "--user", "nobody",
+        service, old = self.serve_as_nobody(
             launcher=["setpriv", f"--bounding-set={capability}", f"--inh-caps={capability}", "--"])
-        with self.connected():
-            old = self.replace(service)
-            retiree = self.looked_at(service)
-            self.assertEqual((retiree["accepts"], retiree["connections"], retiree["peers"]), (None, None, []))
-            self.assert_nothing_told(service)
-            self.assertNotIn(f"worker {old} (slot", self.roost("status", service))
-            self.end(service, old)
+        retiree = self.looked_at(service)
+        self.assertEqual((retiree["accepts"], retiree["connections"], retiree["peers"]), (None, None, []))
+        self.assert_nothing_told(service)
+        self.assertNotIn(f"worker {old} (slot", self.roost("status", service))
+        service.signal(signal.SIGQUIT)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,8 @@ extension Master {
   ) -> String {
     let ago = ago.map { " \($0.wholeSeconds.text) ago" } ?? ""
     let connections = sight.connectionsText.map { "has \($0) and " } ?? ""
-    return "\(who) was sent \(signal)\(ago) and still accepts connections; it \(connections)may go on until its drain timeout "
-      + "ends in \(left.wholeSeconds.text)"
+    return "\(who) was sent \(signal)\(ago) and still accepts connections; "
+      + "it \(connections)may go on until its drain timeout ends in \(left.wholeSeconds.text)"
   }
 
   // MARK: Verdicts

@@ -156,9 +156,8 @@ final class RetireeWatch {
     look = nil
     let sights = RetireeSearch.sights(answer)
     for sight in sights { take(sight, of: ended) }
-    if ended.patience == 0, let stuck = ended.workers.first(where: { worker in !sights.contains { $0.worker == worker } }) {
-      leave(stuck, ended)
-    }
+    let missing = ended.workers.first { worker in !sights.contains { $0.worker == worker } }
+    if ended.patience == 0, let missing { leave(missing, ended) }
     arm()
   }
 
