@@ -264,7 +264,9 @@ class Retirees(RoostTestCase):
 
     def test_connections_that_it_has_made_itself_do_not_count(self):
         with socket.create_server(("127.0.0.1", 0)) as backend:
-            self.release(f"upstream = socket.create_connection({backend.getsockname()}); " + IGNORES)
+            # From the listener's port, at another address of this machine.
+            here = '("127.0.0.2", listener.getsockname()[1])'
+            self.release(f"upstream = socket.create_connection({backend.getsockname()}, source_address={here}); " + IGNORES)
             service = self.start("-l", "web=127.0.0.1:0", command=[str(self.folder / "server")])
             service.serving()
             old = self.replace(service)
