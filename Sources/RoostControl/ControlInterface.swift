@@ -99,7 +99,15 @@ public enum ControlInterface {
       # what it said of itself by STATUS=
       status: ?string,
       # until it is killed, of a retiree; until it is told to drain, of a worker whose queue is emptied
-      millisecondsLeft: ?int
+      millisecondsLeft: ?int,
+      # of a retiree: whether it was seen to wait for connections when it was looked at last; null where that is not known
+      accepts: ?bool,
+      # of a retiree: how many connections to the listeners it had open then
+      connections: ?int,
+      # who had made the first of these, 5 at most; none of unix sockets
+      peers: []string,
+      # of a retiree: when that was, in seconds since 1970
+      looked: ?int
     )
 
     # A generation whose workers can not be restarted, should one be lost: what they run is gone. A reload replaces it.

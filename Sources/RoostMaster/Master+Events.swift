@@ -48,6 +48,7 @@ extension Master {
     // Remains are the master's children by now, or children of such: their group can only vanish with an exit.
     forgetStrays(Set(others.map(\.0)))
     outsiders.reaped(Set(others.map(\.0)))
+    retireeWatch.reaped(Set(others.map(\.0)))
     takeStops()
   }
 
@@ -108,6 +109,7 @@ extension Master {
     relay.forgetEnded()
     prober.forget { id in !supervisor.awaitsProbe(id) }
     acceptance.forget { id in !supervisor.isAwaitingReadiness(of: id) }
+    forgetRetirees()
   }
 
   /// Whether the supervisor has still to be told that a worker has exited: a stall may come first.

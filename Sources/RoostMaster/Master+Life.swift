@@ -95,6 +95,7 @@ extension Master {
     if processes.contains(where: { $0.state == .remains }) { lookForStrays() }
     for process in processes where process.state == .remains { findRemains(of: process) }
     reap()
+    resumeRetireeWatch()
     releaseDrains()
     for process in processes where supervisor.isAwaitingReadiness(of: process.id) && !spoken.contains(process.id) {
       acceptance.await(process, process.release.listeners)
@@ -125,11 +126,12 @@ extension Master {
       return ExitStatus.masterFailed
     }
     closeListeners()
+    retireeWatch.abandon()
     // Before the control socket, whose directory can then be removed.
     einhorn = nil
     let areGone = Orphans(
       stopSignal: configuration.worker.stopSignal.number, log: log, strays: strays,
-      own: acceptance.observers.union(outsiders.pids).union(historyWriter?.pids ?? [])
+      own: acceptance.observers.union(outsiders.pids).union(retireeWatch.pids).union(historyWriter?.pids ?? [])
     ).stop(atOnce: endsAtOnce)
     if !endsAtOnce { relay.finish() }
     relay.tellLost()

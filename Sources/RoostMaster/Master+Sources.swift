@@ -33,6 +33,7 @@ extension Master {
       outsiderTimer?.wentOff()
       beginOutsiderSearch()
     }
+    try retireeWatch.watch(in: loop) { [unowned self] in saw($0, $1) }
     try acceptance.watch(in: loop) { [unowned self] in handle(.workerReady($0)) }
     try prober.watch(
       start: { [unowned self] id, release, command, address throws(MasterError) in

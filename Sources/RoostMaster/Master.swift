@@ -68,6 +68,8 @@ public final class Master {
   let strays = Strays()
   /// What has a listener without belonging to the service.
   let outsiders = OutsiderWatch()
+  /// What retirees still do.
+  let retireeWatch: RetireeWatch
   /// The operator's commands that run.
   var hooks: [HookProcess] = []
   var preparation: Preparation?
@@ -110,6 +112,7 @@ public final class Master {
     self.configuration = configuration
     self.log = log
     acceptance = Acceptance(log: log)
+    retireeWatch = RetireeWatch(log: log)
     reader = handover.reader
     program = handover.program
     openFiles = inheritance.openFiles
@@ -180,6 +183,7 @@ public final class Master {
     let loop = try EventLoop()
     self.loop = loop
     acceptance = Acceptance(log: log)
+    retireeWatch = RetireeWatch(log: log)
     prober = Prober(loop: loop)
     control = saved.control.flatMap { control in
       handover.configuration.control.map {

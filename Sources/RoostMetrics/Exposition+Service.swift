@@ -41,6 +41,8 @@ extension ServiceSnapshot {
     out.add(census.candidatesStarting, [("role", "candidate"), ("state", "starting")])
     out.add(census.candidatesStopped, [("role", "candidate"), ("state", "stopped")])
     out.add(census.retirees, [("role", "retiree"), ("state", "draining")])
+    out.begin("roost_retirees_accepting", .gauge, "Retirees that were seen to accept connections still.")
+    out.add(retireesAccepting)
     out.begin("roost_workers_started", .counter, "Workers that ran their command.")
     out.add(counters.workersStarted, suffix: "_total")
     out.begin("roost_workers_ready", .counter, "Workers that got ready.")

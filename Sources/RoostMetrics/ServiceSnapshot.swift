@@ -103,6 +103,8 @@ public struct ServiceSnapshot: Hashable, Sendable {
   public var restarts: [Int] = []
   /// The current workers and the candidates.
   public var workers: [Worker] = []
+  /// How many retirees were seen to accept when they were looked at last.
+  public var retireesAccepting = 0
   /// Resident memory of all retirees.
   public var retireesMemoryBytes = 0
   /// The listeners. Those of one name and address are one.

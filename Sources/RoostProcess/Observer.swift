@@ -18,12 +18,25 @@ public struct Observer {
     }
   }
 
-  /// More descriptors or threads of a process aren't looked at.
+  /// What came of a look at all that some processes have open.
+  struct Survey {
+    /// The sockets on which a process that has them open was seen to accept.
+    fileprivate(set) var accepted: Set<SocketIdentity> = []
+    /// The inodes of all sockets that are open, in the order of the processes and of their descriptors.
+    fileprivate(set) var open: [UInt64] = []
+    /// Whether there are no others.
+    fileprivate(set) var isComplete = true
+  }
+
+  /// More descriptors or threads of a process aren't looked at, nor more descriptors in a survey.
   private static let maximumCount = 4096
+  private static let surveyCount = 65536
 
   private let wanted: Set<SocketIdentity>
   private let inodes: [UInt64: SocketIdentity]
   private var sighting = Sighting()
+  /// Of a survey.
+  private var survey: Survey?
 
   /// Looks whether a process or a descendant of it accepts on some of these sockets.
   public static func look(at root: pid_t, for wanted: Set<SocketIdentity>) -> Sighting {
@@ -35,37 +48,69 @@ public struct Observer {
     return observer.sighting
   }
 
+  /// Looks what these processes have open, and whether they accept on some of these sockets. One that is stopped doesn't.
+  static func survey(_ pids: [pid_t], for wanted: Set<SocketIdentity>) -> Survey {
+    var observer = Observer(wanted)
+    observer.survey = Survey()
+    for pid in pids {
+      observer.sighting = Sighting()
+      observer.look(at: pid)
+      if ProcessFacts(of: pid)?.isStopped == false {
+        observer.survey?.accepted.formUnion(observer.sighting.accepted)
+      }
+    }
+    return observer.survey ?? Survey()
+  }
+
   private init(_ wanted: Set<SocketIdentity>) {
     self.wanted = wanted
     inodes = Dictionary(wanted.map { ($0.inode, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
   private mutating func look(at pid: pid_t) {
-    let folder = "/proc/\(pid)/fd"
-    guard let numbers = ProcessFile.numbers(in: folder, atMost: Self.maximumCount) else { return refused(errno) }
+    let limit = survey == nil ? Self.maximumCount : Self.surveyCount
+    guard let (folder, numbers) = OpenSockets.descriptors(of: pid, atMost: limit) else { return hidden(errno, pid) }
+    if numbers.count == limit { survey?.isComplete = false }
     var held: [Int32: SocketIdentity] = [:]
     var sockets: [Int32: UInt64] = [:]
     var rings: [Ring] = []
+    var awaited: Set<SocketIdentity> = []
     for number in numbers {
-      guard let text = ProcessFile.link("\(folder)/\(number)") else { continue }
+      guard let text = ProcessFile.link("\(folder)/fd/\(number)") else {
+        hidden(errno, pid)
+        continue
+      }
       switch DescriptorLink(parsing: text) {
       case .socket(let inode):
         sockets[number] = inode
+        survey?.open.append(inode)
         if let socket = inodes[inode] { held[number] = socket }
       case .epollSet:
-        guard let content = information(of: number, of: pid) else { continue }
-        sighting.accepted.formUnion(EpollSet(parsing: content).awaited.intersection(wanted))
-      case .ring:
-        if let content = information(of: number, of: pid) { rings.append(Ring(parsing: content)) }
+        guard let content = ProcessFile.contents("\(folder)/fdinfo/\(number)") else { continue }
+        awaited.formUnion(EpollSet(parsing: content).awaited.intersection(wanted))
+      case .ring: rings.append(Ring(parsing: ProcessFile.contents("\(folder)/fdinfo/\(number)") ?? []))
       case .other: break
       }
     }
+    note(rings, awaited, held)
     look(at: rings, of: pid, sockets)
     if !held.isEmpty { lookAtThreads(of: pid, held) }
   }
 
-  private mutating func information(of number: Int32, of pid: pid_t) -> ArraySlice<UInt8>? {
-    ProcessFile.contents("/proc/\(pid)/fdinfo/\(number)")
+  /// An epoll set goes on watching what its process has closed, as long as others have it open: nobody accepts then. Who isn't
+  /// ready has just been given its sockets.
+  private mutating func note(_ rings: [Ring], _ awaited: Set<SocketIdentity>, _ held: [Int32: SocketIdentity]) {
+    guard survey != nil else { return sighting.accepted.formUnion(awaited) }
+    let registered = rings.reduce(into: Set<UInt64>()) { $0.formUnion($1.registered) }
+    survey?.open += registered.sorted()
+    if rings.contains(where: \.isHidden) { survey?.isComplete = false }
+    sighting.accepted.formUnion(awaited.filter { held.values.contains($0) || registered.contains($0.inode) })
+  }
+
+  private mutating func hidden(_ error: Int32, _ pid: pid_t) {
+    refused(error)
+    guard error != ENOENT, error != ESRCH, ProcessFacts(of: pid)?.hasEnded == false else { return }
+    survey?.isComplete = false
   }
 
   /// A process that has ended, or ends while it is looked at, isn't forbidden to be looked at.

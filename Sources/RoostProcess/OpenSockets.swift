@@ -66,7 +66,7 @@ public enum OpenSockets {
   }
 
   /// The numbers, and the folder in which they are: that of another thread where the first one has ended.
-  private static func descriptors(of pid: pid_t, atMost limit: Int) -> (folder: String, numbers: [Int32])? {
+  static func descriptors(of pid: pid_t, atMost limit: Int) -> (folder: String, numbers: [Int32])? {
     let folder = "/proc/\(pid)"
     guard let numbers = ProcessFile.numbers(in: "\(folder)/fd", atMost: limit) else { return nil }
     guard numbers.isEmpty, let facts = ProcessFacts(of: pid), facts.hasFirstThreadEnded, !facts.hasEnded else {

@@ -80,6 +80,7 @@ final class LiveProgress: ProgressView {
     case .workerContinued: set(event, "goes on", since: time)
     case .drainBegan: set(event, "draining", since: time, .dim)
     case .drainEnded: set(event, "drained and gone", since: nil, .dim)
+    case .retireeAccepts: set(event, "told to stop, still accepts connections", since: time, .yellow)
     case .drainTimedOut: set(event, "killed, it did not drain in time", since: nil, .yellow)
     case .workerRecycled: set(event, "ended by itself", since: nil, .dim)
     case .workerLost: set(event, "lost", since: nil, .red)

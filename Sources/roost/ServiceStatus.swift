@@ -14,6 +14,10 @@ struct ServiceStatus {
     let cpuMilliseconds: Int?
     let status: String?
     let millisecondsLeft: Int?
+    let accepts: Bool?
+    let connections: Int?
+    let peers: [String]
+    let looked: Int?
   }
 
   /// A slot that has nobody who serves.
@@ -107,7 +111,9 @@ extension ServiceStatus.Worker {
       role: json.string("role") ?? "?", state: json.string("state") ?? "?", started: json.integer("started") ?? 0,
       restarts: json.integer("restarts") ?? 0, memoryBytes: json.integer("memoryBytes"),
       cpuMilliseconds: json.integer("cpuMilliseconds"), status: json.string("status"),
-      millisecondsLeft: json.integer("millisecondsLeft"))
+      millisecondsLeft: json.integer("millisecondsLeft"),
+      accepts: json["accepts"].flatMap { if case .boolean(let value) = $0 { value } else { nil } },
+      connections: json.integer("connections"), peers: json.strings("peers"), looked: json.integer("looked"))
   }
 }
 
@@ -159,10 +165,7 @@ extension JSON {
   }
 
   func strings(_ name: String) -> [String] {
-    array(name).compactMap { element in
-      guard case .string(let text) = element else { return nil }
-      return text
-    }
+    array(name).compactMap { if case .string(let value) = $0 { value } else { nil } }
   }
 
   func array(_ name: String) -> [JSON] {

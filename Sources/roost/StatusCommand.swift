@@ -71,6 +71,8 @@ struct StatusView {
         "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width
       ).map { Terminal.styled($0, .red) }
     }
+    let retirees = retirees(width)
+    if !retirees.isEmpty { lines += [""] + retirees }
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
     if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
     if let trouble = status.metricsTrouble { lines += ["", metrics(trouble.reason, trouble.millisecondsLeft, width)] }
@@ -144,6 +146,30 @@ struct StatusView {
   private func metrics(_ reason: String, _ millisecondsLeft: Int?, _ width: Int) -> String {
     let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload makes it anew"
     return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
+  }
+
+  /// What those still do that were told to stop.
+  private func retirees(_ width: Int) -> [String] {
+    status.workers.compactMap { worker in
+      let name = "worker \(worker.pid) (slot \(worker.slot), generation \(worker.generation))"
+      let connections = connections(of: worker)
+      let age = worker.looked.map { ", as seen \(Amount.since($0)) ago" } ?? ""
+      if worker.accepts == true {
+        let open = connections.map { "; it has \($0)" } ?? ""
+        return Terminal.styled(
+          Terminal.clipped("\(name) was told to stop and still accepts connections\(open)\(age)", to: width), .red)
+      }
+      guard let connections else { return nil }
+      return Terminal.clipped("\(name) waits for \(connections)\(age)", to: width)
+    }
+  }
+
+  private func connections(of worker: ServiceStatus.Worker) -> String? {
+    guard let count = worker.connections, count > 0 else { return nil }
+    let number = count == 1 ? "1 open connection" : "\(count) open connections"
+    if worker.peers.isEmpty { return number }
+    let rest = count > worker.peers.count ? " and \(count - worker.peers.count) more" : ""
+    return "\(number) (from \(worker.peers.joined(separator: ", "))\(rest))"
   }
 
   private func outsiders(_ width: Int) -> [String] {

@@ -254,7 +254,7 @@ extension Master {
       guard case .drain(let generation, let verdict) = client.task,
         !supervisor.retirees.contains(where: { $0.id.generation < generation })
       else { continue }
-      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": drainedVerdict(verdict, of: generation)]))
     }
   }
 }

@@ -156,6 +156,7 @@ extension Master {
     // Between its order and its start there is none.
     guard let process = process(id) else { return nil }
     let usage = ProcessUsage(of: process.pid)
+    let seen = retireeWatch.sight(of: id)
     return [
       "pid": .integer(Int(process.pid)),
       "slot": .integer(id.slot),
@@ -169,6 +170,10 @@ extension Master {
       "cpuMilliseconds": usage.map { .integer($0.cpuMilliseconds) } ?? .null,
       "status": process.statusText.map(JSON.string) ?? .null,
       "millisecondsLeft": left.map { .integer(max(0, $0.wholeMilliseconds)) } ?? .null,
+      "accepts": seen?.sight.accepts.map(JSON.boolean) ?? .null,
+      "connections": seen?.sight.connections.map(JSON.integer) ?? .null,
+      "peers": .array((seen?.sight.peers ?? []).map(JSON.string)),
+      "looked": seen.map { .integer($0.looked) } ?? .null,
     ]
   }
 

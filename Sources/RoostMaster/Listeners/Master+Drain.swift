@@ -29,7 +29,7 @@ extension Master {
   /// Tells a worker to drain, or what remains of its group.
   func drain(_ id: WorkerID) {
     guard let process = process(id) else { return }
-    guard process.state == .running, !isStopping, !leftListeners(of: process).isEmpty else { return process.drain() }
+    guard process.state == .running, !isStopping, !leftListeners(of: process).isEmpty else { return sendStop(process) }
     let now = Clock.now()
     // The core counts its drain timeout from now on: the worker keeps most of it.
     let hold = min(Self.longestHold, supervisor.settings.drainTimeout / 4)
@@ -48,7 +48,7 @@ extension Master {
     heldDrains.removeAll { held in
       guard held.process.state == .running else { return true }
       let isOver = isStopping || now >= held.until || now >= held.from && !hasQueue(held.process)
-      if isOver { held.process.drain() }
+      if isOver { sendStop(held.process) }
       return isOver
     }
     if !heldDrains.isEmpty { heldDrainTimer?.set((now + Self.interval).microseconds) }

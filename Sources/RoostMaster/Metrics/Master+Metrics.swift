@@ -55,6 +55,7 @@ extension Master {
       }
     }
     snapshot.census.retirees = supervisor.retirees.count
+    snapshot.retireesAccepting = retireeWatch.accepting
     for retiree in supervisor.retirees {
       guard let process = process(retiree.id), let usage = ProcessUsage(of: process.pid) else { continue }
       snapshot.retireesMemoryBytes += usage.memoryBytes

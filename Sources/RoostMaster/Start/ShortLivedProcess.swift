@@ -46,7 +46,12 @@ final class ShortLivedProcess {
   }
 
   /// Does some work in a copy of this process, and answers with what it returns.
-  init(doing work: () -> [UInt8]) throws(MasterError) {
+  convenience init(doing work: () -> [UInt8]) throws(MasterError) {
+    try self.init { tell in tell(work()) }
+  }
+
+  /// The same, with an answer in parts: what was told before it is killed is heard.
+  init(telling work: (_ tell: ([UInt8]) -> Void) -> Void) throws(MasterError) {
     var ends: [Int32] = [0, 0]
     guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for an answer") }
     readEnd = Descriptor(adopting: ends[0])
@@ -57,8 +62,8 @@ final class ShortLivedProcess {
     if pid == 0 { Self.answer(work, to: writeEnd.number) }
   }
 
-  private static func answer(_ work: () -> [UInt8], to number: Int32) -> Never {
-    _ = Handover.write(work(), to: number)
+  private static func answer(_ work: (_ tell: ([UInt8]) -> Void) -> Void, to number: Int32) -> Never {
+    work { _ = Handover.write($0, to: number) }
     // Nothing of what the copy has is its own to be given up.
     _exit(0)
   }

@@ -39,6 +39,7 @@ extension Master {
     prober.interrupt()
     acceptance.interrupt()
     outsiders.abandon()
+    retireeWatch.abandon()
     metricsServer?.dismissClients()
     relay.tellLost()
     do {

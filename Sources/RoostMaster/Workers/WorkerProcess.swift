@@ -33,6 +33,10 @@ final class WorkerProcess {
   /// Its own, where there is one.
   let cgroup: WorkerCgroup?
   var stopNews = StopNews()
+  /// When it, or what it has left behind, was sent the stop signal last; nil of one that wasn't, or by a version that didn't note it.
+  var signalled: Instant?
+  /// Whether it was told that it still accepts.
+  var hasToldAccepting = false
   private var groupIsGone = false
   /// What it last said of itself, as much of it as fits into a line of many.
   private(set) var statusText: String?
@@ -68,6 +72,9 @@ final class WorkerProcess {
     let sockets: [Int]?
     /// Its name, where there is one.
     let cgroup: String?
+    /// nil from a version that didn't know them.
+    let signalled: Instant?
+    let hasToldAccepting: Bool?
   }
 
   var saved: Saved {
@@ -75,7 +82,7 @@ final class WorkerProcess {
       id: id, pid: pid, notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved,
       einhornChannel: einhornChannel?.stream.saved, output: output.saved,
       started: started, state: state, statusText: statusText, sockets: sockets.sorted().map { Int($0) },
-      cgroup: cgroup?.name)
+      cgroup: cgroup?.name, signalled: signalled, hasToldAccepting: hasToldAccepting)
   }
 
   init(restoring saved: Saved, release: Release, output: WorkerOutput, cgroup: WorkerCgroup?) {
@@ -91,6 +98,8 @@ final class WorkerProcess {
     state = saved.state
     statusText = saved.statusText
     sockets = Set((saved.sockets ?? []).map { UInt64(bitPattern: Int64($0)) })
+    signalled = saved.signalled
+    hasToldAccepting = saved.hasToldAccepting ?? false
   }
 
   /// The worker says something of itself.
@@ -124,6 +133,15 @@ final class WorkerProcess {
     case .remains:
       if groupIsAlive { Glibc.kill(-pid, SIGKILL) }
       for stray in strays { stray.signal(SIGKILL) }
+    }
+  }
+
+  /// What drains: these and their descendants, and the process group.
+  var draining: (processes: [pid_t], group: pid_t?) {
+    switch state {
+    case .running: ([pid], pid)
+    case .reaped: ([], nil)
+    case .remains: (strays.map(\.pid), groupIsAlive ? pid : nil)
     }
   }
 

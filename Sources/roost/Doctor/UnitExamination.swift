@@ -10,8 +10,8 @@ struct UnitExamination {
   static let properties = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload",
     "FileDescriptorStoreMax", "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter",
-    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate", "TriggeredBy", "StartLimitIntervalSec", "RestartSteps",
-    "FileDescriptorStorePreserve",
+    "SystemCallErrorNumber", "StateDirectory", "LoadCredential", "Delegate", "TriggeredBy",
+    "StartLimitIntervalSec", "RestartSteps", "FileDescriptorStorePreserve",
   ]
 
   private let unit: UnitProperties
