@@ -23,6 +23,9 @@ struct ReloadCommand: ParsableCommand {
   @Flag(help: "Reload every service that is running on this machine, one after the other. The options hold for each.")
   var all = false
 
+  @Flag(help: "End a reload that runs, and begin anew, instead of waiting for its end.")
+  var replace = false
+
   @Flag(help: "Only ask for the reload.")
   var noWait = false
 
@@ -78,9 +81,9 @@ struct ReloadCommand: ParsableCommand {
     let (name, connection) = try connect(min(10, max(0, deadline?.timeIntervalSinceNow ?? 10)))
     do {
       if noWait { return try request(connection, prefix) }
-      try connection.send(
-        VarlinkCall(method: ControlInterface.reload, parameters: ["drained": .boolean(drained)], more: true))
-      try follow(connection, until: deadline, name, prefix)
+      let parameters: JSON = ["drained": .boolean(drained), "replace": .boolean(replace)]
+      try connection.send(VarlinkCall(method: ControlInterface.reload, parameters: parameters, more: true))
+      try ReloadWait(name: name, prefix: prefix, isQuiet: quiet, timeout: timeout).follow(connection, until: deadline)
     } catch let error as ControlError {
       if case .gone = error { try Failure.exit("the master of \(name) has gone before the reload ended", 1) }
       try selection.fail(error, name)
@@ -89,76 +92,9 @@ struct ReloadCommand: ParsableCommand {
 
   private func request(_ connection: ControlConnection, _ prefix: String) throws {
     // With an answer of another call after it: then the master has taken this one.
-    try connection.send(VarlinkCall(method: ControlInterface.reload, oneway: true))
+    try connection.send(
+      VarlinkCall(method: ControlInterface.reload, parameters: ["replace": .boolean(replace)], oneway: true))
     let phase = try connection.call(ControlInterface.status)["service"]?.string("phase")
-    if phase == "stopping" { try Self.failStopping(prefix) }
-  }
-
-  private func follow(
-    _ connection: ControlConnection, until deadline: Date?, _ name: String, _ prefix: String
-  ) throws {
-    // The first word of the master's comes at once.
-    var patience: Date? = Date(timeIntervalSinceNow: Self.patience)
-    let progress: ProgressView =
-      quiet
-      ? SilentProgress()
-      : (Terminal.isInteractive ? LiveProgress(prefix: prefix) as ProgressView : PlainProgress(prefix: prefix))
-    while true {
-      let refresh = progress.refreshInterval.map { Date(timeIntervalSinceNow: $0) }
-      guard let reply = try connection.reply(until: [refresh, deadline, patience].compactMap(\.self).min()) else {
-        if let end = patience, end.timeIntervalSinceNow <= 0 {
-          patience = nil
-          Failure.tell(
-            "\(prefix)the master hasn't taken the call yet: it may have no descriptor left, or be stopped; still waiting"
-          )
-        }
-        if let deadline, deadline.timeIntervalSinceNow <= 0 {
-          progress.finish()
-          try Failure.exit(
-            "\(prefix)no verdict within \(timeout?.text ?? ""); the reload goes on, 'roost status' shows how far it is",
-            Failure.timedOut)
-        }
-        progress.refresh()
-        continue
-      }
-      patience = nil
-      if reply.continues {
-        if let event = reply.parameters["event"] { progress.show(event) }
-        continue
-      }
-      progress.finish()
-      return try conclude(reply, name, prefix)
-    }
-  }
-
-  /// How long the master may take for its first word, in seconds.
-  private static let patience: TimeInterval = 5
-
-  private static func failStopping(_ prefix: String) throws -> Never {
-    try Failure.exit("\(prefix)the service is being stopped: no reload takes place", 1)
-  }
-
-  private func conclude(_ reply: VarlinkReply, _ name: String, _ prefix: String) throws {
-    let verdict = reply.parameters["verdict"]
-    switch reply.error {
-    case nil:
-      if !quiet, Terminal.isInteractive {
-        Terminal.write(
-          Terminal.styled("✓ ", .green) + prefix + (verdict?.string("message") ?? "the reload succeeded") + "\n")
-      }
-    case ControlInterface.reloadFailed:
-      // Of `systemctl reload`: the master has told it there, and what the worker wrote stands there as well.
-      if Failure.isToldInJournal(of: name) { throw ExitCode(1) }
-      let words = (verdict?.array("lastWords") ?? []).compactMap { line -> String? in
-        guard case .string(let line) = line else { return nil }
-        return "\n  | \(line)"
-      }
-      let intro = words.isEmpty ? "" : "; the last that it wrote to stderr:"
-      try Failure.exit(prefix + (verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
-    case ControlInterface.serviceStops:
-      try Self.failStopping(prefix)
-    case .some(let other):
-      throw ControlError.refused(other)
-    }
+    if phase == "stopping" { try ReloadWait.failStopping(prefix) }
   }
 }
