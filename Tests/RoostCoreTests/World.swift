@@ -190,7 +190,7 @@ struct World: Hashable {
         supervisor.slots.prefix(before.slots.count).allSatisfy(\.isServed),
         "only a generation that serves in every slot is the last good one")
       require(
-        supervisor.serving == generation && disturbed.map { $0 + supervisor.settings.probation <= now } ?? false,
+        supervisor.serving == generation && disturbed.map { $0 + supervisor.settings.probation <= now } ?? true,
         "who has failed on probation hasn't proved itself")
     case .prepare(let generation, let origin):
       require(preparing == nil, "one generation is prepared at a time")

@@ -30,13 +30,13 @@ extension ReleaseResolver {
   /// a file system has to say. Only root can try that; without it, and where workers keep the user, nothing is refused.
   public func refusals(_ configuration: WorkerConfiguration) throws(MasterError) -> [AccessRefusal] {
     guard geteuid() == 0, let identity = configuration.identity, identity.user != 0 else { return [] }
-    let places = try places(of: configuration)
+    let pinned = try pin(configuration)
     let access = WorkerAccess(identity: identity)
-    var refused = access.refusals(entering: places.directory) + access.refusals(executing: places.executable, of: nil)
+    var refused = access.refusals(entering: pinned.directory) + access.refusals(executing: pinned.executable, of: nil)
     var commands = [("before-reload", configuration.beforeReload), ("after-takeover", configuration.afterTakeover)]
     if case .command(let command) = configuration.probe { commands.append(("probe", command)) }
     for (option, command) in commands {
-      guard let file = places.programs.first(where: { $0.command == command?.first }) else { continue }
+      guard let file = pinned.programs?.first(where: { $0.command == command?.first }) else { continue }
       refused += access.refusals(executing: file.path, of: option)
     }
     return refused
