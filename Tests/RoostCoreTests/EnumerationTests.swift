@@ -5,14 +5,15 @@ import Testing
 /// All sequences of events up to a depth, and long ones by chance, against the rules of `World`.
 @Suite("All interleavings")
 struct EnumerationTests {
+  /// Where nothing else is asked for, who serves has proved itself at once: a probation is one more thing that passes.
   static let variants: [Settings] = [
-    Settings(workers: 1, settle: .seconds(1)),
-    Settings(workers: 1, readiness: .alive(after: .seconds(1)), startAttempts: 1, settle: .zero),
-    Settings(workers: 2, surge: 1, settle: .zero),
-    Settings(workers: 1, probeTimeout: .seconds(5), startAttempts: 2, settle: .zero),
-    Settings(workers: 2, surge: 1, probeTimeout: .seconds(5), settle: .seconds(1)),
-    Settings(workers: 2, settle: .seconds(1)),
-    Settings(workers: 2, settle: .zero, queuePerSlot: true),
+    Settings(workers: 1, probation: .zero, settle: .seconds(1)),
+    Settings(workers: 1, readiness: .alive(after: .seconds(1)), startAttempts: 1, probation: .zero, settle: .zero),
+    Settings(workers: 2, surge: 1, probation: .zero, settle: .zero),
+    Settings(workers: 1, probeTimeout: .seconds(5), startAttempts: 2, probation: .zero, settle: .zero),
+    Settings(workers: 2, surge: 1, probeTimeout: .seconds(5), probation: .zero, settle: .seconds(1)),
+    Settings(workers: 2, probation: .zero, settle: .seconds(1)),
+    Settings(workers: 2, probation: .zero, settle: .zero, queuePerSlot: true),
     Settings(workers: 1, startLimit: .seconds(3), rollsBack: true, settle: .zero),
     Settings(workers: 2, surge: 1, startAttempts: 2, probation: .zero, rollsBack: true, settle: .zero),
   ]

@@ -70,7 +70,8 @@ struct World: Hashable {
     if case .reloading(let reload) = supervisor.phase {
       choices.append(.cancelRequested(by: .signal(1)))
       if reload.latched == nil { choices.append(.reloadRequested(by: .signal(1), replacing: true)) }
-    } else if let good = supervisor.lastGood, supervisor.servingOrigin == .configuration {
+    } else if let good = supervisor.lastGood, supervisor.settings.rollsBack, supervisor.servingOrigin == .configuration
+    {
       choices.append(.reloadRequested(by: .signal(1), from: .record(good)))
     }
     if let preparing {
@@ -131,7 +132,11 @@ struct World: Hashable {
     }
     happen(event)
     for effect in supervisor.handle(event, at: now) { carryOut(effect, event, before) }
-    if supervisor.probation?.generation != before.probation?.generation { disturbed = now }
+    if supervisor.settings.probation == .zero {
+      disturbed = nil
+    } else if supervisor.probation?.generation != before.probation?.generation {
+      disturbed = now
+    }
     checkRules(event)
     if isRunning { checkNoSlotIsGivenUp(before) }
   }

@@ -200,6 +200,7 @@ class Accepting(RoostTestCase):
         def switches():
             lines = pathlib.Path(f"/proc/{service.pid}/status").read_text().splitlines()
             return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+        service.recorded()
         self.eventually(lambda: self.assertEqual(state(service.pid), "S"))
         before = switches()
         # While a worker is awaited a look is due every 100 ms; this takes another service a second.
