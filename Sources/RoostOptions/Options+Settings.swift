@@ -15,17 +15,16 @@ extension Options {
     return Settings(
       workers: workers(reader), surge: reader.integer("surge", Limits.surge) ?? .max,
       readiness: readiness(reader),
-      startAttempts: reader.integer("start-attempts", Limits.startAttempts) ?? Self.usualStartAttempts,
+      startAttempts: reader.integer("start-attempts", Limits.startAttempts) ?? (Self.isAtTerminal ? 3 : nil),
       startLimit: startLimit(reader), probation: reader.duration("probation") ?? .seconds(60),
-      fallsBack: reader.boolean("fallback") ?? true,
+      fallsBack: reader.boolean("fallback") ?? !Self.isAtTerminal,
       rollsBack: (reader.choice("rollback") ?? RollbackMode.manual) == .automatic, settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
       backoff: backoff(reader), hooks: hooks, hookTimeout: hookTimeout)
   }
 
-  /// Who sits at a terminal wants to see that it doesn't work; anybody else wants that it will.
-  static var usualStartAttempts: Int? {
-    isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil ? 3 : nil
-  }
+  /// Who sits at a terminal wants to see at once that something doesn't work, and not what has worked before; anybody else
+  /// wants that it serves.
+  public static var isAtTerminal: Bool { isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil }
 
   private func startLimit(_ reader: OptionReader) -> Duration? {
     let limit = reader.duration("start-limit")

@@ -87,6 +87,11 @@ public struct Options {
   /// The name of the file, or that of the command.
   private func defaultName(_ command: [String]?) -> String {
     guard let file else { return ServiceName.derived(from: command?.first ?? "") }
+    return Self.serviceName(ofFile: file)
+  }
+
+  /// What the service of a configuration file is called where nobody says otherwise.
+  public static func serviceName(ofFile file: String) -> String {
     let base = file.split(separator: "/").last ?? "service"
     return ServiceName.derived(from: base.hasSuffix(".toml") ? String(base.dropLast(5)) : String(base))
   }

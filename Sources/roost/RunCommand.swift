@@ -39,6 +39,7 @@ struct RunCommand: ParsableCommand {
       try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read).execute()
     } catch let problems as Problems {
       if let request { return request.answer(problem: problems.oneLine) }
+      try comeBack(instead: problems)
       try Failure.exit(problems)
     } catch let error as MasterError {
       if let request { return request.answer(problem: error.description) }
@@ -52,6 +53,18 @@ struct RunCommand: ParsableCommand {
   func configuration(isReadAgain: Bool = false) throws -> Configuration {
     try source.configuration(
       example: "roost run --listen 8080 -- ./server --verbose", isReadAgain: isReadAgain)
+  }
+
+  /// What is written can't be used. If something has served before, that comes back instead of nothing.
+  private func comeBack(instead problems: Problems) throws {
+    guard !problems.areUsage, source.options.fallback ?? !Options.isAtTerminal, let place = source.statePlace,
+      let recorded = LastServed.configuration(in: place)
+    else { return }
+    for line in problems.lines { Failure.tell(line) }
+    try Handover(
+      program: try MasterProgram.path(), reader: try MasterProgram.ownPath(), configuration: recorded,
+      trouble: problems.oneLine
+    ).execute()
   }
 
   /// What reads the configuration on reload: this program, unless nothing but the command line was read.

@@ -87,7 +87,7 @@ struct ServiceOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Start with what served last where the workers that were asked for can't get ready. (default: --fallback)")
+    help: "Start with what served last where the workers that were asked for can't get ready. (default: --fallback, but at a terminal)")
   var fallback: Bool?
 
   @Option(

@@ -1,5 +1,6 @@
 import ArgumentParser
 import RoostConfiguration
+import RoostControl
 import RoostMaster
 import RoostOptions
 
@@ -28,6 +29,16 @@ struct ServiceSource: ParsableArguments {
     return try Options(
       file: file, commandLine: entries, directory: try WorkingDirectory.logical(), isReadAgain: isReadAgain
     ).configuration()
+  }
+
+  /// Where it is recorded what has served, as far as that is known without the file.
+  var statePlace: String? {
+    let chosen = [options.stateDirectory, options.controlDirectory].compactMap(\.self).first.map { path in
+      path.hasPrefix("/") ? path : "\((try? WorkingDirectory.logical()) ?? "")/\(path)"
+    }
+    let name = options.name ?? file.map { Options.serviceName(ofFile: $0) }
+    return options.stateDirectory == nil
+      ? StatePlace.forMaster() ?? chosen ?? name.flatMap { ControlPlace.forMaster(name: $0) } : chosen
   }
 
   /// The path of the configuration file, if there is one. `web.toml` is one as it stands, by whatever path.
