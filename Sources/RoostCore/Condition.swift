@@ -19,9 +19,10 @@ public enum Divergence: Hashable, Sendable, Codable {
 }
 
 extension Supervisor {
-  /// Whether the service serves now. A slot that is added by a running reload isn't missing yet.
+  /// Whether the service serves now. A slot that is added by a running reload isn't missing yet, and one that goes isn't
+  /// any more.
   public var condition: Condition {
-    var wanted = slots.count
+    var wanted = slots.count { $0.emptyBy == nil }
     if case .reloading(let reload) = phase, let before = reload.slotsBefore { wanted = min(wanted, before) }
     let served = slots.count(where: \.isServed)
     if served == 0 { return .down }

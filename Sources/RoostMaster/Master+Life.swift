@@ -49,7 +49,8 @@ extension Master {
     } catch {
       log.error("\(error)")
       // What time may heal isn't worth giving up: whoever has started this may try again.
-      return error.healsWithTime ? ExitStatus.masterFailed : ExitStatus.unusableConfiguration
+      let mayWait = handover.configuration.settings.startAttempts == nil
+      return error.healsWithTime && mayWait ? ExitStatus.masterFailed : ExitStatus.unusableConfiguration
     }
   }
 

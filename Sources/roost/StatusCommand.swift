@@ -122,9 +122,9 @@ struct StatusView {
   /// What is said of slots that have nobody is read when it matters: none of it is cut off.
   private func waiting(_ width: Int) -> [String] {
     status.waiting.flatMap { slot in
-      let next = slot.millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "the next one starts"
+      let next = slot.millisecondsLeft.map { "; next try in \(Amount.time(milliseconds: $0))" } ?? ""
       let reason = slot.reason ?? "its worker is on its way"
-      return Self.wrapped("slot \(slot.slot) has nobody who serves: \(reason); \(next)", to: width).map {
+      return Self.wrapped("slot \(slot.slot) has nobody who serves: \(reason)\(next)", to: width).map {
         Terminal.styled($0, .red)
       } + slot.lastWords.map { "  | \($0)" }
     }

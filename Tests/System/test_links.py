@@ -304,14 +304,15 @@ class ControlDirectories(LinksTestCase):
             result = subprocess.run([ROOST, "reload", "-q", "--control-directory", place], timeout=PATIENCE)
             self.assertEqual(result.returncode, 0)
             self.assertEqual(service.stop(), 0)
-            self.assertEqual(os.listdir(place), [])
+            self.assertEqual(os.listdir(place), ["history.json"])
 
     def test_its_path_may_end_with_a_slash_and_the_one_above_it_is_made(self):
         place = self.folder / "above/place"
         service = Service(["--control-directory", f"{place}/", "--ready", "pipe", "--settle", "0s", "--", *WORKER])
         self.services.append(service)
         service.serving()
-        self.assertEqual(sorted(os.listdir(place)), ["control", "lock"])
+        service.recorded()
+        self.assertEqual(sorted(os.listdir(place)), ["control", "history.json", "lock"])
         shutil.rmtree(place.parent)
         self.assertIn("succeeded", service.reload())
         self.assertEqual(sorted(os.listdir(place)), ["control", "lock"])

@@ -74,7 +74,8 @@ class ReuseportTestCase(RoostTestCase):
     def roost(self, service, *arguments):
         result = subprocess.run(
             [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
-        self.assertEqual(result.returncode, 0, result)
+        # A slot whose worker is stopped or on its way has nobody who serves, and status says so.
+        self.assertIn(result.returncode, (0, 1) if arguments[0] == "status" else (0,), result)
         return result.stdout
 
     def scale(self, service, workers):

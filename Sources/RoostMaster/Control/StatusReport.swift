@@ -84,8 +84,10 @@ extension Master {
   /// Why somebody is missing.
   private var firstLoss: String? {
     guard supervisor.condition != .whole else { return nil }
-    let slot = supervisor.slots.indices.first { !supervisor.slots[$0].isServed && losses[$0] != nil }
-    return slot.map { losses[$0]!.reason }
+    let missing = supervisor.slots.indices.filter { !supervisor.slots[$0].isServed }
+    if let lost = missing.lazy.compactMap({ losses[$0] }).first { return lost.reason }
+    let isStopped = missing.contains { supervisor.slots[$0].worker?.stopped != nil }
+    return isStopped ? "a signal has stopped a worker" : nil
   }
 
   private var divergenceReport: JSON {
@@ -102,8 +104,9 @@ extension Master {
     let now = Clock.now()
     return supervisor.slots.indices.compactMap { index in
       let slot = supervisor.slots[index]
-      let loss = losses[index]
-      guard !slot.isServed, loss != nil || slot.worker == nil else { return nil }
+      let isStopped = slot.worker?.stopped != nil
+      let loss = isStopped ? SlotLoss(reason: "a signal has stopped its worker", lastWords: []) : losses[index]
+      guard !slot.isServed, slot.emptyBy == nil, loss != nil || slot.worker == nil else { return nil }
       var left: Duration?
       if case .backingOff(let until) = slot.current { left = until - now }
       return [

@@ -67,7 +67,8 @@ extension Master {
       write()
     case .startFailed(let failure):
       history.failed(supervisor.serving, words.reason(failure))
-      write()
+      // Where nothing ever served there is nothing to be remembered.
+      if history.servedLast != nil { write() }
     case .stopRequested, .stopAtOnceRequested:
       if isStopping {
         history.ended("the service was stopped", at: Self.now)
