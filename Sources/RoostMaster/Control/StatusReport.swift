@@ -85,7 +85,7 @@ extension Master {
   private var firstLoss: String? {
     guard supervisor.condition != .whole else { return nil }
     let missing = supervisor.slots.indices.filter { !supervisor.slots[$0].isServed }
-    if let lost = missing.lazy.compactMap({ losses[$0] }).first { return lost.reason }
+    if let lost = missing.lazy.compactMap({ self.losses[$0] }).first { return lost.reason }
     let isStopped = missing.contains { supervisor.slots[$0].worker?.stopped != nil }
     return isStopped ? "a signal has stopped a worker" : nil
   }
