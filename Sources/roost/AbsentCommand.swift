@@ -1,8 +1,10 @@
 /// Words that are typed as commands and are none, on purpose or because another tool's word is meant: what to type instead.
 enum AbsentCommand {
-  /// What to type instead of these arguments of the whole command line; nil where they begin with no such word.
+  /// What to type instead of these arguments of the whole command line; nil where they begin with no such word. What is a command
+  /// by now stays one.
   static func advice(for arguments: [String]) -> String? {
-    guard let word = arguments.first else { return nil }
+    let commands = RoostCommand.configuration.subcommands.map { $0.configuration.commandName }
+    guard let word = arguments.first, !commands.contains(word) else { return nil }
     let name = arguments.dropFirst().first { !$0.hasPrefix("-") } ?? "NAME"
     return advice(word, name).map { "there is no 'roost \(word)': \($0)" }
   }
@@ -15,7 +17,7 @@ enum AbsentCommand {
     case "start", "up": "'systemctl start roost@\(name)', or in the foreground 'roost run \(name)'"
     case "enable", "disable": "'systemctl \(word) --now roost@\(name)'"
     case "kill", "quit", "shutdown", "down": "'roost stop \(name)', or under systemd 'systemctl stop roost@\(name)'"
-    case "log", "logs", "journal", "tail": "'journalctl -u roost@\(name)'"
+    case "log", "journal", "tail": "'roost logs \(name)'"
     case "show", "info", "top", "watch": "'roost status \(name)', with --watch again every second"
     case "ls", "ps": "'roost list', and 'roost status \(name)' for the workers"
     case "test", "validate", "configtest", "verify":

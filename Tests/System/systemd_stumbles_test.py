@@ -150,14 +150,15 @@ class Sockets(SystemdTestCase):
                 self.install(listen=listen)
                 self.add_socket(("Service=roost@web.service", "Service=roost@other.service"), ("ListenStream=8080", f"ListenStream={stream}"))
                 systemctl("start", "web.socket")
-                self.assertNotEqual(systemctl("start", NAME, check=False).returncode, 0)
-                self.assertEqual(shown("ExecMainStatus"), "78")
+                # It is tried again, so that nobody can wait for it.
+                systemctl("start", "--no-block", NAME)
                 follow_journal("Address already in use (systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: "
                                "Service= in it has to name the unit of this service, or stop it)")
                 finding = self.finding()
                 self.assertEqual((finding["outcome"], finding["mend"]), ("warning", "Service=roost@web.service in it"))
                 self.assertEqual(finding["text"], "web.socket is for roost@other.service, and passes this service nothing")
-                systemctl("stop", "web.socket")
+                self.assertNotEqual(shown("ActiveState"), "active")
+                systemctl("stop", NAME, "web.socket")
                 systemctl("reset-failed")
                 # As it says.
                 self.add_socket(("ListenStream=8080", f"ListenStream={stream}"))

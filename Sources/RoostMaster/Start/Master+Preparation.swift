@@ -80,7 +80,7 @@ extension Master {
     let changed: [(String, Bool)] = [
       ("name", new.name != configuration.name), ("pid-file", new.pidFile != configuration.pidFile),
       ("control-directory", old?.directory != wanted?.directory && !isDerived),
-      ("control-group", old?.group != wanted?.group), ("state-directory", hasMoved(new.history, isDerived)),
+      ("control-group", old?.group != wanted?.group), ("state-directory", hasMoved(new)),
       ("metrics", new.metrics != configuration.metrics),
     ]
     let names = changed.filter(\.1).map { "'\($0.0)'" }
@@ -90,10 +90,10 @@ extension Master {
     return "\(all) \(have) changed, which takes effect only when the service is restarted"
   }
 
-  /// Whether the record is to be elsewhere, other than with the control directory.
-  private func hasMoved(_ new: HistoryConfiguration?, _ isWithControl: Bool) -> Bool {
-    guard let old = configuration.history, old.directory != new?.directory else { return false }
-    return !(isWithControl && old.directory == configuration.control?.directory)
+  /// Whether the record is to be elsewhere, other than with the control socket, beside which it is where nothing else is said.
+  private func hasMoved(_ new: Configuration) -> Bool {
+    guard let old = configuration.history, old.directory != new.history?.directory else { return false }
+    return old.directory != configuration.control?.directory || new.history?.directory != new.control?.directory
   }
 
   func run(_ hook: Hook, _ generation: Generation) {
