@@ -23,9 +23,10 @@ extension Options {
   }
 
   /// Who sits at a terminal wants to see that it doesn't work; anybody else wants that it will.
-  static var usualStartAttempts: Int? {
-    isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil ? 3 : nil
-  }
+  static var usualStartAttempts: Int? { isAttended ? 3 : nil }
+
+  /// Whether somebody sits at a terminal and reads what is said.
+  public static var isAttended: Bool { isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil }
 
   private func startLimit(_ reader: OptionReader) -> Duration? {
     let limit = reader.duration("start-limit")

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import RoostConfiguration
 import RoostMaster
 import RoostOptions
@@ -28,6 +29,16 @@ struct ServiceSource: ParsableArguments {
     return try Options(
       file: file, commandLine: entries, directory: try WorkingDirectory.logical(), isReadAgain: isReadAgain
     ).configuration()
+  }
+
+  /// Where it is recorded what has served, as far as that is known where the file can't be used.
+  func historyDirectory() -> String? {
+    guard let file, let directory = try? WorkingDirectory.logical() else { return nil }
+    var status = stat()
+    // Of a pipe nothing is left, and who reads it again waits.
+    let isFile = stat(file, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    let readable = isFile ? try? Options(file: file, commandLine: options.entries, directory: directory) : nil
+    return (readable ?? Options(unreadable: file, commandLine: options.entries, directory: directory)).historyDirectory
   }
 
   /// The path of the configuration file, if there is one. `web.toml` is one as it stands, by whatever path.

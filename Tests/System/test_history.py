@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import time
+import unittest
 
 from harness import PATIENCE, ROOST, RoostTestCase, eventually, wait_for_exit
 
@@ -138,9 +139,9 @@ class Restarts(HistoryTestCase):
         self.assertEqual(service.stop(), 0)
         self.deploy("better")
         service = self.run_service()
-        service.expect("release better with 'first'")
         service.expect("generation 3 serves")
         self.assert_serves(service, 3)
+        service.log.expect_count("release better with 'first'", 1)
 
     def test_a_reload_that_failed_to_the_release_that_serves_refuses_nothing(self):
         needed = self.root / "database"
@@ -194,6 +195,7 @@ class Restarts(HistoryTestCase):
                 found, status = self.status(service)
                 self.assertEqual((found["divergence"], status), ("fell_back", 1))
                 self.assertRegex(found["trouble"], trouble)
+                self.assertRegex(str(service.log), f" error .*({trouble})")
                 self.assertEqual(service.stop(), 0)
             with self.file.open("a") as file:
                 file.write("workers = [\n")
@@ -262,12 +264,17 @@ class Restarts(HistoryTestCase):
 
     def test_numbers_go_on(self):
         service = self.run_recorded()
-        for generation in 2, 3:
-            self.assertIn("succeeded", service.reload())
+        self.assertIn("succeeded", service.reload())
+        # One that is being started has its number, too.
+        self.deploy("hanging", HANGS)
+        service.signal(signal.SIGHUP)
+        service.expect("release hanging")
+        self.written(lambda record: self.assertEqual([entry["generation"] for entry in record["entries"]], [1, 2, 3]))
         self.killed(service)
+        self.deploy("good")
         service = self.run_service()
         service.expect("generation 4 serves")
-        self.assertEqual([entry["generation"] for entry in self.history(service)["entries"]], [1, 2, 3, 4])
+        self.assertEqual(self.verdicts(service), [(1, "served", None), (2, "served", None), (3, "failed", None), (4, "served", None)])
         self.assertIn("the master was gone", self.roost(service, "history").stdout)
 
 
@@ -280,6 +287,13 @@ class Rollback(HistoryTestCase):
         self.assertIn("succeeded", service.reload())
         service.expect("generation 2 has served")
         return service
+
+    def crash(self, service, times):
+        """The worker dies so often after it has got ready."""
+        for count in range(times):
+            os.kill(service.worker(), signal.SIGKILL)
+            service.expect("was killed by SIGKILL after serving")
+            if count < times - 1: service.expect("is ready after")
 
     def test_it_brings_back_what_served_with_its_own_configuration(self):
         service = self.second_release()
@@ -325,20 +339,19 @@ class Rollback(HistoryTestCase):
         self.written(lambda record: record["refused"])
         self.killed(service)
         service = self.run_service()
-        service.expect("release good with 'first'")
         service.expect("generation 4 serves")
         self.assert_serves(service, 4, divergence="rolled_back")
+        service.log.expect_count("release good with 'first'", 1)
         self.assertEqual(service.stop(), 0)
         service = self.run_service()
-        service.expect("release good with 'first'")
         service.expect("generation 5 serves")
         self.assertEqual(self.roost(service, "reload", "-q").returncode, 0)
         self.assert_serves(service, 6)
         self.assertEqual(service.stop(), 0)
         service = self.run_service()
-        service.expect("release second with 'second'")
         service.expect("generation 7 serves")
         self.assert_serves(service, 7)
+        service.log.expect_count("release second with 'second'", 1)
 
     def test_it_ends_when_something_else_is_configured(self):
         service = self.second_release()
@@ -346,9 +359,9 @@ class Rollback(HistoryTestCase):
         self.assertEqual(service.stop(), 0)
         self.deploy("third")
         service = self.run_service()
-        service.expect("release third with 'second'")
         service.expect("generation 4 serves")
         self.assert_serves(service, 4)
+        service.log.expect_count("release third with 'second'", 1)
 
     def test_what_was_deleted_cannot_come_back(self):
         service = self.second_release()
@@ -365,22 +378,14 @@ class Rollback(HistoryTestCase):
         self.configure(probation='"60s"', rollback='"automatic"')
         self.deploy("crashing")
         self.assertIn("succeeded", service.reload())
-        for _ in range(3):
-            os.kill(service.worker(), signal.SIGKILL)
-            service.expect("was killed by SIGKILL after serving")
-            if "keep failing" not in service.log.lines[-1]:
-                service.expect("is ready after|keep failing")
-        service.log.position = 0
+        self.crash(service, 3)
         service.expect("workers of generation 2 keep failing; rolling back to what generation 1 ran")
         service.expect("rollback to generation 1 requested by the master, since generation 2 keeps failing")
         service.expect("reload to generation 3 succeeded")
         self.assert_serves(service, 3, record_of=1, divergence="rolled_back")
         self.assertRegex(self.roost(service, "metrics").stdout, r'roost_crash_loops_total\{service="web"\} 1\n')
         # What comes back isn't replaced in turn.
-        for _ in range(4):
-            os.kill(service.worker(), signal.SIGKILL)
-            service.expect("was killed by SIGKILL after serving")
-            service.expect("is ready after")
+        self.crash(service, 4)
         self.assertEqual(self.status(service)[0]["generation"], 3)
 
     def test_otherwise_it_only_says_so(self):
@@ -388,10 +393,7 @@ class Rollback(HistoryTestCase):
         self.configure(probation='"60s"')
         self.deploy("crashing")
         self.assertIn("succeeded", service.reload())
-        for _ in range(3):
-            os.kill(service.worker(), signal.SIGKILL)
-            service.expect("was killed by SIGKILL after serving")
-            service.expect("is ready after|keep failing")
+        self.crash(service, 3)
         service.log.expect_count("workers of generation 2 keep failing; 'roost rollback' brings back what served before", 1)
         self.assertEqual(self.status(service)[0]["generation"], 2)
 
@@ -452,8 +454,8 @@ class Record(HistoryTestCase):
                 service.expect(r" warning cannot read .*/history.json: .*; it is put aside as history.json.unusable")
                 service.expect("generation 1 serves")
                 self.assertEqual((self.state / "history.json.unusable").read_bytes(), text)
+                self.written(lambda record: self.assertEqual(record["lastGood"], 1))
                 self.assertEqual(service.stop(), 0)
-                self.assertEqual(self.recorded()["lastGood"], 1)
 
     def test_one_with_a_configuration_that_cannot_be_used_keeps_nothing_from_starting(self):
         self.assertEqual(self.run_recorded().stop(), 0)
@@ -462,30 +464,41 @@ class Record(HistoryTestCase):
         self.record.write_text(json.dumps(record))
         service = self.run_service()
         service.expect("generation 2 serves")
-        self.assertEqual(self.roost(service, "rollback", "1").returncode, 1)
         self.assert_serves(service, 2)
+        result = self.roost(service, "rollback", "1")
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("what generation 1 ran isn't recorded any more; 'roost history' shows what is", result.stderr)
 
-    def test_a_link_or_what_others_may_write_is_refused(self):
+    def spoiled(self, spoil):
+        """A service that finds a record in the place of which something else has come."""
         self.assertEqual(self.run_recorded().stop(), 0)
+        spoil()
+        service = self.run_service()
+        service.expect(r" warning cannot read .*/history.json: .*; it is put aside as history.json.unusable")
+        service.expect("generation 1 serves")
+        self.written(lambda record: self.assertEqual(record["lastGood"], 1))
+        self.assertTrue(self.record.is_file() and not self.record.is_symlink())
+
+    def test_a_link_is_refused_and_what_it_leads_to_stays(self):
         elsewhere = self.root / "elsewhere"
 
         def link():
             self.record.rename(elsewhere)
+            elsewhere.write_text(elsewhere.read_text().replace('"lastGood":1', '"lastGood":7'))
             self.record.symlink_to(elsewhere)
 
-        for spoil in link, lambda: self.record.chmod(0o666), lambda: os.mkfifo(self.record):
-            text = self.record.read_text()
-            if spoil.__name__ == "<lambda>" and not elsewhere.exists(): pass
-            if "mkfifo" in spoil.__code__.co_names: self.record.unlink()
-            spoil()
-            service = self.run_service()
-            service.expect(r" warning cannot read .*/history.json: .*; it is put aside as history.json.unusable")
-            service.expect("generation 1 serves")
-            self.assertEqual(service.stop(), 0)
-            # What the link leads to was neither believed nor written.
-            if elsewhere.exists(): self.assertIn('"lastGood":1', elsewhere.read_text())
-            self.assertTrue(self.record.is_file() and not self.record.is_symlink())
-            self.assertTrue(text)
+        self.spoiled(link)
+        self.assertIn('"lastGood":7', elsewhere.read_text())
+
+    def test_what_others_may_write_is_refused(self):
+        self.spoiled(lambda: self.record.chmod(0o666))
+
+    def test_what_is_no_file_is_refused_and_holds_nobody(self):
+        def pipe():
+            self.record.unlink()
+            os.mkfifo(self.record)
+
+        self.spoiled(pipe)
 
     def test_where_it_cannot_be_written_the_service_serves_and_says_so_once(self):
         self.deploy("good")
@@ -569,3 +582,7 @@ class Upgrades(HistoryTestCase):
         names = ["generation", "divergence", "trouble", "condition", "phase"]
         self.assertEqual([after[name] for name in names], [before[name] for name in names])
         self.assertEqual((after["divergence"], status), ("fell_back", 1))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -70,10 +70,17 @@ extension UnitRules {
   var ownDirectories: Finding {
     let name = "StateDirectory"
     let roots = [("StateDirectory", "/var/lib"), ("CacheDirectory", "/var/cache"), ("LogsDirectory", "/var/log")]
-    let paths = roots.flatMap { setting, root in
+    let all = roots.flatMap { setting, root in
       unit[setting].split(separator: " ").map { (setting, "\(root)/\($0.split(separator: ":")[0])") }
     }
-    guard !paths.isEmpty else { return .ok(name, "none") }
+    if unit[name].isEmpty, let place = configuration.history?.directory, place.hasPrefix("/run/") {
+      return .warning(
+        name, "none: what has served is recorded in \(place), and forgotten when the machine boots",
+        mend: "StateDirectory=roost/\(configuration.name)")
+    }
+    // The master's own.
+    let paths = all.filter { $0.1 != "/var/lib/roost/\(configuration.name)" }
+    guard !paths.isEmpty else { return .ok(name, all.isEmpty ? "none" : "\(all[0].1), for the record of what has served") }
     let foreign = changesUser ? paths.filter { !givesAway($0.0) } : []
     guard let (setting, path) = foreign.first else {
       return .ok(name, "\(paths.map(\.1).joined(separator: ", ")) can be written by workers")
