@@ -17,7 +17,8 @@ import unittest
 from harness import PATIENCE, eventually, wait_for_exit
 from systemd_test import BIN, FILE, NAME, ROOST_BIN, SystemdTestCase, shown, systemctl
 
-SITE = BIN / "site"
+# Where sites are. In /run nothing is pinned.
+SITE = pathlib.Path("/srv/web")
 CURRENT = SITE / "current"
 RECORD = pathlib.Path("/var/lib/roost/web/history.json")
 # For each connection the name of the release, and the end.
@@ -132,6 +133,17 @@ class Client:
 class WorstDayTestCase(SystemdTestCase):
     workers = 2
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        # The machine's own stays as it is.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", SITE.parent], check=True)
+
+    @classmethod
+    def tearDownClass(cls):
+        subprocess.run(["umount", "--lazy", SITE.parent], check=True)
+        super().tearDownClass()
+
     def setUp(self):
         super().setUp()
         shutil.rmtree(SITE, ignore_errors=True)
@@ -140,11 +152,13 @@ class WorstDayTestCase(SystemdTestCase):
         shutil.rmtree(RECORD.parent, ignore_errors=True)
 
     def tearDown(self):
-        if self.client: self.client.finish()
         super().tearDown()
+        if self.client: self.client.finish()
 
-    def release(self, kind, name, mode="serves"):
+    def deploy(self, kind, name=None, mode="serves"):
         """Moves the link to another release, as deployments do."""
+        # The class above has a server of its own.
+        if name is None: return
         make, _, missing = KINDS[kind]
         folder = SITE / name
         folder.mkdir()
@@ -237,12 +251,12 @@ class Releases(WorstDayTestCase):
         if kind == "binary" and not shutil.which("cc"): self.skipTest("no compiler")
         # A busy machine must not take a good release for one that hangs.
         self.configure(kind, **({"ready-timeout": '"4s"'} if mode == "hangs" else {}))
-        self.release(kind, "good")
+        self.deploy(kind, "good")
         self.install_template()
         systemctl("start", NAME)
         self.client = Client()
         self.client.expect("good", 20)
-        self.release(kind, "bad", mode)
+        self.deploy(kind, "bad", mode)
         self.assertNotEqual(systemctl("reload", NAME, check=False).returncode, 0)
         self.assert_told("reload_failed", trouble)
         self.client.expect("good", 20)
@@ -267,7 +281,7 @@ class Releases(WorstDayTestCase):
         # Asked for again it is tried again, and refused as before.
         self.assertNotEqual(systemctl("reload", NAME, check=False).returncode, 0)
         self.client.expect("good", 20)
-        self.release(kind, "mended")
+        self.deploy(kind, "mended")
         systemctl("reload", NAME)
         self.client.expect("mended", 20)
         eventually(self.assert_well)
@@ -296,13 +310,13 @@ class Starts(WorstDayTestCase):
 
     def test_a_release_that_nobody_has_tried_gives_way_to_the_last_good_one(self):
         self.configure(probation='"0s"')
-        self.release("script", "good")
+        self.deploy("script", "good")
         self.install_template()
         systemctl("start", NAME)
         self.client = Client()
         self.client.expect("good", 20)
         self.recorded(lambda record: self.assertEqual(record["lastGood"], 1))
-        self.release("script", "bad", "exits")
+        self.deploy("script", "bad", "exits")
         self.kill_master()
         self.client.expect("good", 20)
         self.assert_told("fell_back", Releases.EXITS)
@@ -314,7 +328,7 @@ class Starts(WorstDayTestCase):
 
     def test_a_file_that_cannot_be_read_stops_no_master_from_coming_back(self):
         self.configure()
-        self.release("script", "good")
+        self.deploy("script", "good")
         self.install_template()
         systemctl("start", NAME)
         self.client = Client()
@@ -353,7 +367,7 @@ class Directories(WorstDayTestCase):
 
     def test_the_record_is_kept_from_others_and_workers_see_their_own_directories(self):
         self.configure()
-        self.release("script", "good")
+        self.deploy("script", "good")
         self.install_template()
         systemctl("start", NAME)
         self.recorded(lambda record: self.assertEqual(record["entries"][0]["verdict"], "served"))

@@ -184,12 +184,19 @@ class Restarts(HistoryTestCase):
         self.assertEqual(service.log.count("release bad"), 1)
 
     def test_a_release_that_is_not_there_and_a_broken_file_start_what_served_last(self):
-        service = self.run_recorded()
+        # Of a file that isn't TOML nobody can tell where it says that the record is.
+        control = str(self.root / "control")
+        place = ["--state-directory", str(self.state), "--control-directory", control]
+        service = self.run_recorded(*place)
         self.killed(service)
         self.current.unlink()
-        for generation, trouble in (2, "No such file|cannot find"), (3, r"web.toml:\d+:\d+: "):
-            with self.subTest(trouble):
-                service = self.run_service()
+        whole = self.file.read_text()
+        file = rf"{self.file}:\d+:\d+: "
+        for generation, text, trouble in (2, "", "No such file"), (3, "wrokers = 3\n", file), (4, "workers = [\n", file):
+            with self.subTest(text):
+                self.file.write_text(whole + text)
+                service = self.run_service(*place)
+                service.control = control
                 service.expect(f"generation {generation} starts with what generation \\d ran, instead of what is configured")
                 service.expect(f"generation {generation} serves")
                 found, status = self.status(service)
@@ -197,8 +204,8 @@ class Restarts(HistoryTestCase):
                 self.assertRegex(found["trouble"], trouble)
                 self.assertRegex(str(service.log), f" error .*({trouble})")
                 self.assertEqual(service.stop(), 0)
-            with self.file.open("a") as file:
-                file.write("workers = [\n")
+                # Who doesn't want that gets none.
+                self.assertEqual(self.run_service(*place, "--no-fallback").wait(), 78)
 
     def test_without_fallback_what_is_configured_is_started_or_nothing(self):
         self.assertEqual(self.run_recorded().stop(), 0)
