@@ -71,9 +71,8 @@ struct FirstRelease {
 extension History {
   /// Whether what is configured is what was refused.
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
-    guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned) else {
-      return false
-    }
+    guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)
+    else { return false }
     // A reload or a start of what serves well can fail for a reason of the moment, such as a database that is away.
     return configuration(of: servedLast)?.runsSame(as: pinned) != true
   }

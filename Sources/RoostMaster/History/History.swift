@@ -42,7 +42,8 @@ struct History: Codable {
   var isSound: Bool {
     let numbers = entries.flatMap { [$0.generation, $0.recordOf].compactMap(\.self) } + [lastGood].compactMap(\.self)
     let times = entries.flatMap { [$0.began, $0.serves, $0.ended].compactMap(\.self) }
-    return numbers.allSatisfy { (1...Limits.generation).contains($0) } && times.allSatisfy { (0...Int.max / 2).contains($0) }
+    return numbers.allSatisfy { (1...Limits.generation).contains($0) }
+      && times.allSatisfy { (0...Int.max / 2).contains($0) }
   }
 
   // MARK: What happens
