@@ -117,7 +117,9 @@ class Listeners(DependenciesTestCase):
 
     def start_without(self, listener, reason):
         """A service of two listeners, of which one can't be opened. Returns what those get who have connected to the other."""
-        self.configure(listen=f'["http=127.0.0.1:8080", "late={listener}"]', **{"restart-delay-limit": '"500ms"'})
+        # Not by being seen: the server accepts on the first one only.
+        self.configure(
+            listen=f'["http=127.0.0.1:8080", "late={listener}"]', ready='"none"', **{"ready-after": '"100ms"', "restart-delay-limit": '"500ms"'})
         self.deploy("script", "good")
         self.install_template()
         systemctl("start", "--no-block", NAME)
@@ -129,7 +131,6 @@ class Listeners(DependenciesTestCase):
     def assert_serves(self, answers, address, port):
         self.assertEqual(answers(), [b"good\n"] * 5)
         eventually(lambda: self.assertEqual((shown("ActiveState"), shown("NRestarts")), ("active", "0")))
-        # The server has only the first one; the other takes connections, at least.
         socket.create_connection((address, port), timeout=PATIENCE).close()
         self.assert_well()
 
