@@ -2,13 +2,26 @@ import Glibc
 
 /// Where a service keeps what has to outlive it.
 public enum StatePlace {
-  /// The first of the directories that systemd has made for a master that starts now (`StateDirectory=` in
-  /// systemd.exec(5)), if it has. A master that a worker has started inherits the variable of another service.
+  /// Where systemd tells what it has made (`StateDirectory=` in systemd.exec(5)).
+  public static let variable = "STATE_DIRECTORY"
+
+  /// The directory that systemd has made for a master that starts now, if it has: the one for the master, else the first. A
+  /// master that a worker has started inherits the variable of another service.
   public static func forMaster() -> String? {
-    guard getenv("ROOST_SERVICE") == nil, let value = getenv("STATE_DIRECTORY").map({ String(cString: $0) }),
-      let first = value.split(separator: ":").first, first.hasPrefix("/")
-    else { return nil }
-    return String(first)
+    guard getenv("ROOST_SERVICE") == nil, let value = getenv(variable).map({ String(cString: $0) }) else { return nil }
+    let paths = value.split(separator: ":").filter { $0.hasPrefix("/") }
+    return (paths.first { isOfMaster($0.utf8) } ?? paths.first).map(String.init)
+  }
+
+  /// What is left of the variable's value for workers, whose data others of the directories are for; nil if nothing is.
+  public static func forWorkers(_ value: some StringProtocol) -> String? {
+    let paths = value.utf8.split(separator: UInt8(ascii: ":")).filter { !isOfMaster($0) }
+    return paths.isEmpty ? nil : paths.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ":")
+  }
+
+  /// Whether a path is `roost/NAME` below wherever: the units that come with Roost have such a one for the master itself.
+  private static func isOfMaster(_ path: some Collection<UInt8>) -> Bool {
+    path.split(separator: UInt8(ascii: "/")).dropLast().last.map { $0.elementsEqual("roost".utf8) } ?? false
   }
 }
 

@@ -27,7 +27,7 @@ public enum Notice: Hashable, Sendable {
   /// The start has failed several times for this reason, and goes on.
   case startDelayed(Failure)
   /// The start goes on with what a former generation ran, since the one before couldn't get ready.
-  case fellBack(Generation, to: Generation, Failure)
+  case fellBack(Generation, to: Generation, from: Generation, Failure)
   /// There is nothing to fall back to after all.
   case fallbackFailed(reason: String)
   /// The start began with what a former generation ran.

@@ -24,7 +24,7 @@ extension Supervisor {
     var start = start
     start.stage = .preparing(newest, until: now + Self.preparationTimeout)
     phase = .starting(start)
-    order(.report(.fellBack(newest, to: record, failure)))
+    order(.report(.fellBack(newest, to: record, from: serving, failure)))
     order(.prepare(newest, from: .record(record)))
   }
 

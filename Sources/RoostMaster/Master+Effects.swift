@@ -84,7 +84,7 @@ extension Master {
     case .workerRecycled(let id, _, _): restarts[id.slot, default: 0] += 1
     case .workerReady(let id, _): losses[id.slot] = nil
     case .listenersNotOpened(let reason, _): startTrouble = reason
-    case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, let failure):
+    case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, _, let failure):
       startTrouble = words.reason(failure)
     case .startSucceeded:
       // Of what fell back it stays true why.

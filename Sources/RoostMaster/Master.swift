@@ -126,6 +126,8 @@ public final class Master {
     history = past
     historyLength = configuration.history?.length ?? 1
     let first = try FirstRelease(configuration, trouble: handover.trouble, past, resolver)
+    // Why is known here only; that it is so the supervisor tells.
+    if first.past.divergence == .fellBack, let reason = first.reason { log.error("\(reason)") }
     let release = first.release
     releases = [first.past.first: release]
     do {

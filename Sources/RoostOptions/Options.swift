@@ -40,6 +40,14 @@ public struct Options {
     self.directory = directory
   }
 
+  /// The options of the command line, for the service of a file that can't be read.
+  public init(unreadable file: String, commandLine: [OptionEntry], directory: String) {
+    entries = commandLine
+    self.file = file
+    self.directory = directory
+    isReadAgain = true
+  }
+
   private static func merge(_ written: [OptionEntry], _ commandLine: [OptionEntry]) -> [OptionEntry] {
     commandLine.map { entry in
       guard ["environment", "limit", "probe"].contains(entry.name),
@@ -107,6 +115,13 @@ public struct Options {
       return nil
     }
     return HistoryConfiguration(directory: place, length: length ?? 5)
+  }
+
+  /// Where it is recorded what has served, whatever else is wrong; nil if there is no place for it.
+  public var historyDirectory: String? {
+    let reader = OptionReader(entries, known: Self.names)
+    let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(nil)
+    return history(reader, name: name)?.directory
   }
 
   private func control(_ reader: OptionReader, name: String) -> ControlConfiguration? {

@@ -35,11 +35,11 @@ struct RunCommand: ParsableCommand {
     let request = PreparationRequest()
     do {
       if let request { return request.answer(try configuration(isReadAgain: true)) }
-      let read = try ManagedSignals.endable { try configuration() }
-      try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read).execute()
+      let (read, trouble) = try ManagedSignals.endable { try configurationOrRecord() }
+      try Handover(program: try MasterProgram.path(), reader: try reader(), configuration: read, trouble: trouble)
+        .execute()
     } catch let problems as Problems {
       if let request { return request.answer(problem: problems.oneLine) }
-      try comeBack(instead: problems)
       try Failure.exit(problems)
     } catch let error as MasterError {
       if let request { return request.answer(problem: error.description) }
@@ -55,16 +55,18 @@ struct RunCommand: ParsableCommand {
       example: "roost run --listen 8080 -- ./server --verbose", isReadAgain: isReadAgain)
   }
 
-  /// What is written can't be used. If something has served before, that comes back instead of nothing.
-  private func comeBack(instead problems: Problems) throws {
-    guard !problems.areUsage, source.options.fallback ?? !Options.isAtTerminal, let place = source.statePlace,
-      let recorded = LastServed.configuration(in: place)
-    else { return }
-    for line in problems.lines { Failure.tell(line) }
-    try Handover(
-      program: try MasterProgram.path(), reader: try MasterProgram.ownPath(), configuration: recorded,
-      trouble: problems.oneLine
-    ).execute()
+  /// What is to be run. Where the file can't be used that is what served last, and what is wrong is told beside it: a master
+  /// that dies, or a machine that boots, mustn't make an outage of a mistake in a file that nobody has tried yet.
+  private func configurationOrRecord() throws -> (Configuration, trouble: String?) {
+    do {
+      return (try configuration(), nil)
+    } catch let problems as Problems {
+      // Who sits there sees it, and can mend it.
+      guard !problems.areUsage, source.options.fallback ?? !Options.isAtTerminal,
+        let recorded = source.historyDirectory().flatMap(RecordedService.configuration)
+      else { throw problems }
+      return (recorded, problems.oneLine)
+    }
   }
 
   /// What reads the configuration on reload: this program, unless nothing but the command line was read.

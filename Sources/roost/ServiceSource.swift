@@ -1,6 +1,6 @@
 import ArgumentParser
+import Glibc
 import RoostConfiguration
-import RoostControl
 import RoostMaster
 import RoostOptions
 
@@ -31,14 +31,14 @@ struct ServiceSource: ParsableArguments {
     ).configuration()
   }
 
-  /// Where it is recorded what has served, as far as that is known without the file.
-  var statePlace: String? {
-    let chosen = [options.stateDirectory, options.controlDirectory].compactMap(\.self).first.map { path in
-      path.hasPrefix("/") ? path : "\((try? WorkingDirectory.logical()) ?? "")/\(path)"
-    }
-    let name = options.name ?? file.map { Options.serviceName(ofFile: $0) }
-    return options.stateDirectory == nil
-      ? StatePlace.forMaster() ?? chosen ?? name.flatMap { ControlPlace.forMaster(name: $0) } : chosen
+  /// Where it is recorded what has served, as far as that is known where the file can't be used.
+  func historyDirectory() -> String? {
+    guard let file, let directory = try? WorkingDirectory.logical() else { return nil }
+    var status = stat()
+    // Of a pipe nothing is left, and who reads it again waits.
+    let isFile = stat(file, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+    let readable = isFile ? try? Options(file: file, commandLine: options.entries, directory: directory) : nil
+    return (readable ?? Options(unreadable: file, commandLine: options.entries, directory: directory)).historyDirectory
   }
 
   /// The path of the configuration file, if there is one. `web.toml` is one as it stands, by whatever path.

@@ -76,6 +76,8 @@ struct Unit {
     RuntimeDirectory=roost/\(configuration.name)
     # When a second start of this service has failed, the directory of the first stays.
     RuntimeDirectoryPreserve=yes
+    # What has served is recorded here, and can come back after a boot, too.
+    StateDirectory=roost/\(configuration.name)
     SyslogIdentifier=\(configuration.name)
     Restart=on-failure
     RestartSec=100ms

@@ -26,7 +26,7 @@ struct FallbackTests {
     #expect(effects.orders == [.prepare(Self.third, from: .record(Self.good))])
     #expect(
       effects.notices.last
-        == .fellBack(Self.third, to: Self.good, .exited(lost, .exited(status: 1), .starting)))
+        == .fellBack(Self.third, to: Self.good, from: Self.second, .exited(lost, .exited(status: 1), .starting)))
     #expect(service.after(.generationPrepared(Self.third)).orders == [.spawn(.id(4, 3))])
     #expect(service.supervisor.divergence == .fellBack && service.supervisor.servingOrigin == .record(Self.good))
     #expect(service.after(.workerReady(.id(4, 3))).orders == [.restoreBacklog, .announce(.ready)])

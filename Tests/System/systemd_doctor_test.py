@@ -112,12 +112,17 @@ class Units(SystemdTestCase):
                 systemctl("daemon-reload")
                 self.assertEqual({finding["outcome"] for finding in self.findings()}, {"ok"}, self.findings())
 
+    def test_no_state_directory(self):
+        self.assert_found(
+            ("StateDirectory", "warning", "^none: what has served is recorded in /run/roost/web, and forgotten when the machine boots"),
+            ("StateDirectory=roost/%i\n", ""))
+
     def test_state_directory_of_another_user(self):
         lines = "OOMPolicy=continue\nStateDirectory=web\n"
         self.assert_found(
             ("StateDirectory", "warning", "^/var/lib/web is root's, and workers run as www-data$"),
             ("OOMPolicy=continue\n", lines), user='"www-data"')
-        self.change_unit((lines, lines + "ExecStartPre=+install -d -o www-data ${STATE_DIRECTORY}/data\n"))
+        self.change_unit((lines, lines + "ExecStartPre=+install -d -o www-data /var/lib/web/data\n"))
         self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
         # Of the unit's own user, or of root.
         for options, change in ({}, ("StateDirectory=", "User=www-data\nStateDirectory=")), ({}, ("User=www-data\n", "")):

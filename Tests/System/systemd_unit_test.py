@@ -177,12 +177,12 @@ class OtherUser(TellingTestCase):
         self.assertEqual(self.with_lines("StateDirectory=web")["state"], ["EACCES", "ENOENT"])
         systemctl("stop", NAME)
         # systemd takes the directory back before it runs the next command, with all that is in it.
-        chown = "ExecStartPre=chown www-data: ${STATE_DIRECTORY}"
+        chown = "ExecStartPre=chown www-data: /var/lib/web"
         facts = self.with_lines(chown)
         self.assertEqual((facts["uid"], facts["state"]), (33, ["EACCES", "ENOENT"]))
         systemctl("stop", NAME)
         self.change_unit((chown, ""))
-        facts = self.with_lines("ExecStartPre=+install -d -o www-data ${STATE_DIRECTORY}/data")
+        facts = self.with_lines("ExecStartPre=+install -d -o www-data /var/lib/web/data")
         self.assertEqual((facts["uid"], facts["state"]), (33, ["EACCES", "ok"]))
         systemctl("restart", NAME)
         self.assertEqual(self.facts()["state"], ["EACCES", "ok"])

@@ -120,10 +120,10 @@ struct NoticeText {
       told(
         .startDelayed, nil, .error,
         "the service can't be started yet, and nothing serves: \(text(failure)); trying on, until it works")
-    case .fellBack(let generation, let record, let failure):
+    case .fellBack(let generation, let record, let failed, let failure):
       told(
         .fellBack, generation, .error,
-        "generation \(generation.number - 1) can't be started: \(text(failure)); falling back to what generation "
+        "generation \(failed.number) can't be started: \(text(failure)); falling back to what generation "
           + "\(record.number) ran, which has served well, as generation \(generation.number); what is configured is started only"
           + " by a reload")
     case .fallbackFailed(let reason):

@@ -68,22 +68,13 @@ struct FirstRelease {
   }
 }
 
-/// What served last, for a start that can't use what the operator has written.
-public enum LastServed {
-  /// Its configuration, as it is recorded in this directory; nil where nothing is, or where it isn't to come back.
-  public static func configuration(in directory: String) -> Configuration? {
-    guard let history = try? HistoryFile.read(in: directory), let served = history.servedLast,
-      let recorded = history.configuration(of: served), recorded.settings.fallsBack
-    else { return nil }
-    return recorded
-  }
-}
-
 extension History {
   /// Whether what is configured is what was refused.
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
-    guard servedLast != nil, let refused, let former = try? Configuration(json: refused) else { return false }
-    return former.runsSame(as: pinned)
+    guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)
+    else { return false }
+    // A reload or a start of what serves well can fail for a reason of the moment, such as a database that is away.
+    return configuration(of: servedLast)?.runsSame(as: pinned) != true
   }
 }
 

@@ -38,6 +38,14 @@ struct History: Codable {
   /// The number of the first generation of a master that starts now.
   var nextGeneration: Generation { Generation(number: (entries.map(\.generation).max() ?? 0) + 1) }
 
+  /// Whether its numbers can be reckoned with: a file on disk may say anything.
+  var isSound: Bool {
+    let numbers = entries.flatMap { [$0.generation, $0.recordOf].compactMap(\.self) } + [lastGood].compactMap(\.self)
+    let times = entries.flatMap { [$0.began, $0.serves, $0.ended].compactMap(\.self) }
+    return numbers.allSatisfy { (1...Limits.generation).contains($0) }
+      && times.allSatisfy { (0...Int.max / 2).contains($0) }
+  }
+
   // MARK: What happens
 
   mutating func prepared(_ entry: HistoryEntry) {

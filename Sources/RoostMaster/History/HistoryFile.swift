@@ -19,7 +19,7 @@ enum HistoryFile {
       let json = try JSON.parsed(try bytes(of: file))
       guard case .integer(let number) = json["format"] else { throw .refused("it isn't the record of a service") }
       guard number == format else { throw .refused("it is of format \(number), and this version reads \(format)") }
-      guard let history = json["history"], let read = try? history.decode(History.self) else {
+      guard let history = json["history"], let read = try? history.decode(History.self), read.isSound else {
         throw .refused("it is damaged")
       }
       return read

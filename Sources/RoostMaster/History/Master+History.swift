@@ -46,39 +46,39 @@ extension Master {
   /// The generation has proved itself.
   func record(_ generation: Generation) {
     history.proved(generation)
-    write()
+    writeHistory()
   }
 
   func chronicle(_ notice: Notice) {
     switch notice {
     case .startSucceeded(let generation, _, _):
       history.tookOver(generation, at: Self.now)
-      write()
+      writeHistory()
     case .tookOver(let generation, _): history.tookOver(generation, at: Self.now)
     case .reloadBegan: generationBeforeReload = supervisor.serving
     case .reloadSucceeded(let generation, _):
       history.succeeded(generation, after: generationBeforeReload)
-      write()
+      writeHistory()
     case .reloadFailed(let generation, let failure, _, _, _, _):
       history.failed(generation, words.reason(failure))
-      write()
-    case .fellBack(let generation, _, let failure):
-      history.failed(Generation(number: generation.number - 1), words.reason(failure))
-      write()
+      writeHistory()
+    case .fellBack(_, _, let failed, let failure):
+      history.failed(failed, words.reason(failure))
+      writeHistory()
     case .startFailed(let failure):
       history.failed(supervisor.serving, words.reason(failure))
       // Where nothing ever served there is nothing to be remembered.
-      if history.servedLast != nil { write() }
+      if history.servedLast != nil { writeHistory() }
     case .stopRequested, .stopAtOnceRequested:
       if isStopping {
         history.ended("the service was stopped", at: Self.now)
-        write()
+        writeHistory()
       }
     default: break
     }
   }
 
-  private func write() {
+  func writeHistory() {
     history.trim(to: historyLength, serving: supervisor.serving)
     historyWriter?.write(history)
   }

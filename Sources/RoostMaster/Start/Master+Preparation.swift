@@ -64,6 +64,8 @@ extension Master {
       releases[generation] = release
       historyLength = new.history?.length ?? historyLength
       prepared(generation, of: origin(of: generation), new)
+      // Its number isn't used again, whatever becomes of this master.
+      writeHistory()
       handle(.generationPrepared(generation, settings: new.settings))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))

@@ -1,4 +1,5 @@
 import Glibc
+import RoostControl
 import RoostHandoff
 
 /// What the environments of all workers have in common. Compares bytes: characters would bring tables of Unicode into
@@ -9,6 +10,10 @@ enum WorkerEnvironmentBase {
     all().filter { assignment in
       let name = name(of: assignment)
       return !WorkerEnvironment.isPrivateToMaster(name) && name != "PWD" && name != "OLDPWD"
+    }.compactMap { assignment in
+      guard name(of: assignment) == StatePlace.variable else { return assignment }
+      let value = assignment.utf8.dropFirst(StatePlace.variable.utf8.count + 1)
+      return StatePlace.forWorkers(Substring(value)).map { "\(StatePlace.variable)=\($0)" }
     }
   }
 

@@ -70,19 +70,28 @@ extension UnitRules {
   var ownDirectories: Finding {
     let name = "StateDirectory"
     let roots = [("StateDirectory", "/var/lib"), ("CacheDirectory", "/var/cache"), ("LogsDirectory", "/var/log")]
-    let paths = roots.flatMap { setting, root in
+    let all = roots.flatMap { setting, root in
       unit[setting].split(separator: " ").map { (setting, "\(root)/\($0.split(separator: ":")[0])") }
     }
-    guard !paths.isEmpty else { return .ok(name, "none") }
-    let foreign = changesUser ? paths.filter { !givesAway($0.0) } : []
-    guard let (setting, path) = foreign.first else {
+    if unit[name].isEmpty, let place = configuration.history?.directory, place.hasPrefix("/run/") {
+      return .warning(
+        name, "none: what has served is recorded in \(place), and forgotten when the machine boots",
+        mend: "StateDirectory=roost/\(configuration.name)")
+    }
+    // The master's own.
+    let paths = all.filter { $0.1 != "/var/lib/roost/\(configuration.name)" }
+    guard !paths.isEmpty else {
+      return .ok(name, all.isEmpty ? "none" : "\(all[0].1), for the record of what has served")
+    }
+    let foreign = changesUser ? paths.filter { !givesAway($0.0, $0.1) } : []
+    guard let path = foreign.first?.1 else {
       return .ok(name, "\(paths.map(\.1).joined(separator: ", ")) can be written by workers")
     }
     return .warning(
       name, "\(path) is root's, and workers run as \(userName)",
       mend:
-        "ExecStartPre=+install -d -o \(userName) ${\(Self.variable(setting))}/data, a directory within it; or User=\(userName) in"
-        + " the unit, and no 'user' in the configuration")
+        "ExecStartPre=+install -d -o \(userName) \(path)/data, a directory within it; or User=\(userName) in the unit, and no"
+        + " 'user' in the configuration")
   }
 
   /// `StateDirectory` → `STATE_DIRECTORY`, by which systemd tells where it is.
@@ -91,7 +100,12 @@ extension UnitRules {
   }
 
   /// Before each command systemd gives the directory itself back to its own user; what is within it stays as it is.
-  private func givesAway(_ setting: String) -> Bool { unit["ExecStartPre"].contains(Self.variable(setting)) }
+  private func givesAway(_ setting: String, _ path: String) -> Bool {
+    let commands = unit["ExecStartPre"]
+    // Of several the variable has all, with colons between them.
+    let isAlone = !unit[setting].contains(" ")
+    return commands.contains("\(path)/") || isAlone && commands.contains(Self.variable(setting))
+  }
 
   var credentials: Finding {
     let name = "LoadCredential"
