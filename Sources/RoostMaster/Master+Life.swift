@@ -126,6 +126,7 @@ extension Master {
       log.error("\(error)")
       return ExitStatus.masterFailed
     }
+    recordWhatIsDue()
     closeListeners()
     retireeWatch.abandon()
     // Before the control socket, whose directory can then be removed.

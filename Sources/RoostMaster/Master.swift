@@ -34,6 +34,8 @@ public final class Master {
   let historyWriter: HistoryWriter?
   /// What served when the last reload began.
   var generationBeforeReload = Generation(number: 1)
+  /// Whether it has changed since it was written.
+  var isRecordDue = false
   /// How many generations it keeps.
   var historyLength: Int
   /// What the first generation was to listen on, until it does.

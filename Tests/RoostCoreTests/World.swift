@@ -67,13 +67,8 @@ struct World: Hashable {
     if let id = spawning.first { return [.workerStarted(id), .workerNotStarted(id, reason: "no")] }
     if isOpening { return [.startRequested, .listenersNotOpened(reason: "no")] }
     var choices: [Event] = [.hup, .term, .quit, .scaleRequested(by: 1), .scaleRequested(by: -1)]
-    if case .reloading(let reload) = supervisor.phase {
-      choices.append(.cancelRequested(by: .signal(1)))
-      if reload.latched == nil { choices.append(.reloadRequested(by: .signal(1), replacing: true)) }
-    } else if let good = supervisor.lastGood, supervisor.settings.rollsBack, supervisor.servingOrigin == .configuration
-    {
-      choices.append(.reloadRequested(by: .signal(1), from: .record(good)))
-    }
+    // What operators may do besides, where that is explored: everywhere it would cost more than it tells.
+    if supervisor.settings.rollsBack { choices += steering }
     if let preparing {
       choices += [.generationPrepared(preparing), .generationNotPrepared(preparing, reason: "no")]
       choices += changedSettings.map { .generationPrepared(preparing, settings: $0) }
@@ -108,6 +103,15 @@ struct World: Hashable {
     }
     if supervisor.nextDeadline != nil { choices += [.timePassed, .stalled(.seconds(2))] }
     return choices
+  }
+
+  private var steering: [Event] {
+    if case .reloading(let reload) = supervisor.phase {
+      return [.cancelRequested(by: .signal(1))]
+        + (reload.latched == nil ? [.reloadRequested(by: .signal(1), replacing: true)] : [])
+    }
+    guard let good = supervisor.lastGood, supervisor.servingOrigin == .configuration else { return [] }
+    return [.reloadRequested(by: .signal(1), from: .record(good))]
   }
 
   /// What a configuration that was read anew may ask for.

@@ -46,39 +46,48 @@ extension Master {
   /// The generation has proved itself.
   func record(_ generation: Generation) {
     history.proved(generation)
-    writeHistory()
+    recordSoon()
   }
 
   func chronicle(_ notice: Notice) {
     switch notice {
     case .startSucceeded(let generation, _, _):
       history.tookOver(generation, at: Self.now)
-      writeHistory()
+      recordSoon()
     case .tookOver(let generation, _): history.tookOver(generation, at: Self.now)
     case .reloadBegan: generationBeforeReload = supervisor.serving
     case .reloadSucceeded(let generation, _):
       history.succeeded(generation, after: generationBeforeReload)
-      writeHistory()
+      recordSoon()
     case .reloadFailed(let generation, let failure, _, _, _, _):
       history.failed(generation, words.reason(failure))
-      writeHistory()
+      recordSoon()
     case .fellBack(_, _, let failed, let failure):
       history.failed(failed, words.reason(failure))
-      writeHistory()
+      recordSoon()
     case .startFailed(let failure):
       history.failed(supervisor.serving, words.reason(failure))
       // Where nothing ever served there is nothing to be remembered.
-      if history.servedLast != nil { writeHistory() }
+      if history.servedLast != nil { recordSoon() }
     case .stopRequested, .stopAtOnceRequested:
       if isStopping {
         history.ended("the service was stopped", at: Self.now)
-        writeHistory()
+        recordSoon()
       }
     default: break
     }
   }
 
-  func writeHistory() {
+  /// Has all of it written when what is urgent is done: to copy the process takes longer than to start a worker.
+  func recordSoon() {
+    guard !isRecordDue else { return }
+    isRecordDue = true
+    loop.atRoundEnd { [unowned self] in recordWhatIsDue() }
+  }
+
+  func recordWhatIsDue() {
+    guard isRecordDue else { return }
+    isRecordDue = false
     history.trim(to: historyLength, serving: supervisor.serving)
     historyWriter?.write(history)
   }

@@ -65,7 +65,7 @@ extension Master {
       historyLength = new.history?.length ?? historyLength
       prepared(generation, of: origin(of: generation), new)
       // Its number isn't used again, whatever becomes of this master.
-      writeHistory()
+      recordSoon()
       handle(.generationPrepared(generation, settings: new.settings))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
