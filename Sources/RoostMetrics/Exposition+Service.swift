@@ -20,7 +20,8 @@ extension ServiceSnapshot {
     for phase in ServicePhase.allCases { out.add(phase == self.phase ? 1 : 0, [("roost_phase", phase.rawValue)]) }
     out.begin(
       "roost_diverged", .gauge,
-      "Whether something else serves than what the configuration names: 1 after a failed reload, a fallback or a rollback.")
+      "Whether something else serves than what the configuration names: 1 after a failed reload, a fallback or a rollback."
+    )
     out.add(isDiverged ? 1 : 0)
     out.begin("roost_fallbacks", .counter, "Starts that went on with the last good release.")
     out.add(counters.fallbacks, suffix: "_total")

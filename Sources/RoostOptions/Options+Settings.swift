@@ -18,7 +18,8 @@ extension Options {
       startAttempts: reader.integer("start-attempts", Limits.startAttempts) ?? (Self.isAtTerminal ? 3 : nil),
       startLimit: startLimit(reader), probation: reader.duration("probation") ?? .seconds(60),
       fallsBack: reader.boolean("fallback") ?? !Self.isAtTerminal,
-      rollsBack: (reader.choice("rollback") ?? RollbackMode.manual) == .automatic, settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
+      rollsBack: (reader.choice("rollback") ?? RollbackMode.manual) == .automatic,
+      settle: reader.duration("settle") ?? .seconds(1), drainTimeout: reader.duration("drain-timeout") ?? .seconds(60),
       backoff: backoff(reader), hooks: hooks, hookTimeout: hookTimeout)
   }
 

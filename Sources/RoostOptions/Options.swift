@@ -87,7 +87,8 @@ public struct Options {
     let worker = worker(reader, command: command ?? [""], listeners, probe?.probe)
     let configuration = Configuration(
       name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
-      control: control(reader, name: name), history: history(reader, name: name), metrics: metrics(reader), worker: worker, settings: settings)
+      control: control(reader, name: name), history: history(reader, name: name), metrics: metrics(reader),
+      worker: worker, settings: settings)
     guard reader.problems.isEmpty else { throw Problems(reader.problems, uncounted: reader.uncounted) }
     return configuration
   }

@@ -77,7 +77,8 @@ struct ServiceOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How often each of the first workers is tried. (default: 3 at a terminal, else without end)", valueName: "number"))
+      "How often each of the first workers is tried. (default: 3 at a terminal, else without end)", valueName: "number")
+  )
   var startAttempts: String?
 
   @Option(
@@ -87,7 +88,9 @@ struct ServiceOptions: ParsableArguments {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Start with what served last where the workers that were asked for can't get ready. (default: --fallback, but at a terminal)")
+    help:
+      "Start with what served last where the workers that were asked for can't get ready. (default: --fallback, but at a terminal)"
+  )
   var fallback: Bool?
 
   @Option(

@@ -10,7 +10,8 @@ struct ReloadTests {
     var service = Service.serving()
     #expect(
       service.after(.hup) == [
-        .report(.reloadRequested(by: .signal(1), from: .configuration, latched: nil)), .announce(.reloading), askForTime,
+        .report(.reloadRequested(by: .signal(1), from: .configuration, latched: nil)), .announce(.reloading),
+        askForTime,
         .report(.reloadBegan(second, from: .configuration)), .prepare(second, from: .configuration),
       ])
   }
@@ -164,12 +165,14 @@ struct ReloadTests {
   func storm() {
     var service = Service.reloading()
     for _ in 0..<50 {
-      #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .reload))])
+      #expect(
+        service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .reload))])
     }
     let third = Generation(number: 3)
     #expect(
       service.after(.workerReady(.id(2, 2))).orders == [
-        .restoreBacklog, .drain(.first(0)), .announce(.ready), .announce(.reloading), askForTime, .prepare(third, from: .configuration),
+        .restoreBacklog, .drain(.first(0)), .announce(.ready), .announce(.reloading), askForTime,
+        .prepare(third, from: .configuration),
       ])
     service.suppose(.generationPrepared(third))
     #expect(

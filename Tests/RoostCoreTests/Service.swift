@@ -84,7 +84,8 @@ extension [Effect] {
     filter {
       switch $0 {
       case .report: false
-      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
+      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill,
+        .restoreBacklog,
         .closeListeners,
         .announce, .exit:
         true
@@ -97,7 +98,8 @@ extension [Effect] {
     compactMap {
       switch $0 {
       case .report(let notice): notice
-      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill, .restoreBacklog,
+      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill,
+        .restoreBacklog,
         .closeListeners,
         .announce, .exit:
         nil

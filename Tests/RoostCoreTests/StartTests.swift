@@ -117,7 +117,8 @@ struct StartTests {
     #expect(service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .start))])
     #expect(
       service.after(.workerReady(.first(0))).orders == [
-        .restoreBacklog, .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 2), from: .configuration),
+        .restoreBacklog, .announce(.ready), .announce(.reloading), askForTime,
+        .prepare(Generation(number: 2), from: .configuration),
       ])
     service.suppose(.generationPrepared(Generation(number: 2)))
     #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.announce(.ready)))

@@ -58,7 +58,8 @@ struct ServiceCountersTests {
   @Test("What changes nothing is not counted")
   func others() {
     let counters = Self.counted([
-      .reloadBegan(Self.second, from: .configuration), .tookOver(Self.second, slots: 0..<1), .drainBegan(Self.worker, timeout: .zero),
+      .reloadBegan(Self.second, from: .configuration), .tookOver(Self.second, slots: 0..<1),
+      .drainBegan(Self.worker, timeout: .zero),
       .stopRequested(by: .signal(15)), .startSucceeded(Self.second, workers: 1, after: .zero),
     ])
     #expect(counters == ServiceCounters())

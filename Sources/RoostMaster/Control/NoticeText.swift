@@ -45,7 +45,8 @@ struct NoticeText {
         .remainsStopped, id, .warning,
         "\(name(id)) left \(remains(id, timeout))")
     case .startSucceeded, .startFailed, .listenersNotOpened, .startDelayed, .fellBack, .fallbackFailed,
-      .startedFromRecord, .proved, .crashLoop, .cancelRequested, .reloadRequested, .reloadBegan, .tookOver, .reloadSucceeded, .reloadFailed,
+      .startedFromRecord, .proved, .crashLoop, .cancelRequested, .reloadRequested, .reloadBegan, .tookOver,
+      .reloadSucceeded, .reloadFailed,
       .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stalled, .stopRequested,
       .stopAtOnceRequested:
       eventOfService(notice)

@@ -24,7 +24,8 @@ struct FirstRelease {
       let release = try resolver.resolve(configured.worker)
       let pinned = configured.pinned(release)
       guard mayComeBack, history.refuses(pinned) else {
-        past.isLastGoodFirst = past.lastGood.flatMap { history.configuration(of: $0) }.map { $0.runsSame(as: pinned) } ?? false
+        past.isLastGoodFirst =
+          past.lastGood.flatMap { history.configuration(of: $0) }.map { $0.runsSame(as: pinned) } ?? false
         self.init(configuration: configured, release: release, past: past, reason: nil)
         return
       }

@@ -13,7 +13,8 @@ extension Master {
       history.formerMasterIsGone()
       return history
     } catch {
-      log.warning("\(error); it is put aside as \(HistoryFile.name).unusable, and nothing that served before can come back")
+      log.warning(
+        "\(error); it is put aside as \(HistoryFile.name).unusable, and nothing that served before can come back")
       HistoryFile.putAside(in: directory)
       return History()
     }
