@@ -81,7 +81,8 @@ extension Supervisor {
     order(.report(.workerLost(worker.id, failure, then: .another(after: delay))))
     slots[index].current = .backingOff(until: now + delay)
     phase = .starting(start)
-    if start.failures == Self.failuresUntilDelayIsTold, !isOver, !fallsBack { order(.report(.startDelayed(failure))) }
+    let mayFallBack = fallback != nil && settings.fallsBack
+    if start.failures == Self.failuresUntilDelayIsTold, !isOver, !mayFallBack { order(.report(.startDelayed(failure))) }
     if fallsBack { return fallBack(start, failure, at: now) }
     reloadInsteadOfStart(at: now)
   }

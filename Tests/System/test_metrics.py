@@ -177,7 +177,7 @@ class Counts(MetricsTestCase):
         page = (ROOT / "docs/metrics.md").read_text()
         self.assertEqual(names, set(re.findall(r"^\| `(roost_\w+)` \|", page, re.MULTILINE)))
         used = set(re.findall(r"expr: .*?(roost_\w+)", page))
-        self.assertEqual(len(used), 4)
+        self.assertEqual(len(used), 8)
         self.assertLessEqual(used, names)
 
     def test_a_service_that_is_not_running_has_none(self):

@@ -19,6 +19,7 @@ struct FirstRelease {
     past.lastGood = history.lastGood.map { Generation(number: $0) }
     let mayComeBack = configured.settings.fallsBack
     var reason = trouble
+    var refused: Release?
     do throws(MasterError) {
       if let trouble { throw MasterError(trouble) }
       let release = try resolver.resolve(configured.worker)
@@ -29,14 +30,22 @@ struct FirstRelease {
         self.init(configuration: configured, release: release, past: past, reason: nil)
         return
       }
-      past.divergence = .rolledBack
+      past.divergence = history.wasRolledBack == true ? .rolledBack : .fellBack
+      refused = release
       reason = "what is configured was refused before, and is started only by a reload"
     } catch {
       guard mayComeBack, history.servedLast != nil else { throw error }
       past.divergence = .fellBack
       reason = error.description
     }
-    try self.init(comingBack: configured, history, past, reason, resolver)
+    do {
+      try self.init(comingBack: configured, history, past, reason, resolver)
+    } catch {
+      // Rather what was refused than nothing.
+      guard let refused else { throw error }
+      past.divergence = nil
+      self.init(configuration: configured, release: refused, past: past, reason: error.description)
+    }
   }
 
   private init(configuration: Configuration, release: Release, past: Supervisor.Past, reason: String?) {
@@ -56,7 +65,7 @@ struct FirstRelease {
       guard let recorded = history.configuration(of: candidate) else { continue }
       do throws(MasterError) {
         let release = try resolver.resolve(recorded.worker)
-        past.origin = .record(candidate)
+        past.origin = .record(history.original(of: candidate))
         past.isLastGoodFirst = past.lastGood == candidate
         self.init(
           configuration: configured.running(recorded), release: release, past: past, reason: reason)

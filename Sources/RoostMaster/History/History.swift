@@ -10,6 +10,8 @@ struct History: Codable {
   private(set) var lastGood: Int?
   /// What was asked for and isn't to serve unless it is asked for again: a reload to it has failed, or it was rolled back.
   private(set) var refused: JSON?
+  /// Whether it had served, and was rolled back; nil where nothing is refused.
+  private(set) var wasRolledBack: Bool?
 
   /// What a generation ran, for it to run again; nil where that isn't recorded.
   func configuration(of generation: Generation) -> Configuration? {
@@ -22,6 +24,14 @@ struct History: Codable {
   /// The generation that served last, whoever was the master.
   var servedLast: Generation? {
     entries.last { $0.serves != nil && $0.configuration != nil }.map { Generation(number: $0.generation) }
+  }
+
+  /// The generation that was the first to run what this one ran, as long as that is recorded.
+  func original(of generation: Generation) -> Generation {
+    guard let number = entry(generation)?.recordOf, entry(Generation(number: number))?.configuration != nil else {
+      return generation
+    }
+    return Generation(number: number)
   }
 
   /// What a rollback brings back, if nothing is named: the newest that has proved itself and isn't what serves now.
@@ -58,6 +68,12 @@ struct History: Codable {
       entries[index].ended = now
       entries[index].end = "generation \(generation.number) took over"
     }
+    // A start that a reload has replaced has no other end.
+    for index in entries.indices where entries[index].generation < generation.number {
+      guard entries[index].verdict == .starting else { continue }
+      entries[index].verdict = .failed
+      entries[index].reason = "generation \(generation.number) took its place before it was ready"
+    }
     change(generation) { entry in
       entry.serves = entry.serves ?? now
       entry.verdict = .served
@@ -71,6 +87,7 @@ struct History: Codable {
     }
     guard let entry = entry(generation), entry.serves == nil, entry.recordOf == nil else { return }
     refused = entry.configuration
+    wasRolledBack = false
   }
 
   /// The generation serves in all slots, as it was asked for. Another that serves instead of it is refused from now on.
@@ -78,8 +95,10 @@ struct History: Codable {
     guard let entry = entry(generation) else { return }
     if entry.recordOf == nil {
       refused = nil
+      wasRolledBack = nil
     } else if let configured = self.entry(former), configured.recordOf == nil {
       refused = configured.configuration
+      wasRolledBack = true
     }
   }
 

@@ -39,9 +39,15 @@ extension Master {
   /// A generation could be started.
   func prepared(_ generation: Generation, of origin: Origin, _ configuration: Configuration) {
     guard let release = releases[generation] else { preconditionFailure("a generation that wasn't prepared") }
+    // What comes back twice is still what it was first.
+    let first: Origin =
+      switch origin {
+      case .configuration: .configuration
+      case .record(let former): .record(history.original(of: former))
+      }
     history.prepared(
       HistoryEntry(
-        generation, of: origin, configuration.pinned(release), directory: release.directory, at: Self.now))
+        generation, of: first, configuration.pinned(release), directory: release.directory, at: Self.now))
   }
 
   /// The generation has proved itself.
