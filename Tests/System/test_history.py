@@ -127,6 +127,7 @@ class Restarts(HistoryTestCase):
         self.assertEqual(service.log.count("release bad"), 0)
         # Asked for again it is tried, and refused again.
         self.assertEqual(self.roost(service, "reload", "-q").returncode, 1)
+        service.log.expect_count("release bad", 1)
         self.assertEqual(service.log.count("release bad"), 1)
         self.deploy("mended")
         self.assertEqual(self.roost(service, "reload", "-q").returncode, 0)
@@ -167,6 +168,7 @@ class Restarts(HistoryTestCase):
             r"generation 2 can't be started: worker \d+ \(slot 0\) exited with status 3 before it was ready; falling back to what "
             "generation 1 ran, which has served well, as generation 3")
         service.expect("generation 3 serves")
+        service.log.expect_count("release bad", 3)
         self.assertEqual(service.log.count("release bad"), 3)
         self.assert_serves(service, 3, record_of=1, divergence="fell_back")
         found, _ = self.status(service)
@@ -181,6 +183,7 @@ class Restarts(HistoryTestCase):
         service = self.run_service()
         service.expect("generation 2 can't be started: .* was not ready within 1s.*; falling back to what generation 1 ran")
         service.expect("generation 3 serves")
+        service.log.expect_count("release bad", 1)
         self.assertEqual(service.log.count("release bad"), 1)
 
     def test_a_release_that_is_not_there_and_a_broken_file_start_what_served_last(self):
@@ -212,6 +215,7 @@ class Restarts(HistoryTestCase):
         self.deploy("bad", EXITS)
         service = self.run_service("--no-fallback", "--start-attempts", "5")
         self.assertEqual(service.wait(), 1)
+        service.log.expect_count("release bad", 5)
         self.assertEqual(service.log.count("release bad"), 5)
         self.current.unlink()
         self.assertEqual(self.run_service("--no-fallback").wait(), 78)
@@ -275,7 +279,7 @@ class Restarts(HistoryTestCase):
         # One that is being started has its number, too.
         self.deploy("hanging", HANGS)
         service.signal(signal.SIGHUP)
-        service.expect("release hanging")
+        service.log.expect_count("release hanging", 1)
         self.written(lambda record: self.assertEqual([entry["generation"] for entry in record["entries"]], [1, 2, 3]))
         self.killed(service)
         self.deploy("good")
@@ -304,17 +308,17 @@ class Rollback(HistoryTestCase):
 
     def test_it_brings_back_what_served_with_its_own_configuration(self):
         service = self.second_release()
-        service.expect("release second with 'second'")
+        service.log.expect_count("release second with 'second'", 1)
         result = self.roost(service, "rollback")
         self.assertEqual(result.returncode, 0, result.stderr)
         service.expect("rollback to generation 1 requested by process")
-        service.expect("release good with 'first'")
+        service.log.expect_count("release good with 'first'", 2)
         self.assert_serves(service, 3, record_of=1, divergence="rolled_back")
         found, _ = self.status(service)
         self.assertEqual(found["trouble"], "what generation 1 ran serves, not what is configured")
         # And once more, to what isn't the same.
         self.assertEqual(self.roost(service, "rollback").returncode, 0)
-        service.expect("release second with 'second'")
+        service.log.expect_count("release second with 'second'", 2)
         self.assert_serves(service, 4, record_of=2, divergence="rolled_back")
         self.assertEqual(self.roost(service, "reload", "-q").returncode, 0)
         self.assert_serves(service, 5)
@@ -326,7 +330,7 @@ class Rollback(HistoryTestCase):
         self.deploy("bad", EXITS)
         self.assertIn("failed", service.reload())
         self.assertEqual(self.roost(service, "rollback", "1").returncode, 0)
-        service.expect("release good with 'first'")
+        service.log.expect_count("release good with 'first'", 2)
         self.assert_serves(service, 5, record_of=1, divergence="rolled_back")
         for wrong, reason in (4, "a generation 4 that has served"), (99, "a generation 99 that has served"):
             result = self.roost(service, "rollback", str(wrong))
@@ -411,7 +415,7 @@ class Reloads(HistoryTestCase):
         self.deploy("hanging", HANGS)
         waiting = subprocess.Popen(
             [ROOST, "reload", "--control-directory", service.control], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        service.expect("release hanging")
+        service.log.expect_count("release hanging", 1)
         return service, waiting
 
     def test_a_reload_is_cancelled(self):
@@ -434,7 +438,7 @@ class Reloads(HistoryTestCase):
         _, errors = waiting.communicate(timeout=PATIENCE)
         self.assertEqual(waiting.returncode, 1)
         self.assertRegex(errors, r"it was replaced by another, which process \d+ of user \d+ asked for")
-        service.expect("release mended")
+        service.log.expect_count("release mended", 1)
         self.assert_serves(service, 3)
 
 
@@ -576,7 +580,7 @@ class Upgrades(HistoryTestCase):
         self.assertLess(time.monotonic() - began, 3 + 2.5, "the probation has begun anew")
         self.assertEqual(self.history(service)["lastGood"], 2)
         self.assertEqual(self.roost(service, "rollback").returncode, 0)
-        service.expect("release good with 'first'")
+        service.log.expect_count("release good with 'first'", 2)
 
     def test_a_divergence_and_its_reason_go_on(self):
         self.assertEqual(self.run_recorded().stop(), 0)
