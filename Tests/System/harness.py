@@ -144,9 +144,14 @@ class Service:
     def all_children(self):
         return [int(pid) for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
-    def recorded(self):
-        """Waits until nothing writes the record."""
-        eventually(lambda: assert_all(name(pid) != "roost-master" for pid in self.all_children()))
+    def recorded(self, generation=1, verdict=None):
+        """Waits until the record has the verdict of this generation, or another one, and nothing writes it any more."""
+        def is_written():
+            entries = json.loads(pathlib.Path(self.control, "history.json").read_text())["history"]["entries"]
+            verdicts = [entry["verdict"] for entry in entries if entry["generation"] == generation]
+            assert verdicts and (verdicts[0] == verdict if verdict else verdicts[0] != "starting"), verdicts
+            assert_all(name(pid) != "roost-master" for pid in self.all_children())
+        eventually(is_written, (AssertionError, FileNotFoundError))
 
     def worker(self, slot=0):
         """The pid of the worker that started last in a slot, as the log says."""

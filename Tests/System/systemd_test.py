@@ -355,8 +355,8 @@ while True:
 
     def test_what_cannot_work_is_not_tried_again(self):
         self.install()
-        with socket.create_server(("127.0.0.1", 8080)):
-            self.assertNotEqual(systemctl("start", NAME, check=False).returncode, 0)
+        self.release.unlink()
+        self.assertNotEqual(systemctl("start", NAME, check=False).returncode, 0)
         self.assertEqual(shown("ActiveState"), "failed")
         self.assertEqual(shown("ExecMainStatus"), "78")
         self.assertEqual(shown("NRestarts"), "0")
@@ -383,7 +383,7 @@ while True:
         load = Load("127.0.0.1:8080", kept_alive=0, new=4)
         systemctl("restart", NAME)
         systemctl("reload", NAME)
-        follow_journal("reload to generation 2 succeeded")
+        follow_journal(" succeeded after ")
         result = load.finish()
         self.assertEqual(result["failures"], 0, result)
 

@@ -381,7 +381,7 @@ class Commands(ControlTestCase):
             os.waitpid(-1, 0)
         self.assertEqual(self.roost(service, "status").returncode, 3)
         again = self.start("--control-directory", service.control)
-        again.expect("generation 2 serves")
+        again.expect(r"generation \d serves")
         self.assertEqual(self.roost(service, "status").returncode, 0)
         again.stop()
 
@@ -770,6 +770,7 @@ class Misbehaviour(ControlTestCase):
         self.service.expect("started")
         # Half-closed: it sends nothing more, and still wants the answer.
         client.socket.shutdown(socket.SHUT_WR)
+        self.service.recorded(2, "starting")
         before = self.switches()
         time.sleep(0.5)
         self.assertLess(self.switches() - before, 5)

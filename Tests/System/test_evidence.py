@@ -176,7 +176,7 @@ class Idle(MetricsTestCase):
         # A while after the last reload it is looked for processes outside of the service.
         self.eventually(lambda: self.assertIsNotNone(self.has_looked(service)))
         self.eventually(lambda: self.assertEqual(len(service.children()), 1))
-        service.recorded()
+        service.recorded(3)
         before = switches(service.pid)
         time.sleep(1)
         self.assertEqual(switches(service.pid), before)

@@ -311,13 +311,12 @@ class ControlDirectories(LinksTestCase):
         service = Service(["--control-directory", f"{place}/", "--ready", "pipe", "--settle", "0s", "--", *WORKER])
         self.services.append(service)
         service.serving()
-        service.recorded()
-        self.assertEqual(sorted(os.listdir(place)), ["control", "history.json", "lock"])
+        self.assertLessEqual({"control", "lock"}, set(os.listdir(place)))
         shutil.rmtree(place.parent)
         self.assertIn("succeeded", service.reload())
-        self.assertEqual(sorted(os.listdir(place)), ["control", "lock"])
+        self.assertLessEqual({"control", "lock"}, set(os.listdir(place)))
         self.assertEqual(service.stop(), 0)
-        self.assertEqual(os.listdir(place.parent), [])
+        self.assertEqual(os.listdir(place), ["history.json"])
 
     def test_a_link_in_the_lock_s_place_is_not_followed(self):
         for target in [self.precious, self.folder / "new"]:

@@ -26,6 +26,8 @@ final class HistoryWriter {
     guard process == nil else { return waiting = history }
     do {
       let process = try ShortLivedProcess { [directory] in
+        // What bounds the log needn't bound the record.
+        FileSizeLimit().raise()
         do throws(MasterError) {
           try HistoryFile.write(history, in: directory)
           return Array(Self.done.utf8)
