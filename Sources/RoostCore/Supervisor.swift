@@ -127,12 +127,19 @@ public struct Supervisor: Hashable, Sendable, Codable {
 
   /// When `Event.timePassed` is due, if nothing happens before.
   public var nextDeadline: Instant? {
+    switch phase {
+    case .serving, .reloading: earliest(nextPressingDeadline, probation?.until)
+    case .idle, .starting, .stopping, .stopped: nextPressingDeadline
+    }
+  }
+
+  /// The same without the end of a probation, at which nobody is given up: who waits for nothing else needn't watch the clock.
+  public var nextPressingDeadline: Instant? {
     var deadline = extensionRenewal
     switch phase {
     case .starting(let start): deadline = earliest(deadline, start.deadline)
-    case .reloading(let reload): deadline = earliest(earliest(deadline, reload.deadline), probation?.until)
-    case .serving: deadline = earliest(deadline, probation?.until)
-    case .idle, .stopping, .stopped: break
+    case .reloading(let reload): deadline = earliest(deadline, reload.deadline)
+    case .idle, .serving, .stopping, .stopped: break
     }
     for slot in slots { deadline = earliest(deadline, slot.deadline) }
     for retiree in retirees { deadline = earliest(deadline, retiree.deadline) }

@@ -104,7 +104,7 @@ extension Master {
     for process in processes where supervisor.isProbing(process.id) { prober.begin(process.id) }
     steer()
     reloadWatch.setRunning(isReloading && !listeners.isEmpty)
-    timer?.set(stallWatch.next(before: supervisor.nextDeadline, at: Clock.now())?.microseconds)
+    setTimer()
     upstream.tellStatus(supervisor, trouble: trouble)
     // What the former binary has found isn't handed over.
     if servicePhase == .serving { lookForOutsiders() }

@@ -270,6 +270,12 @@ public final class Master {
     return events.isEmpty ? nil : events.removeFirst()
   }
 
+  /// Wakes the master when something is due, and before, where a stall would cost somebody time.
+  func setTimer() {
+    let watch = stallWatch.next(before: supervisor.nextPressingDeadline, at: Clock.now())
+    timer?.set([watch, supervisor.nextDeadline].compactMap(\.self).min()?.microseconds)
+  }
+
   /// Tells the supervisor what has happened, and does what it orders. An order may make more happen, which comes next.
   func handle(_ event: Event) {
     events.append(event)
@@ -297,7 +303,7 @@ public final class Master {
     }
     if verdict != nil { control?.answerStops() }
     isHandling = false
-    timer?.set(stallWatch.next(before: supervisor.nextDeadline, at: Clock.now())?.microseconds)
+    setTimer()
     reloadWatch.setRunning(isReloading && !listeners.isEmpty)
     upstream.tellStatus(supervisor, trouble: trouble)
   }

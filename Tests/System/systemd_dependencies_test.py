@@ -10,7 +10,7 @@ import unittest
 
 from harness import PATIENCE, eventually
 from systemd_test import BIN, NAME, shown, systemctl
-from systemd_worst_day_test import WorstDayTestCase
+from worst_day import WorstDayTestCase
 
 DATABASE_PORT = 6390
 # How long the database is away. One more than systemd would wait by itself.

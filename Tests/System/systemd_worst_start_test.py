@@ -5,7 +5,7 @@ import unittest
 
 from harness import eventually
 from systemd_test import FILE, NAME, shown, systemctl
-from systemd_worst_day_test import EXITS, RECORD, Client, WorstDayTestCase
+from worst_day import EXITS, RECORD, Client, WorstDayTestCase
 
 
 class Starts(WorstDayTestCase):

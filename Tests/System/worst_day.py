@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import threading
-import unittest
 
 from harness import PATIENCE, eventually, wait_for_exit
 from systemd_test import BIN, FILE, NAME, ROOST_BIN, SystemdTestCase, shown, systemctl
@@ -254,7 +253,7 @@ class WorstDayTestCase(SystemdTestCase):
         self.assertEqual(set(counts) - {"cut"}, set(names), counts)
 
 
-class Releases(WorstDayTestCase):
+class ReleasesTestCase(WorstDayTestCase):
     """Each of them on one day: a reload that fails, workers that die, a master that dies, and machines that boot."""
 
     def day(self, kind, mode, trouble):
@@ -299,20 +298,3 @@ class Releases(WorstDayTestCase):
         totals += self.client.finish()
         print(f"\n{self.id()}: {dict(totals)}", flush=True)
         self.assert_counts(totals, "good", "mended")
-
-    def test_node_that_exits(self): self.day("node", "exits", EXITS)
-    def test_node_that_hangs(self): self.day("node", "hangs", HANGS)
-    def test_node_without_its_file(self): self.day("node", "missing", EXITS)
-    def test_a_venv_that_exits(self): self.day("venv", "exits", EXITS)
-    def test_a_venv_that_hangs(self): self.day("venv", "hangs", HANGS)
-    def test_a_venv_that_is_missing(self): self.day("venv", "missing", MISSING)
-    def test_a_binary_that_exits(self): self.day("binary", "exits", EXITS)
-    def test_a_binary_that_hangs(self): self.day("binary", "hangs", HANGS)
-    def test_a_binary_that_is_missing(self): self.day("binary", "missing", MISSING)
-    def test_a_script_that_exits(self): self.day("script", "exits", EXITS)
-    def test_a_script_that_hangs(self): self.day("script", "hangs", HANGS)
-    def test_a_script_that_is_missing(self): self.day("script", "missing", MISSING)
-
-
-if __name__ == "__main__":
-    unittest.main()
