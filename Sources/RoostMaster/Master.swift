@@ -31,7 +31,8 @@ public final class Master {
   var pidFile: PidFile?
   /// What has served, also under former masters.
   var history = History()
-  let historyWriter: HistoryWriter?
+  /// What writes it. A former version had none, and gets it with the first reload.
+  var historyWriter: HistoryWriter?
   /// What served when the last reload began.
   var generationBeforeReload = Generation(number: 1)
   /// Whether it has changed since it was written.

@@ -1,5 +1,6 @@
 import Foundation
 import RoostConfiguration
+import RoostCore
 import RoostJSON
 import Testing
 
@@ -24,9 +25,52 @@ struct StateFormatTests {
   }
 
   /// The state of a master of format 2 with two workers, two retirees and a client that waits.
-  private static func formerState() throws -> [UInt8] {
+  private static func formerState(_ format: Int = 2) throws -> [UInt8] {
     let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    return Array(try Data(contentsOf: folder.appendingPathComponent("Fixtures/state-2.json")))
+    return Array(try Data(contentsOf: folder.appendingPathComponent("Fixtures/state-\(format).json")))
+  }
+
+  @Test(
+    "What a master of format 4 has saved can be gone on with: it has recorded nothing, and its generation needn't prove itself"
+  )
+  func format4() throws {
+    let state = try StateFormat.migrated(JSON(parsing: try Self.formerState(4)))
+    let saved = try #require(state["running"]).decode(SavedState.self)
+    try saved.check()
+    let supervisor = saved.supervisor
+    #expect(supervisor.phase == .serving && supervisor.condition == .whole && supervisor.divergence == nil)
+    #expect(supervisor.servingOrigin == .configuration && supervisor.lastGood == nil && supervisor.probation == nil)
+    #expect(supervisor.settings.startAttempts == 3 && supervisor.settings.probation == .seconds(60))
+    #expect(saved.history == nil)
+    #expect(try Configuration(json: #require(state["configuration"])).history == nil)
+  }
+
+  @Test("A start and a reload of format 4 go on, and so does what was to come after them", arguments: [false, true])
+  func format4Phases(latched: Bool) throws {
+    let now = try JSON(encoding: Instant(sinceOrigin: .seconds(400)))
+    let start: JSON = ["starting": ["_0": ["began": now, "latched": .boolean(latched)]]]
+    let supervisor = try Self.supervisor(in: start)
+    guard case .starting(let starting) = supervisor.phase else { return #expect(Bool(false), "\(supervisor.phase)") }
+    #expect(starting.latched == (latched ? .configuration : nil) && starting.stage == .startingWorkers)
+    let settings = try #require(JSON(parsing: try Self.formerState(4))["running"]?["supervisor"]?["settings"])
+    let reload: JSON = [
+      "generation": ["number": 3], "began": now, "stage": ["awaitingHook": [:]], "settings": settings, "moved": 0,
+      "latched": .boolean(latched),
+    ]
+    let other = try Self.supervisor(in: ["reloading": ["_0": reload]])
+    guard case .reloading(let reloading) = other.phase else { return #expect(Bool(false), "\(other.phase)") }
+    #expect(reloading.latched == (latched ? .configuration : nil) && reloading.origin == .configuration)
+    #expect(reloading.start == nil && reloading.settings.probation == .seconds(60))
+  }
+
+  /// The supervisor of format 4 in another phase.
+  private static func supervisor(in phase: JSON) throws -> Supervisor {
+    let text = String(decoding: try formerState(4), as: UTF8.self)
+    let serving = "\"phase\": {\n        \"serving\": {}\n      }"
+    #expect(text.contains(serving))
+    let changed = text.replacingOccurrences(of: serving, with: "\"phase\": \(phase.text)")
+    let state = try StateFormat.migrated(JSON(parsing: Array(changed.utf8)))
+    return try #require(state["running"]?["supervisor"]).decode(Supervisor.self)
   }
 
   @Test("What a master of format 2 has saved can be gone on with")

@@ -25,7 +25,7 @@ class Starts(WorstDayTestCase):
         self.assert_told("fell_back", EXITS)
         totals = self.boot("/run/roost")
         self.client.expect("good", 20)
-        self.assert_told("rolled_back", "")
+        self.assert_told("fell_back", "")
         totals += self.client.finish()
         self.assert_counts(totals, "good")
 

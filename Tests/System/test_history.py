@@ -121,9 +121,9 @@ class Restarts(HistoryTestCase):
         self.written(lambda record: record["refused"])
         self.killed(service)
         service = self.run_service()
-        service.expect("generation 3 starts with what generation 1 ran, instead of what is configured: it was refused before")
+        service.expect("generation 3 starts with what generation 1 ran, instead of what is configured: it can't be used, or couldn't get ready")
         service.expect("generation 3 serves")
-        self.assert_serves(service, 3, record_of=1, divergence="rolled_back")
+        self.assert_serves(service, 3, record_of=1, divergence="fell_back")
         self.assertEqual(service.log.count("release bad"), 0)
         # Asked for again it is tried, and refused again.
         self.assertEqual(self.roost(service, "reload", "-q").returncode, 1)

@@ -87,6 +87,7 @@ KINDS = {
 
 
 # How each is told.
+REFUSED = "what is configured was refused before, and is started only by a reload"
 EXITS = r"worker \d+ \(slot \d\) exited with status \d+ before it was ready"
 HANGS = r"worker \d+ \(slot \d\) was not ready within 4s"
 MISSING = "cannot execute .*: No such file or directory"
@@ -231,7 +232,7 @@ class WorstDayTestCase(SystemdTestCase):
         said = {
             "reload_failed": r"generation \d+ serves: 2 of 2 workers ready(; \d draining)?; reload to generation \d+ failed: " + trouble,
             "rolled_back": r"generation \d+ serves: 2 of 2 workers ready; what generation \d+ ran serves, not what is configured: "
-                + "what is configured was refused before, and is started only by a reload",
+                + REFUSED,
             "fell_back": r"generation \d+ serves: 2 of 2 workers ready; fell back to what generation \d+ ran, not what is configured: "
                 + trouble,
         }[divergence]
@@ -275,7 +276,8 @@ class ReleasesTestCase(WorstDayTestCase):
         self.assert_diverged("reload_failed")
         self.recorded(lambda record: self.assertTrue(record.get("refused") or mode == "missing"))
         # What can't be found at all was never prepared, and so it is found again that it can't be.
-        after = "fell_back" if mode == "missing" and kind != "node" else "rolled_back"
+        if mode != "missing" or kind == "node": trouble = REFUSED
+        after = "fell_back"
         self.kill_master()
         self.client.expect("good", 20)
         self.assert_told(after, trouble)
