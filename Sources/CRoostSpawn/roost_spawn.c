@@ -335,6 +335,8 @@ pid_t roost_fork(int kept) {
   return pid;
 }
 
+void roost_outlive_parent(void) { prctl(PR_SET_PDEATHSIG, 0); }
+
 int roost_access_as(const struct roost_spawn_identity *identity, const char *path, int mode) {
   pid_t child = _Fork();
   if (child < 0) return -1;

@@ -32,6 +32,8 @@ public struct Start: Hashable, Sendable, Codable {
   public internal(set) var stage = Stage.startingWorkers
   /// How many tries have failed: of a worker to get ready, or of the listeners to be opened.
   public internal(set) var failures = 0
+  /// Whether what served last couldn't be had either where the listeners weren't open.
+  var hasFallenBackInVain = false
   /// What reload was asked for since.
   public internal(set) var latched: Origin?
   /// When the start is given up.

@@ -7,10 +7,10 @@ extension Supervisor {
   static let attemptsBeforeFallback = 3
 
   /// Whether a start that has failed so often in one place falls back.
-  func fallsBack(afterFailures failures: Int, _ failure: Failure) -> Bool {
+  func fallsBack(_ start: Start, afterFailures failures: Int, _ failure: Failure) -> Bool {
     guard fallback != nil, settings.fallsBack else { return false }
     switch failure {
-    case .notListening: return failures >= Self.listenerAttempts
+    case .notListening: return failures >= Self.listenerAttempts && !start.hasFallenBackInVain
     // Who hangs for all of its time isn't worth as much again where something is known to serve.
     case .notReady, .probeFailed: return true
     case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced:
@@ -39,7 +39,8 @@ extension Supervisor {
     // Of this start, not of the one in which it was recorded.
     settings.startAttempts = former.startAttempts
     settings.startLimit = former.startLimit
-    desiredWorkers = settings.workers
+    // What operators have asked for meanwhile stays.
+    desiredWorkers = min(max(settings.workers + desiredWorkers - former.workers, 1), Settings.maximumWorkers)
     serving = generation
     servingOrigin = .record(record)
     fallback = nil
@@ -56,10 +57,16 @@ extension Supervisor {
 
   /// What is recorded can't be started: nothing is left but what was to be started first.
   mutating func fallbackFailed(_ start: Start, _ reason: String, at now: Instant) {
-    fallback = nil
     order(.report(.fallbackFailed(reason: reason)))
     var start = start
-    start.stage = slots.isEmpty ? .awaitingListeners(until: now) : .startingWorkers
+    if slots.isEmpty {
+      // It may lack the same listeners, and be worth another look once they are open.
+      start.hasFallenBackInVain = true
+      start.stage = .awaitingListeners(until: now + settings.backoff.delay(afterFailures: start.failures + 1))
+    } else {
+      fallback = nil
+      start.stage = .startingWorkers
+    }
     phase = .starting(start)
     // Those that have failed meanwhile wait with their backoff; who has got ready is counted now.
     completeStart(start, at: now)

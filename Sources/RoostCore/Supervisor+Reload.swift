@@ -225,7 +225,10 @@ extension Supervisor {
         .reloadFailed(
           reload.generation, failure, after: now - reload.began, serving: serving, moved: reload.moved,
           slots: slotCount)))
-    if case .configuration = reload.origin { divergence = .reloadFailed(reload.generation) }
+    switch reload.origin {
+    case .configuration: divergence = .reloadFailed(reload.generation)
+    case .record: if reload.moved > 0 { divergence = .rolledBack }
+    }
     if reload.start == nil { order(.announce(.ready)) }
     orders += drains
     if let start = reload.start { return resume(start, reloading: reload.latched, at: now) }

@@ -26,6 +26,8 @@ extension Supervisor {
     case .starting(var start):
       guard case .awaitingListeners = start.stage else { preconditionFailure("the listeners were open") }
       start.stage = .startingWorkers
+      // What was in the way isn't any more.
+      start.failures = 0
       phase = .starting(start)
       startWorkers(in: slotsAtStart, at: now)
     case .serving, .reloading, .stopping, .stopped:
@@ -55,7 +57,7 @@ extension Supervisor {
     guard case .starting(var start) = phase else { preconditionFailure("the listeners are open") }
     start.failures += 1
     let failure = Failure.notListening(reason: reason)
-    if fallsBack(afterFailures: start.failures, failure) { return fallBack(start, failure, at: now) }
+    if fallsBack(start, afterFailures: start.failures, failure) { return fallBack(start, failure, at: now) }
     let delay = settings.backoff.delay(afterFailures: start.failures + 1)
     start.stage = .awaitingListeners(until: now + delay)
     phase = .starting(start)
@@ -71,7 +73,7 @@ extension Supervisor {
     start.failures += 1
     let isOver = settings.startAttempts.map { failures >= $0 } ?? false
     let isPreparing = if case .preparing = start.stage { true } else { false }
-    let fallsBack = !isPreparing && fallsBack(afterFailures: failures, failure)
+    let fallsBack = !isPreparing && self.fallsBack(start, afterFailures: failures, failure)
     guard !isOver || fallsBack || isPreparing else {
       order(.report(.workerLost(worker.id, failure, then: .startFails)))
       return failStart(failure, at: now)
@@ -133,7 +135,7 @@ extension Supervisor {
   }
 
   mutating func startDeadline(_ start: Start, at now: Instant) {
-    if let limit = start.limit, limit <= now { return failStart(.tookTooLong(limit - start.began), at: now) }
+    if let limit = start.limit, limit <= now { return limitReached(start, .tookTooLong(limit - start.began), at: now) }
     switch start.stage {
     case .awaitingListeners(let until) where until <= now:
       // Answered before anything else happens; if it weren't, it would be tried again.
@@ -143,6 +145,20 @@ extension Supervisor {
       order(.openListeners)
     case .preparing(let generation, let until) where until <= now: fallbackTimedOut(start, generation, at: now)
     case .awaitingListeners, .preparing, .startingWorkers: break
+    }
+  }
+
+  /// What served last gets as much time, if there is something.
+  private mutating func limitReached(_ start: Start, _ failure: Failure, at now: Instant) {
+    let isPreparing = if case .preparing = start.stage { true } else { false }
+    let mayFallBack = fallback != nil && settings.fallsBack && !start.hasFallenBackInVain
+    guard isPreparing || mayFallBack else { return failStart(failure, at: now) }
+    var start = start
+    start.limit = now + (settings.startLimit ?? Self.preparationTimeout)
+    if !isPreparing { return fallBack(start, failure, at: now) }
+    phase = .starting(start)
+    if case .preparing(let generation, let until) = start.stage, until <= now {
+      fallbackTimedOut(start, generation, at: now)
     }
   }
 

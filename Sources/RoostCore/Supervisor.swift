@@ -43,7 +43,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
   public internal(set) var probation: Probation?
 
   /// What the start can fall back to, until a generation serves: it runs something else.
-  var fallback: Generation?
+  public internal(set) var fallback: Generation?
   var newest = Generation(number: 1)
   var workersStarted = 0
   var extensionRenewal: Instant?
@@ -69,8 +69,9 @@ public struct Supervisor: Hashable, Sendable, Codable {
     public var divergence: Divergence?
     /// The last generation that has proved itself.
     public var lastGood: Generation?
-    /// Whether that ran the same as the first generation does.
-    public var isLastGoodFirst = false
+    /// What the start can fall back to: the last good generation or the one that served last, if it ran something else than the
+    /// first one does.
+    public var fallback: Generation?
     /// How many slots have queues already.
     public var slots = 1
 
@@ -88,7 +89,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
     servingOrigin = past.origin
     divergence = past.divergence
     lastGood = past.lastGood
-    if case .configuration = past.origin, !past.isLastGoodFirst { fallback = past.lastGood }
+    fallback = past.fallback
     desiredWorkers = settings.workers
     slotsAtStart = min(max(settings.workers, past.slots), Settings.maximumWorkers)
   }

@@ -67,6 +67,7 @@ extension Master {
     case .tookOver(let generation, _): takeOptions(of: generation)
     case .reloadSucceeded(let generation, _):
       startTrouble = nil
+      dropUntakenAtLast()
       reloadWatch.end(generation, listeners)
       lookForOutsiders()
     case .reloadFailed(let generation, _, _, _, _, _):
@@ -87,6 +88,7 @@ extension Master {
     case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, _, let failure):
       startTrouble = words.reason(failure)
     case .startSucceeded:
+      dropUntakenAtLast()
       // Of what fell back it stays true why.
       if supervisor.divergence == nil { startTrouble = nil }
     default: break

@@ -91,6 +91,7 @@ extension Master {
     finishUpgrade(from: version)
     relay.resume()
     channel.resume()
+    recordSoon()
     renewFiles()
     // They were told to drain by the former binary.
     if processes.contains(where: { $0.state == .remains }) { lookForStrays() }
@@ -127,6 +128,7 @@ extension Master {
       return ExitStatus.masterFailed
     }
     recordWhatIsDue()
+    historyWriter?.finish()
     closeListeners()
     retireeWatch.abandon()
     // Before the control socket, whose directory can then be removed.

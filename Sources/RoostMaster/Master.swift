@@ -35,6 +35,10 @@ public final class Master {
   var historyWriter: HistoryWriter?
   /// What served when the last reload began.
   var generationBeforeReload = Generation(number: 1)
+  /// The generation that couldn't get ready, and why, while what served last is being started.
+  var fallen: (generation: Generation, reason: String)?
+  /// Whether what systemd has passed and nobody takes is kept: not all listeners are open yet.
+  var keepsUntaken = false
   /// Whether it has changed since it was written.
   var isRecordDue = false
   /// How many generations it keeps.
@@ -143,7 +147,9 @@ public final class Master {
       // Before the listeners: a second master of the same name must not take them from the first.
       control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
       adoption = Adoption(try inheritance.descriptors())
-      historyWriter = configuration.history.map { HistoryWriter(in: $0.directory, loop: loop, log) }
+      historyWriter = configuration.history.map {
+        HistoryWriter(in: $0.directory, of: configuration.name, loop: loop, log)
+      }
       (listeners, listenersTrouble) = try Self.firstListeners(first, &adoption)
       firstListeners = first.configuration.listeners
       // After them: where both want the same address, the service comes first.
@@ -168,7 +174,8 @@ public final class Master {
     cgroups = Self.delegatedCgroups(log)
     spawner = Spawner(service: configuration.name, relay: relay, openFiles: openFiles, cgroups: cgroups, mounts: mounts)
     // In this sequence: what is dropped may have the name of what was opened in its place.
-    if listenersTrouble == nil { dropUntaken() }
+    keepsUntaken = listenersTrouble != nil
+    if !keepsUntaken { dropUntaken() }
     keep(listeners)
     prepared(first.past.first, of: first.past.origin, first.configuration)
   }
@@ -218,10 +225,13 @@ public final class Master {
     for restarts in saved.restarts { self.restarts[restarts.slot] = restarts.count }
     lastReload = saved.lastReload
     historyLength = configuration.history?.length ?? 1
-    historyWriter = configuration.history.map { HistoryWriter(in: $0.directory, loop: loop, log) }
+    historyWriter = configuration.history.map {
+      HistoryWriter(in: $0.directory, of: configuration.name, loop: loop, log)
+    }
     history = saved.history ?? Self.pastHistory(configuration, log)
     firstListeners = try (saved.firstListeners ?? []).map { try ListenerConfiguration(json: $0) }
     startTrouble = saved.startTrouble
+    generationBeforeReload = saved.generationBeforeReload ?? supervisor.serving
     for loss in saved.losses ?? [] { losses[loss.slot] = loss.loss }
     goneOutputs = saved.goneOutputs ?? []
     try restoreProcesses(saved)

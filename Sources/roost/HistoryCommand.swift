@@ -68,7 +68,7 @@ struct HistoryView {
   }
 
   private static func release(_ entry: JSON) -> String {
-    let directory = entry.string("directory") ?? "?"
+    guard let directory = entry.string("directory"), !directory.isEmpty else { return "-" }
     return entry.integer("recordOf").map { "\(directory) (of generation \($0))" } ?? directory
   }
 

@@ -63,7 +63,9 @@ struct RunCommand: ParsableCommand {
     } catch let problems as Problems {
       // Who sits there sees it, and can mend it.
       guard !problems.areUsage, source.options.fallback ?? !Options.isAtTerminal,
-        let recorded = source.historyDirectory().flatMap(RecordedService.configuration)
+        let recorded = source.historyDirectory().flatMap({
+          RecordedService.configuration(in: $0, of: source.options.name)
+        })
       else { throw problems }
       return (recorded, problems.oneLine)
     }

@@ -49,7 +49,7 @@ struct EnumerationTests {
     /// How many events one after the other.
     var depth: Int {
       // A probe, and something to roll back to, are other things that may happen at each step.
-      (settings.workers == 1 ? 7 : 6) - (settings.probeTimeout == nil ? 0 : 1) - (settings.rollsBack ? 1 : 0)
+      (settings.workers == 1 ? 7 : 6) - (settings.probeTimeout == nil ? 0 : 1) - (settings.rollsBack ? 2 : 0)
         - (beginning.isOfFormerMaster ? 1 : 0)
     }
   }

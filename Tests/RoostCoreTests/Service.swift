@@ -14,6 +14,7 @@ struct Service {
   ) {
     var past = Supervisor.Past()
     past.lastGood = lastGood
+    past.fallback = lastGood
     if let lastGood { past.first = Generation(number: lastGood.number + 1) }
     supervisor = Supervisor(
       settings: Settings(

@@ -53,6 +53,7 @@ struct World: Hashable {
     if hasLastGood {
       past.first = Generation(number: 2)
       past.lastGood = Generation(number: 1)
+      past.fallback = past.lastGood
     }
     supervisor = Supervisor(settings: settings, past: past)
     tell(areListenersOpen ? .startRequested : .listenersNotOpened(reason: "no"))
@@ -196,7 +197,8 @@ struct World: Hashable {
       isOpening = true
     case .record(let generation):
       require(
-        supervisor.slots.prefix(before.slots.count).allSatisfy(\.isServed),
+        // What is added in the same moment comes after it.
+        supervisor.slots.allSatisfy { $0.isServed || $0.worker?.started == now },
         "only a generation that serves in every slot is the last good one")
       require(
         supervisor.serving == generation && disturbed.map { $0 + supervisor.settings.probation <= now } ?? true,

@@ -87,6 +87,9 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
 // (fork(2)). Returns 0 there, here its pid, or -1 with errno.
 pid_t roost_fork(int kept);
 
+// Has a process that roost_fork() has made go on when its parent dies: what it does is worth being finished.
+void roost_outlive_parent(void);
+
 // Tries what a user may do with a path, as access(2) does, in a process of that user's. Returns 0 where it may, the error number
 // where it may not, and -1 with errno where this process can't be that user.
 int roost_access_as(const struct roost_spawn_identity *identity, const char *path, int mode);

@@ -62,9 +62,9 @@ extension Master {
     let what =
       switch divergence {
       // What has failed is told beside it.
-      case .reloadFailed: nil as String?
-      case .fellBack: "fell back to \(Self.text(supervisor.servingOrigin)), not what is configured\(reason)"
-      case .rolledBack: "\(Self.text(supervisor.servingOrigin)) serves, not what is configured\(reason)"
+      case .reloadFailed: recorded.map { "\($0) serves, not what is configured" }
+      case .fellBack: recorded.map { "fell back to \($0), not what is configured\(reason)" }
+      case .rolledBack: recorded.map { "\($0) serves, not what is configured\(reason)" }
       }
     return [firstLoss, what].compactMap(\.self).joined(separator: "; ").nonempty
   }
@@ -74,9 +74,10 @@ extension Master {
     return false
   }
 
-  private static func text(_ origin: Origin) -> String {
-    switch origin {
-    case .configuration: "what is configured"
+  /// What serves, where that isn't what is configured.
+  private var recorded: String? {
+    switch supervisor.servingOrigin {
+    case .configuration: nil
     case .record(let generation): "what generation \(generation.number) ran"
     }
   }

@@ -59,6 +59,11 @@ struct Directory: ~Copyable {
     return self.identity(of: name) == identity && unlinkat(descriptor.number, name, 0) == 0
   }
 
+  /// Gives a file another name, in the place of whatever has that.
+  func rename(_ name: String, to other: String) {
+    if Self.mayRemove { renameat(descriptor.number, name, descriptor.number, other) }
+  }
+
   /// Removes a directory if it is empty.
   func removeDirectory(_ name: String) {
     if Self.mayRemove { unlinkat(descriptor.number, name, AT_REMOVEDIR) }

@@ -25,8 +25,7 @@ struct FirstRelease {
       let release = try resolver.resolve(configured.worker)
       let pinned = configured.pinned(release)
       guard mayComeBack, history.refuses(pinned) else {
-        past.isLastGoodFirst =
-          past.lastGood.flatMap { history.configuration(of: $0) }.map { $0.runsSame(as: pinned) } ?? false
+        past.fallback = history.fallback(from: pinned)
         self.init(configuration: configured, release: release, past: past, reason: nil)
         return
       }
@@ -66,7 +65,7 @@ struct FirstRelease {
       do throws(MasterError) {
         let release = try resolver.resolve(recorded.worker)
         past.origin = .record(history.original(of: candidate))
-        past.isLastGoodFirst = past.lastGood == candidate
+        past.fallback = history.fallback(from: recorded)
         self.init(
           configuration: configured.running(recorded), release: release, past: past, reason: reason)
         return
@@ -79,6 +78,13 @@ struct FirstRelease {
 }
 
 extension History {
+  /// What a start falls back to that can't get ready with this: rather what has proved itself than what only served.
+  fileprivate func fallback(from pinned: Configuration) -> Generation? {
+    [lastGood.map { Generation(number: $0) }, servedLast].compactMap(\.self).first {
+      configuration(of: $0).map { !$0.runsSame(as: pinned) } ?? false
+    }
+  }
+
   /// Whether what is configured is what was refused.
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
     guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)

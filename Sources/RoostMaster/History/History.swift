@@ -10,6 +10,8 @@ struct History: Codable {
   private(set) var lastGood: Int?
   /// What was asked for and isn't to serve unless it is asked for again: a reload to it has failed, or it was rolled back.
   private(set) var refused: JSON?
+  /// The number of the newest, also of one that couldn't be prepared; nil where a former version has written it.
+  private(set) var newest: Int?
   /// Whether it had served, and was rolled back; nil where nothing is refused.
   private(set) var wasRolledBack: Bool?
 
@@ -46,17 +48,21 @@ struct History: Codable {
   }
 
   /// The number of the first generation of a master that starts now.
-  var nextGeneration: Generation { Generation(number: (entries.map(\.generation).max() ?? 0) + 1) }
+  var nextGeneration: Generation { Generation(number: max(entries.map(\.generation).max() ?? 0, newest ?? 0) + 1) }
 
   /// Whether its numbers can be reckoned with: a file on disk may say anything.
   var isSound: Bool {
-    let numbers = entries.flatMap { [$0.generation, $0.recordOf].compactMap(\.self) } + [lastGood].compactMap(\.self)
+    let numbers =
+      entries.flatMap { [$0.generation, $0.recordOf].compactMap(\.self) } + [lastGood, newest].compactMap(\.self)
     let times = entries.flatMap { [$0.began, $0.serves, $0.ended].compactMap(\.self) }
     return numbers.allSatisfy { (1...Limits.generation).contains($0) }
       && times.allSatisfy { (0...Int.max / 2).contains($0) }
   }
 
   // MARK: What happens
+
+  /// A number is never used again.
+  mutating func began(_ generation: Generation) { newest = max(newest ?? 0, generation.number) }
 
   mutating func prepared(_ entry: HistoryEntry) {
     entries.removeAll { $0.generation == entry.generation }
@@ -85,7 +91,9 @@ struct History: Codable {
       entry.verdict = .failed
       entry.reason = reason
     }
-    guard let entry = entry(generation), entry.serves == nil, entry.recordOf == nil else { return }
+    guard let entry = entry(generation), entry.serves == nil, entry.recordOf == nil, entry.configuration != nil else {
+      return
+    }
     refused = entry.configuration
     wasRolledBack = false
   }
@@ -132,6 +140,16 @@ struct History: Codable {
     for index in entries.indices where entries[index].verdict == .failed && entries[index].serves == nil {
       entries[index].configuration = nil
     }
+  }
+
+  /// Forgets the oldest that can be done without. Whether there was one.
+  mutating func forgetOldest() -> Bool {
+    let last = entries.last?.generation
+    guard let index = entries.firstIndex(where: { $0.generation != lastGood && $0.generation != last }) else {
+      return false
+    }
+    entries.remove(at: index)
+    return true
   }
 
   private mutating func change(_ generation: Generation, _ change: (inout HistoryEntry) -> Void) {

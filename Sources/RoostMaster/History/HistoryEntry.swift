@@ -46,6 +46,15 @@ struct HistoryEntry: Codable {
     configuration = pinned.json
   }
 
+  /// One of which nothing could be found out.
+  init(unprepared generation: Generation, at now: Int) {
+    self.generation = generation.number
+    recordOf = nil
+    directory = ""
+    command = []
+    began = now
+  }
+
   /// Whether it serves, or did until the master was gone.
   var servesStill: Bool { serves != nil && end == nil }
 

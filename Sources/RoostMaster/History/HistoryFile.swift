@@ -7,27 +7,50 @@ enum HistoryFile {
   static let name = "history.json"
   /// Whoever changes what is in it raises the number.
   private static let format = 1
-  /// More is none of ours: a hundred generations with a megabyte of environment don't come near.
+  /// More isn't read, nor written: the oldest generations are left out then.
   private static let maximumLength = 16 << 20
 
   /// What is recorded in a directory; nil where nothing is.
-  static func read(in path: String) throws(MasterError) -> History? {
+  /// `service` is whose it has to be, where that is known.
+  static func read(in path: String, of service: String?) throws(MasterError) -> History? {
     do throws(FileError) {
       let directory = try Directory(path)
       if let objection = directory.objection { throw .refused(objection) }
-      let file = try directory.open(name, O_RDONLY)
-      let json = try JSON.parsed(try bytes(of: file))
-      guard case .integer(let number) = json["format"] else { throw .refused("it isn't the record of a service") }
-      guard number == format else { throw .refused("it is of format \(number), and this version reads \(format)") }
-      guard let history = json["history"], let read = try? history.decode(History.self), read.isSound else {
-        throw .refused("it is damaged")
+      do throws(FileError) {
+        let json = try content(of: directory.open(name, O_RDONLY))
+        try check(json, isOf: service)
+        return try history(json)
+      } catch .refused(let reason) {
+        // So that it isn't lost with the next that is written.
+        directory.rename(name, to: "\(name).unusable")
+        throw .refused("\(reason); it is put aside as \(name).unusable")
       }
-      return read
     } catch .failed(ENOENT) {
       return nil
+    } catch .failed(EEXIST) {
+      throw ofAnother(path)
     } catch {
       throw MasterError(cannot: "read \(path)/\(name)", error)
     }
+  }
+
+  private static func content(of file: borrowing Descriptor) throws(FileError) -> JSON {
+    try JSON.parsed(try bytes(of: file))
+  }
+
+  /// Two services in one directory would take each other's releases for their own.
+  private static func check(_ json: JSON, isOf service: String?) throws(FileError) {
+    guard let service, case .string(let owner) = json["service"], owner != service else { return }
+    throw .failed(EEXIST)
+  }
+
+  private static func history(_ json: JSON) throws(FileError) -> History {
+    guard case .integer(let number) = json["format"] else { throw .refused("it isn't the record of a service") }
+    guard number == format else { throw .refused("it is of format \(number), and this version reads \(format)") }
+    guard let history = json["history"], let read = try? history.decode(History.self), read.isSound else {
+      throw .refused("it is damaged")
+    }
+    return read
   }
 
   private static func bytes(of file: borrowing Descriptor) throws(FileError) -> [UInt8] {
@@ -50,16 +73,14 @@ enum HistoryFile {
   }
 
   /// Writes it, and waits until it is on disk: not for the master itself.
-  static func write(_ history: History, in path: String) throws(MasterError) {
+  static func write(_ history: History, of service: String, in path: String) throws(MasterError) {
     do throws(FileError) {
       try make(path)
       let directory = try Directory(path)
       if let objection = directory.objection { throw .refused(objection) }
-      let text: String
-      do {
-        text = JSON.object([.init("format", .integer(format)), .init("history", try JSON(encoding: history))]).text
-      } catch {
-        throw .refused("\(error)")
+      let text = try text(of: history, service)
+      if let former = try? directory.open(name, O_RDONLY), let json = try? content(of: former) {
+        try check(json, isOf: service)
       }
       try directory.replace(name) { number, temporary throws(FileError) in
         let file = openat(number, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
@@ -78,19 +99,35 @@ enum HistoryFile {
       // The name, too, has to outlive the host.
       let entry = try directory.open(".", O_RDONLY | O_DIRECTORY)
       guard fsync(entry.number) == 0 else { throw .failed(errno) }
+    } catch .failed(EEXIST) {
+      throw ofAnother(path)
     } catch {
       throw MasterError(cannot: "record in \(path)/\(name) what serves", error, hint: "see --state-directory")
     }
   }
 
+  private static func text(of history: History, _ service: String) throws(FileError) -> String {
+    var history = history
+    while true {
+      guard let json = try? JSON(encoding: history) else { throw .refused("it can't be written down") }
+      let text = JSON.object([
+        .init("format", .integer(format)), .init("service", .string(service)), .init("history", json),
+      ]).text
+      if text.utf8.count <= maximumLength { return text }
+      guard history.forgetOldest() else {
+        throw .refused("one generation alone takes more than \(maximumLength) bytes")
+      }
+    }
+  }
+
+  private static func ofAnother(_ path: String) -> MasterError {
+    MasterError(
+      "\(path)/\(name) is the record of another service; give each a directory of its own (--state-directory)")
+  }
+
   private static func make(_ path: String) throws(FileError) {
     let place = try FilePlace(path)
     _ = try place.directory.makeDirectory(place.name)
-  }
-
-  /// Puts aside what can't be used, so that it isn't lost with the next that is written.
-  static func putAside(in path: String) {
-    _ = renameat(AT_FDCWD, "\(path)/\(name)", AT_FDCWD, "\(path)/\(name).unusable")
   }
 }
 

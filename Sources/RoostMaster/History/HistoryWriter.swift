@@ -1,3 +1,4 @@
+import CRoostSpawn
 import Glibc
 import RoostLog
 import RoostSystemd
@@ -6,6 +7,7 @@ import RoostSystemd
 /// last.
 final class HistoryWriter {
   private let directory: String
+  private let service: String
   private let loop: EventLoop
   private let log: Log
   private var process: ShortLivedProcess?
@@ -13,7 +15,8 @@ final class HistoryWriter {
   /// What was told last of what went wrong: once is enough while it stays the same.
   private var trouble: String?
 
-  init(in directory: String, loop: EventLoop, _ log: Log) {
+  init(in directory: String, of service: String, loop: EventLoop, _ log: Log) {
+    self.service = service
     self.directory = directory
     self.loop = loop
     self.log = log
@@ -25,21 +28,37 @@ final class HistoryWriter {
   func write(_ history: History) {
     guard process == nil else { return waiting = history }
     do {
-      let process = try ShortLivedProcess { [directory] in
+      let process = try ShortLivedProcess { [directory, service] in
+        roost_outlive_parent()
         // What bounds the log needn't bound the record.
         FileSizeLimit().raise()
         do throws(MasterError) {
-          try HistoryFile.write(history, in: directory)
+          try HistoryFile.write(history, of: service, in: directory)
           return Array(Self.done.utf8)
         } catch {
           return Array(error.description.utf8)
         }
       }
-      try process.watch(in: loop) { [unowned self] answer in finished(String(decoding: answer, as: UTF8.self)) }
+      // Before it is watched: at the end of the loop nothing is any more, and it is waited for all the same.
       self.process = process
+      try process.watch(in: loop) { [unowned self] answer in finished(String(decoding: answer, as: UTF8.self)) }
     } catch {
-      tell("\(error)")
+      if process == nil { tell("\(error)") }
     }
+  }
+
+  /// Gives up what is being written.
+  func abandon() {
+    process?.abandon()
+    process = nil
+    waiting = nil
+  }
+
+  /// Has the last of it written: whoever ends the master waits for that.
+  func finish() {
+    guard let last = waiting else { return }
+    abandon()
+    write(last)
   }
 
   private static let done = "done"

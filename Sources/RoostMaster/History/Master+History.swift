@@ -9,13 +9,11 @@ extension Master {
   static func pastHistory(_ configuration: Configuration, _ log: Log) -> History {
     guard let directory = configuration.history?.directory else { return History() }
     do {
-      var history = try HistoryFile.read(in: directory) ?? History()
+      var history = try HistoryFile.read(in: directory, of: configuration.name) ?? History()
       history.formerMasterIsGone()
       return history
     } catch {
-      log.warning(
-        "\(error); it is put aside as \(HistoryFile.name).unusable, and nothing that served before can come back")
-      HistoryFile.putAside(in: directory)
+      log.warning("\(error); nothing that served before can come back")
       return History()
     }
   }
@@ -31,7 +29,7 @@ extension Master {
     switch supervisor.phase {
     case .reloading(let reload) where reload.generation == generation: reload.origin
     // Nothing else is prepared while the service is started than what it falls back to.
-    case .starting: supervisor.lastGood.map { .record($0) } ?? .configuration
+    case .starting: supervisor.fallback.map { .record($0) } ?? .configuration
     case .idle, .serving, .reloading, .stopping, .stopped: .configuration
     }
   }
@@ -59,19 +57,24 @@ extension Master {
   func chronicle(_ notice: Notice) {
     switch notice {
     case .startSucceeded(let generation, _, _):
+      settleFall(before: generation)
       history.tookOver(generation, at: Self.now)
+      if case .configuration = supervisor.servingOrigin { history.succeeded(generation, after: generation) }
       recordSoon()
-    case .tookOver(let generation, _): history.tookOver(generation, at: Self.now)
-    case .reloadBegan: generationBeforeReload = supervisor.serving
+    case .reloadBegan(let generation, _):
+      generationBeforeReload = supervisor.serving
+      history.began(generation)
     case .reloadSucceeded(let generation, _):
+      settleFall(before: generation)
+      history.tookOver(generation, at: Self.now)
       history.succeeded(generation, after: generationBeforeReload)
       recordSoon()
     case .reloadFailed(let generation, let failure, _, _, _, _):
+      if history.entry(generation) == nil { history.prepared(HistoryEntry(unprepared: generation, at: Self.now)) }
       history.failed(generation, words.reason(failure))
       recordSoon()
-    case .fellBack(_, _, let failed, let failure):
-      history.failed(failed, words.reason(failure))
-      recordSoon()
+    case .fellBack(_, _, let failed, let failure): fallen = (failed, words.reason(failure))
+    case .fallbackFailed: fallen = nil
     case .startFailed(let failure):
       history.failed(supervisor.serving, words.reason(failure))
       // Where nothing ever served there is nothing to be remembered.
@@ -83,6 +86,13 @@ extension Master {
       }
     default: break
     }
+  }
+
+  /// Another generation serves than the one that couldn't get ready: what that was to run is refused from now on. Not before: it
+  /// may get ready after all.
+  private func settleFall(before serving: Generation) {
+    if let fallen, fallen.generation < serving { history.failed(fallen.generation, fallen.reason) }
+    fallen = nil
   }
 
   /// Has all of it written when what is urgent is done: to copy the process takes longer than to start a worker.

@@ -5,8 +5,9 @@ import RoostCore
 public enum RecordedService {
   /// What served last, or else the last good release; nil where that isn't recorded, or was of a service that kept its record
   /// elsewhere.
-  public static func configuration(in directory: String) -> Configuration? {
-    guard let history = try? HistoryFile.read(in: directory) else { return nil }
+  /// `service` is its name, where that is known.
+  public static func configuration(in directory: String, of service: String?) -> Configuration? {
+    guard let history = try? HistoryFile.read(in: directory, of: service) else { return nil }
     let candidates = [history.servedLast, history.lastGood.map { Generation(number: $0) }].compactMap(\.self)
     return candidates.lazy.compactMap(history.configuration).first {
       $0.history?.directory == directory && $0.settings.fallsBack

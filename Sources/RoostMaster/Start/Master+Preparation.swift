@@ -63,7 +63,9 @@ extension Master {
       try openListeners(for: new.listeners, of: release)
       releases[generation] = release
       historyLength = new.history?.length ?? historyLength
-      if historyWriter == nil { historyWriter = new.history.map { HistoryWriter(in: $0.directory, loop: loop, log) } }
+      if historyWriter == nil {
+        historyWriter = new.history.map { HistoryWriter(in: $0.directory, of: configuration.name, loop: loop, log) }
+      }
       prepared(generation, of: origin(of: generation), new)
       // Its number isn't used again, whatever becomes of this master.
       recordSoon()

@@ -38,13 +38,21 @@ extension Master {
       release.listeners = try Self.listeners(
         for: firstListeners, beside: listeners, &adoption, keepingOpened: { opened = $0 })
       add(release.listeners.map(\.listener))
-      dropUntaken()
+      dropUntakenAtLast()
+      if supervisor.divergence == nil { startTrouble = nil }
       handle(.startRequested)
     } catch {
       release.listeners += opened.map(PassedListener.init)
       add(opened)
       handle(.listenersNotOpened(reason: error.description))
     }
+  }
+
+  /// All listeners of a generation are open, after those of the first weren't.
+  func dropUntakenAtLast() {
+    guard keepsUntaken else { return }
+    keepsUntaken = false
+    dropUntaken()
   }
 
   private func add(_ opened: [Listener]) {

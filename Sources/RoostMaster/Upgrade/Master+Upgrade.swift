@@ -42,6 +42,8 @@ extension Master {
     retireeWatch.abandon()
     metricsServer?.dismissClients()
     relay.tellLost()
+    // The new binary has it written again: an older record mustn't come last.
+    historyWriter?.abandon()
     do {
       try upgrade?.check()
       try SpareMemory.check(SpareMemory.forState)
@@ -66,6 +68,7 @@ extension Master {
   private func refuseUpgrade(_ reason: String) {
     // What was ended for it.
     if upgrade != nil, !isStopping { lookForOutsiders() }
+    recordSoon()
     upgrade = nil
     tell(
       ServiceEvent(
@@ -106,6 +109,7 @@ extension Master {
       restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
       lastReload: lastReload, goneOutputs: goneOutputs, lastFailure: upstream.lastFailure, history: history,
       firstListeners: firstListeners.map(\.json), startTrouble: startTrouble,
+      generationBeforeReload: generationBeforeReload,
       losses: losses.keys.sorted().map { SavedState.SavedLoss(slot: $0, loss: losses[$0]!) }, upstream: channel.saved)
   }
 }

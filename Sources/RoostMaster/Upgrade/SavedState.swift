@@ -44,6 +44,8 @@ struct SavedState: Codable {
   /// What the first generation is to listen on.
   let firstListeners: [JSON]?
   let startTrouble: String?
+  /// What served when the last reload began.
+  let generationBeforeReload: Generation?
   let losses: [SavedLoss]?
   /// What the supervisor above hasn't read yet.
   let upstream: [UpstreamChannel.Saved]?

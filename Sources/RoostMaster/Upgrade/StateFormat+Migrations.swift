@@ -98,7 +98,9 @@ extension StateFormat {
   private static let configured: JSON = ["configuration": [:]]
 
   private static func start(_ start: JSON) -> JSON {
-    start.changing("latched", latched).adding(["stage": ["startingWorkers": [:]], "failures": 0])
+    start.changing("latched", latched).adding([
+      "stage": ["startingWorkers": [:]], "failures": 0, "hasFallenBackInVain": false,
+    ])
   }
 
   private static func reload(_ reload: JSON) -> JSON {
