@@ -114,6 +114,45 @@ class HistoryTestCase(RoostTestCase):
 
 
 class Restarts(HistoryTestCase):
+    def test_a_roll_that_stops_half_way_is_not_what_served_last(self):
+        service = self.run_recorded(workers="2", surge="1")
+        self.deploy("bad", 'mkdir "$0.first" 2>/dev/null || exit 3')
+        self.assertRegex(service.reload(), "failed .*; 1 of 2 slots moved to generation 2 before")
+        self.written(lambda record: record["refused"])
+        self.assertEqual(self.verdicts(service), [(1, "served", None), (2, "failed", None)])
+        self.killed(service)
+        service = self.run_service()
+        service.expect("generation 3 serves with 2 workers")
+        self.assert_serves(service, 3, record_of=1, divergence="fell_back")
+
+    def test_a_start_with_a_limit_gives_what_served_last_its_time(self):
+        service = self.run_recorded(**{"start-limit": '"2s"'})
+        self.assertEqual(service.stop(), 0)
+        self.deploy("hanging", HANGS)
+        service = self.run_service()
+        service.expect("generation 2 can't be started: no generation got ready within 2s, .*; falling back to what generation 1 ran")
+        service.expect("generation 3 serves")
+        self.assert_serves(service, 3, record_of=1, divergence="fell_back")
+
+    def test_the_number_of_a_reload_that_could_not_be_prepared_is_not_used_again(self):
+        service = self.run_recorded()
+        self.file.write_text(self.file.read_text() + "no-such-option = 1\n")
+        self.assertIn("failed", service.reload())
+        self.written(lambda record: self.assertEqual(record["newest"], 2))
+        self.assertEqual(self.verdicts(service), [(1, "served", None), (2, "failed", None)])
+        self.killed(service)
+        service = self.run_service()
+        service.expect("generation 3 serves")
+
+    def test_two_services_cannot_share_a_record(self):
+        service = self.run_recorded()
+        other = self.start_bare("--config", str(self.file), "--name", "other")
+        other.expect("history.json is the record of another service; give each a directory of its own")
+        other.expect("generation 1 serves")
+        other.expect("history.json is the record of another service; .* may not come back")
+        self.assertEqual(json.loads(self.record.read_text())["service"], "web")
+        self.assert_serves(service, 1)
+
     def test_a_refused_release_is_not_started_by_a_restart_until_a_reload_asks_for_it(self):
         service = self.run_recorded()
         self.deploy("bad", EXITS)
