@@ -81,11 +81,14 @@ struct Directory: ~Copyable {
   }
 
   /// Makes a file whole or not at all, in the place of whatever has the name: `make` makes it under another that nobody
-  /// can guess, and returns what it has made.
+  /// can guess, and returns what it has made. Where nobody else may write, `chosen` can be its name: what a process that
+  /// was killed has left under it gives way.
   func replace(
-    _ name: String, _ make: (_ directory: Int32, _ temporary: String) throws(FileError) -> FileIdentity
+    _ name: String, by chosen: String? = nil,
+    _ make: (_ directory: Int32, _ temporary: String) throws(FileError) -> FileIdentity
   ) throws(FileError) {
-    let temporary = ".\(name).\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    let temporary = chosen ?? ".\(name).\(String(UInt64.random(in: .min ... .max), radix: 36))"
+    if chosen != nil { unlinkat(descriptor.number, temporary, 0) }
     let identity = try make(descriptor.number, temporary)
     guard renameat(descriptor.number, temporary, descriptor.number, name) == 0 else {
       let error = errno

@@ -82,7 +82,7 @@ enum HistoryFile {
       if let former = try? directory.open(name, O_RDONLY), let json = try? content(of: former) {
         try check(json, isOf: service)
       }
-      try directory.replace(name) { number, temporary throws(FileError) in
+      try directory.replace(name, by: ".\(name).new") { number, temporary throws(FileError) in
         let file = openat(number, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw .failed(errno) }
         defer { close(file) }
