@@ -12,7 +12,7 @@ class Start(RoostTestCase):
     def test_pid_parent_and_arguments_stay_from_the_command_to_its_end(self):
         service = self.start("--name", "web").serving()
         place = ["--control-directory", service.control]
-        arguments = [*place, "--ready", "pipe", "--settle", "0s", "--name", "web", "--", *WORKER]
+        arguments = [*place, "--start-attempts", "3", "--ready", "pipe", "--settle", "0s", "--name", "web", "--", *WORKER]
         command = pathlib.Path(f"/proc/{service.pid}/cmdline").read_bytes().split(b"\0")[:-1]
         self.assertEqual([part.decode() for part in command], [ROOST, "run", *arguments])
         service.reload()

@@ -52,6 +52,7 @@ extension Master {
       // With the state as it is now: time has passed since the proof.
       try handover.execute(givingBack: openFiles)
     } catch {
+      recordSoon()
       refuseUpgrade("\(error)")
     }
   }
@@ -68,7 +69,6 @@ extension Master {
   private func refuseUpgrade(_ reason: String) {
     // What was ended for it.
     if upgrade != nil, !isStopping { lookForOutsiders() }
-    recordSoon()
     upgrade = nil
     tell(
       ServiceEvent(
