@@ -124,7 +124,7 @@ class ListenersTestCase(RoostTestCase):
 
     def served(self, *listen, environment={}, **options):
         self.configure(*listen, **options)
-        service = self.start_bare("--config", str(self.folder / "web.toml"), env=dict(os.environ, **environment))
+        service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), env=dict(os.environ, **environment))
         return service.serving()
 
     def reload_with(self, service, *listen, **options):
@@ -445,7 +445,7 @@ class Freebind(ListenersTestCase):
         for address in "192.0.2.1:8080", "[fd00::192:0:2:1]:8080", "udp:192.0.2.1:8080":
             with self.subTest(address):
                 self.configure(f"a={address}")
-                service = self.start_bare("--config", str(self.folder / "web.toml"))
+                service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"))
                 service.expect(rf"error cannot listen on a={re.escape(address)}: Cannot assign requested address \(.*freebind=true")
                 self.assertEqual(service.wait(), 78)
 
@@ -457,7 +457,7 @@ class Freebind(ListenersTestCase):
     def test_with_it_an_address_that_comes_later_is_served(self):
         options = {"launcher": ["unshare", "--net", "--map-root-user"]}
         self.configure('{ name = "a", address = "192.0.2.1:8080", freebind = true, reuseport = true }', more="workers = 1\n")
-        service = self.start_bare("--config", str(self.folder / "web.toml"), **options).serving()
+        service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), **options).serving()
         inside = ["nsenter", "--target", str(service.pid), "--net", "--user", "--preserve-credentials"]
         # A slot that comes later has its own socket at the address, which isn't there yet.
         self.assertEqual(subprocess.run([ROOST, "scale", "2", "--control-directory", service.control]).returncode, 0)
@@ -544,7 +544,7 @@ class UnderLoad(ListenersTestCase):
         path = self.folder / "web.toml"
         as_notify = lambda: path.write_text(path.read_text().replace('ready = "pipe"', 'ready = "notify"'))
         as_notify()
-        service = self.start_bare("--config", str(path)).serving()
+        service = self.start_bare("--start-attempts", "3", "--config", str(path)).serving()
         load = Load(staying)
         queued = served = 0
         for change in range(20):
@@ -620,7 +620,7 @@ class Adopted(ListenersTestCase):
 
     def start_with(self, names, sockets, *listen, **options):
         self.configure(*listen, **options)
-        return self.start_bare("--config", str(self.folder / "web.toml"), **passing(sockets, names))
+        return self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), **passing(sockets, names))
 
     def inode(self, one):
         return os.readlink(f"/proc/self/fd/{one.fileno()}")
@@ -777,7 +777,7 @@ class Stored(ListenersTestCase):
         kept = [(socket.socket(fileno=os.dup(number)), name) for name, number in reversed(self.store.kept)]
         kept = [*others, *kept]
         passed = passing([one for one, _ in kept], [name for _, name in kept]) if kept else {}
-        service = self.start_bare("--config", str(self.folder / "web.toml"), env=environment, **passed)
+        service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), env=environment, **passed)
         for one, _ in kept:
             one.close()
         return service
@@ -916,7 +916,7 @@ class Stored(ListenersTestCase):
             environment = {name: value for name, value in os.environ.items() if name != "INVOCATION_ID"}
             environment |= {"NOTIFY_SOCKET": self.store.path, **size}
             self.configure(f"a={self.tcp()}")
-            service = self.start_bare("--config", str(self.folder / "web.toml"), env=environment).serving()
+            service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), env=environment).serving()
             self.assertEqual(service.stop(), 0)
         self.assertEqual(self.store.kept, [])
 
