@@ -3,7 +3,7 @@ import RoostConfiguration
 import RoostMaster
 
 extension AccessRefusal {
-  /// Who may not do what, and what refuses it: `the user www-data can't enter /root/app (mode 700 of /root, which is root:root's)`.
+  /// Who may not do what, and what refuses it: `the user www-data can't enter /srv/app (mode 700 of /srv/app, which is root:root's)`.
   func text(_ identity: Identity?) -> String {
     let user = identity.map { Names.user($0.user) } ?? "?"
     return "the user \(user) can't \(verb) (\(reason))"
