@@ -48,9 +48,9 @@ struct EnumerationTests {
 
     /// How many events one after the other.
     var depth: Int {
-      // A probe, and something to roll back to, are other things that may happen at each step.
-      (settings.workers == 1 ? 7 : 6) - (settings.probeTimeout == nil ? 0 : 1) - (settings.rollsBack ? 2 : 0)
-        - (beginning.isOfFormerMaster ? 1 : 0)
+      // A probe, a probation, and something to roll back to, are other things that may happen at each step.
+      (settings.workers == 1 ? 7 : 6) - (settings.probeTimeout == nil ? 0 : 1) - (settings.rollsBack ? 1 : 0)
+        - (settings.probation == .zero ? 0 : 1) - (beginning.isOfFormerMaster ? 1 : 0)
     }
   }
 
