@@ -28,6 +28,15 @@ public final class Log {
   /// Tells what has failed.
   public func error(_ text: String) { write(LogRecord(.error, text)) }
 
+  /// Tells why the process ends, which it does at once. The journal can't tell of which unit a message is whose sender has gone
+  /// before it is read (systemd#2913), and `journalctl -u` would lack it; of what comes through stderr it knows the unit by the
+  /// stream. sd-daemon(3) has the prefix.
+  public func last(_ text: String) {
+    guard Self.stderrIsJournal else { return error(text) }
+    var line = "<\(Logger.Level.error.priority)>\(text.split(separator: "\n").joined(separator: "; "))\n"
+    line.withUTF8 { bytes in _ = StandardStream(STDERR_FILENO).write(UnsafeRawBufferPointer(bytes)) }
+  }
+
   /// Writes a record, or keeps it back within `afterwards`.
   public func write(_ record: LogRecord) {
     if held == nil { put(record) } else { held?.append(record) }

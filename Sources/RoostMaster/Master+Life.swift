@@ -25,7 +25,7 @@ extension Master {
       Orphans.awaitHelpers()
       exit(status)
     } catch {
-      Log().error("\(error)")
+      Log().last("\(error)")
       exit(ExitStatus.masterFailed)
     }
   }
@@ -47,7 +47,7 @@ extension Master {
         master.begin()
       }
     } catch {
-      log.error("\(error)")
+      log.last("\(error)")
       // What time may heal isn't worth giving up: whoever has started this may try again.
       let mayWait = handover.configuration.settings.startAttempts == nil
       return error.healsWithTime && mayWait ? ExitStatus.masterFailed : ExitStatus.unusableConfiguration
@@ -67,7 +67,7 @@ extension Master {
       }
     } catch {
       // The proof has shown that this can't be, and there is nothing to go back to.
-      log.error("cannot go on after an upgrade: \(error)")
+      log.last("cannot go on after an upgrade: \(error)")
       return ExitStatus.masterFailed
     }
   }
@@ -124,7 +124,7 @@ extension Master {
       watchdog?.begin()
       _ = try loop.run()
     } catch {
-      log.error("\(error)")
+      log.last("\(error)")
       return ExitStatus.masterFailed
     }
     recordWhatIsDue()

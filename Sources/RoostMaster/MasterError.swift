@@ -19,9 +19,10 @@ public struct MasterError: Error, CustomStringConvertible {
     healsWithTime = Self.passing.contains(number)
   }
 
-  /// What is in the way because of others, or of what there is too little of at the moment.
+  /// What is in the way because of others, or of what there is too little of at the moment. The master's own limit of open
+  /// files isn't: nobody else uses any of it up.
   private static let passing: Set<Int32> = [
-    EADDRINUSE, EADDRNOTAVAIL, ENETDOWN, ENOSPC, EDQUOT, EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN, EINTR, EIO, ESTALE,
+    EADDRINUSE, EADDRNOTAVAIL, ENETDOWN, ENOSPC, EDQUOT, ENFILE, ENOMEM, ENOBUFS, EAGAIN, EINTR, EIO, ESTALE,
     EROFS,
   ]
 }

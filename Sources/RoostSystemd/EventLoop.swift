@@ -54,15 +54,30 @@ public final class EventLoop {
 
   /// Handles a signal, which must be blocked. Coalesced as signals are: one call may stand for several, and tells who sent
   /// the first.
+  ///
+  /// Not by sd_event_add_signal(3). When a signal changes its priority that may close a signalfd(2) which it doesn't take
+  /// out of epoll first. A process that was forked at that time has it open as well, so epoll goes on to report it, for what
+  /// sd-event has freed: it aborts.
   public func onSignal(
     _ signal: Int32, priority: Priority, _ handler: @escaping (SignalSender) -> Void
   ) throws(SystemdError) -> Source {
-    let box = Box<SignalSender>(handler)
-    var source: OpaquePointer?
-    let result = sd_event_add_signal(
-      event, &source, signal, { _, information, data in Box<SignalSender>.call(data, SignalSender(information)) },
-      box.retained())
-    return try Source(adopting: source, of: box, result, "watch a signal", priority)
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, signal)
+    let descriptor = signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC))
+    guard descriptor >= 0 else { throw SystemdError(operation: "watch a signal", errno: errno) }
+    do throws(SystemdError) {
+      let source = try onReadable(descriptor, priority: priority) {
+        var information = signalfd_siginfo()
+        let size = MemoryLayout<signalfd_siginfo>.size
+        if read(descriptor, &information, size) == size { handler(SignalSender(information)) }
+      }
+      source.owned = descriptor
+      return source
+    } catch {
+      close(descriptor)
+      throw error
+    }
   }
 
   /// Handles a descriptor that is readable or hung up, as long as it is.
@@ -134,6 +149,8 @@ public struct Interest: OptionSet, Sendable {
 /// A registration in an event loop. Its owner keeps it: the handler is never called after it is gone.
 public final class Source {
   fileprivate let source: OpaquePointer
+  /// What is closed with it.
+  fileprivate var owned: Int32?
 
   fileprivate init(
     adopting source: OpaquePointer?, of box: AnyObject, _ result: Int32, _ operation: StaticString,
@@ -167,6 +184,8 @@ public final class Source {
   deinit {
     // The loop may be dispatching this very source: disabled, it isn't called again while sd-event still holds it.
     sd_event_source_disable_unref(source)
+    // After it has left epoll: its number may belong to another by the time the loop forgets it.
+    if let owned { close(owned) }
   }
 }
 
@@ -208,13 +227,10 @@ public enum SignalSender: Equatable, Sendable {
   /// SI_KERNEL, which the Glibc module doesn't have.
   private static let kernelCode: Int32 = 0x80
 
-  init(_ information: UnsafePointer<signalfd_siginfo>?) {
-    guard let information else {
-      self = .process(0)
-      return
-    }
-    let code = information.pointee.ssi_code
-    self = code == Self.kernelCode ? .kernel : .process(pid_t(truncatingIfNeeded: information.pointee.ssi_pid))
+  init(_ information: signalfd_siginfo) {
+    self =
+      information.ssi_code == Self.kernelCode
+      ? .kernel : .process(pid_t(truncatingIfNeeded: information.ssi_pid))
   }
 }
 

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A call into libsystemd that failed.
 public struct SystemdError: Error, Equatable, CustomStringConvertible {
   /// What was to be done.
@@ -11,7 +13,7 @@ public struct SystemdError: Error, Equatable, CustomStringConvertible {
   }
 
   /// What was to be done and why it couldn't be.
-  public var description: String { "cannot \(operation): error \(errno)" }
+  public var description: String { "cannot \(operation): \(String(cString: strerror(errno)))" }
 
   static func check(_ operation: StaticString, _ result: Int32) throws(SystemdError) {
     if result < 0 { throw SystemdError(operation: operation, errno: -result) }

@@ -35,6 +35,14 @@ WORKER = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+# Exit statuses of `roost status` that a master has answered: the service is whole, isn't, is down.
+ANSWERED = (0, 1, 2)
+
+
+# Exit statuses of `roost status` where a master has answered: the service is whole, isn't, or is down.
+ANSWERED = (0, 1, 2)
+
+
 class Log:
     """Lines that somebody writes, in the order of their coming. Each expectation goes on after the last one's line."""
 
@@ -58,6 +66,8 @@ class Log:
 
     def expect(self, pattern):
         """The next line that matches."""
+        # Other lines may come without end.
+        deadline = time.monotonic() + PATIENCE
         with self.changed:
             while True:
                 while self.position < len(self.lines):
@@ -65,7 +75,7 @@ class Log:
                     self.position += 1
                     if match:
                         return match
-                if self.ended or not self.changed.wait(PATIENCE):
+                if self.ended or not self.changed.wait(max(0, deadline - time.monotonic())):
                     raise AssertionError(f"no line matches {pattern!r} in:\n{self}")
 
     def expect_count(self, pattern, count):
@@ -122,8 +132,8 @@ class Service:
         return self.expect(r" listening on [^=]+=(\S+)$")[1]
 
     def serving(self):
-        """Waits until the first generation is complete."""
-        self.expect(r"generation 1 serves")
+        """Waits until the first generation is complete. Its number is higher than 1 where something is recorded."""
+        self.expect(r"generation \d+ serves")
         return self
 
     def signal(self, number):

@@ -34,7 +34,8 @@ class Logs(RoostTestCase):
         pids = [service.worker(slot) for slot in range(2)]
         # What it does to a terminal is gone.
         expected = [{"pid": pid, "slot": slot, "generation": 1, "hasExited": False, "lines": ["one", "two [31m"]} for slot, pid in enumerate(pids)]
-        self.assertEqual(self.outputs(service), expected)
+        # It says so and that it is ready by different ways.
+        self.eventually(lambda: self.assertEqual(self.outputs(service), expected))
         self.assertEqual(self.shown(service), "".join(f"worker {pid} (slot {slot}, generation 1):\n  | one\n  | two [31m\n" for slot, pid in enumerate(pids)))
         self.assertEqual(self.shown(service, "-n", "1").count("  | "), 2)
 

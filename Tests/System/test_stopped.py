@@ -12,13 +12,16 @@ import sys
 import termios
 import threading
 
-from harness import PATIENCE, ROOST, Log, RoostTestCase, held, state, wait_for_exit
+from harness import ANSWERED, PATIENCE, ROOST, Log, RoostTestCase, held, state, wait_for_exit
 
 
 class Stopped(RoostTestCase):
     def status(self, service):
         command = [ROOST, "status", "--json", "--control-directory", service.control]
-        return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+        # Whoever is stopped serves nobody.
+        self.assertIn(result.returncode, ANSWERED, result.stderr)
+        return json.loads(result.stdout)
 
     def states(self, service):
         return [worker["state"] for worker in self.status(service)["workers"]]
@@ -38,10 +41,10 @@ class Stopped(RoostTestCase):
         service = self.start("-n", "2").serving()
         pid = self.stop_worker(service)
         self.assertEqual(self.states(service), ["stopped", "ready"])
-        text = subprocess.run(
-            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, check=True).stdout
-        self.assertIn("1 of 2 workers ready", text)
-        self.assertRegex(text, rf"{pid} +stopped")
+        result = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("1 of 2 workers ready", result.stdout)
+        self.assertRegex(result.stdout, rf"{pid} +stopped")
         self.assertEqual(self.metric(service, 'role="current",state="ready"'), 1)
         self.assertEqual(self.metric(service, 'role="current",state="stopped"'), 1)
         os.kill(pid, signal.SIGCONT)

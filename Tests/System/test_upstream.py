@@ -119,7 +119,7 @@ class Upstream(RoostTestCase):
         # The log comes after what systemd hears.
         service.serving()
         os.kill(service.worker(), signal.SIGKILL)
-        log.expect("^STATUS=generation 1 serves: 0 of 1 workers ready$")
+        log.expect("^STATUS=down: none of 1 workers serves; ")
 
 
 class Adopted(RoostTestCase):

@@ -11,6 +11,8 @@ final class HistoryWriter {
   private let loop: EventLoop
   private let log: Log
   private var process: ShortLivedProcess?
+  /// Those that were given up and are not reaped yet.
+  private var abandoned: Set<pid_t> = []
   private var waiting: History?
   /// What was told last of what went wrong: once is enough while it stays the same.
   private var trouble: String?
@@ -22,8 +24,8 @@ final class HistoryWriter {
     self.log = log
   }
 
-  /// Whoever works for it.
-  var pids: Set<pid_t> { process.map { [$0.pid] } ?? [] }
+  /// Whoever works for it, or has just been told to end that.
+  var pids: Set<pid_t> { abandoned.union(process.map { [$0.pid] } ?? []) }
 
   func write(_ history: History) {
     guard process == nil else { return waiting = history }
@@ -57,6 +59,7 @@ final class HistoryWriter {
   /// Has the last of it written: whoever ends the master waits for that.
   func finish() {
     guard let last = waiting else { return }
+    if let process { abandoned = [process.pid] }
     abandon()
     write(last)
   }
