@@ -14,6 +14,9 @@ final class HistoryWriter {
   /// Those that were given up and are not reaped yet.
   private var abandoned: Set<pid_t> = []
   private var waiting: History?
+  /// When it is tried again to write what couldn't be: a disk gets room, a descriptor becomes free.
+  private var retry: Timer?
+  private static let pauseMicroseconds: UInt64 = 10_000_000
   /// What was told last of what went wrong: once is enough while it stays the same.
   private var trouble: String?
 
@@ -28,6 +31,7 @@ final class HistoryWriter {
   var pids: Set<pid_t> { abandoned.union(process.map { [$0.pid] } ?? []) }
 
   func write(_ history: History) {
+    retry = nil
     guard process == nil else { return waiting = history }
     do {
       let process = try ShortLivedProcess { [directory, service] in
@@ -43,14 +47,17 @@ final class HistoryWriter {
       }
       // Before it is watched: at the end of the loop nothing is any more, and it is waited for all the same.
       self.process = process
-      try process.watch(in: loop) { [unowned self] answer in finished(String(decoding: answer, as: UTF8.self)) }
+      try process.watch(in: loop) { [unowned self] answer in
+        finished(history, String(decoding: answer, as: UTF8.self))
+      }
     } catch {
-      if process == nil { tell("\(error)") }
+      if process == nil { failed(history, "\(error)") }
     }
   }
 
   /// Gives up what is being written.
   func abandon() {
+    retry = nil
     process?.abandon()
     process = nil
     waiting = nil
@@ -66,20 +73,23 @@ final class HistoryWriter {
 
   private static let done = "done"
 
-  private func finished(_ answer: String) {
+  private func finished(_ history: History, _ answer: String) {
     process = nil
     if answer == Self.done {
       if trouble != nil { log.info("what serves is recorded in \(directory) again") }
       trouble = nil
     } else {
-      tell(answer.isEmpty ? "cannot record in \(directory) what serves: the process that writes has gone" : answer)
+      let gone = "cannot record in \(directory) what serves: the process that writes has gone"
+      failed(history, answer.isEmpty ? gone : answer)
     }
     guard let next = waiting else { return }
     waiting = nil
     write(next)
   }
 
-  private func tell(_ text: String) {
+  private func failed(_ history: History, _ text: String) {
+    retry = try? loop.timer(priority: .last) { [unowned self] in write(history) }
+    retry?.set(Clock.now().microseconds + Self.pauseMicroseconds)
     guard text != trouble else { return }
     trouble = text
     log.warning("\(text); what served last may not come back after a restart")
