@@ -212,9 +212,12 @@ class Acceptors(StarvationTestCase):
 
     def test_without_descriptors_nobody_spins_and_all_recovers(self):
         service = self.complete()
+        # Whoever writes that would need a descriptor, too, and say that there is none.
+        service.recorded()
+        usual = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
         for name, path in self.acceptors(service):
             with self.subTest(name), contextlib.ExitStack() as connections:
-                usual = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
+                connections.callback(resource.prlimit, service.pid, resource.RLIMIT_NOFILE, usual)
                 resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (3, usual[1]))
                 client = connections.enter_context(socket.socket(socket.AF_UNIX))
                 client.settimeout(PATIENCE)
@@ -238,6 +241,7 @@ class Acceptors(StarvationTestCase):
 
     def test_without_descriptors_an_operator_still_gets_in(self):
         service = self.start().serving()
+        service.recorded()
         numbers = [int(number) for number in os.listdir(f"/proc/{service.pid}/fd")]
         usual = resource.prlimit(service.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(service.pid, resource.RLIMIT_NOFILE, (max(numbers) + 1, usual[1]))

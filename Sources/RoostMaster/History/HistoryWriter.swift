@@ -51,7 +51,7 @@ final class HistoryWriter {
         finished(history, String(decoding: answer, as: UTF8.self))
       }
     } catch {
-      if process == nil { failed(history, "\(error)") }
+      if process == nil { failed(history, "cannot record in \(directory) what serves: \(error)") }
     }
   }
 
