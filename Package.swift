@@ -129,7 +129,8 @@ let package = Package(
     .testTarget(
       name: "RoostMasterTests",
       dependencies: [
-        "CRoostLinux", "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster", "RoostProcess",
+        "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster",
+        "RoostProcess",
         "RoostSystemd",
       ],
       exclude: ["Fixtures"],

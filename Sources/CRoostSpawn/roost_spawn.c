@@ -317,7 +317,12 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
   return (struct roost_spawn_result){.pid = pid, .failed_step = report.failed_step, .error = report.error};
 }
 
+// How long roost_fork() waits for its child at most, in ms: one that is stopped before it has begun mustn't hold its parent.
+#define LONGEST_WAIT 100
+
 pid_t roost_fork(int kept) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) < 0) return -1;
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -330,6 +335,11 @@ pid_t roost_fork(int kept) {
     syscall(SYS_close_range, (unsigned)kept + 1, ~0U, 0);
     if (die_with(parent, SIGKILL) < 0) _exit(127);
   }
+  close(ends[1]);
+  // Until then a listener that the parent closes goes on listening.
+  struct pollfd closed = {.fd = ends[0], .events = POLLIN};
+  if (pid > 0) poll(&closed, 1, LONGEST_WAIT);
+  close(ends[0]);
   sigprocmask(SIG_SETMASK, &before, NULL);
   errno = error;
   return pid;
