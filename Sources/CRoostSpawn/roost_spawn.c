@@ -318,7 +318,7 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
 }
 
 // How long roost_fork() waits for its child at most, in ms: one that is stopped before it has begun mustn't hold its parent.
-#define LONGEST_WAIT 100
+#define LONGEST_WAIT 250
 
 pid_t roost_fork(int kept) {
   int ends[2];
