@@ -93,8 +93,7 @@ public struct ServiceCounters: Hashable, Sendable {
     case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .listenersNotOpened, .startDelayed,
       .fallbackFailed, .proved, .cancelRequested, .reloadRequested, .reloadBegan, .hookBegan,
       .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stalled, .stopRequested,
-      .stopAtOnceRequested, .replacementRequested, .replacementRefused, .replaced, .replacementFailed, .upgradeRequested,
-      .upgradeRefused, .upgraded:
+      .stopAtOnceRequested:
       break
     }
   }
@@ -106,7 +105,7 @@ extension ServiceCounters.Cause {
       switch failure {
       // The last two are those of a start, and are counted nowhere.
       case .notPrepared, .notListening, .tookTooLong: .notPrepared
-      case .cancelled, .replaced, .overtaken: .cancelled
+      case .cancelled, .replaced: .cancelled
       case .hookFailed: .hookFailed
       case .notStarted: .notStarted
       case .exited(_, .exited, _): .exited

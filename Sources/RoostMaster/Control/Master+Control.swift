@@ -178,7 +178,7 @@ extension Master {
     if verdict != nil { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
     guard admit(client, toWaitFor: .end) else { return }
     client.begin(.upgrade)
-    handle(.upgradeRequested(by: requester(client)))
+    upgradeRequested(by: "process \(client.pid) of user \(client.uid)")
   }
 
   // MARK: Waiting clients
@@ -191,7 +191,6 @@ extension Master {
       for client in clients { client.reloadBegan(generation) }
     }
     send(event, to: clients)
-    answerUpgrade(notice)
     guard let verdict = lastReload else { return }
     switch notice {
     case .reloadSucceeded(let generation, _), .reloadFailed(let generation, _, _, _, _, _):
@@ -230,7 +229,7 @@ extension Master {
 
   func lastWords(of failure: Failure) -> [String] {
     switch failure {
-    case .notPrepared, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced, .overtaken: []
+    case .notPrepared, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced: []
     case .hookFailed: lastWords
     case .exited(let id, _, _), .notReady(let id, _), .probeFailed(let id, _), .stopped(let id):
       process(id)?.output.lastLines ?? []

@@ -104,7 +104,7 @@ extension Master {
   }
 
   /// The generations that serve, are to serve, or may get a worker.
-  var livingGenerations: Set<Generation> {
+  private var livingGenerations: Set<Generation> {
     var living: Set<Generation> = [supervisor.serving]
     switch supervisor.phase {
     case .reloading(let reload): living.insert(reload.generation)
@@ -112,7 +112,11 @@ extension Master {
       if case .preparing(let generation, _) = start.stage { living.insert(generation) }
     case .idle, .serving, .stopping, .stopped: break
     }
-    return living.union(supervisor.slots.flatMap(\.workers).map(\.id.generation))
+    for slot in supervisor.slots {
+      if let worker = slot.worker { living.insert(worker.id.generation) }
+      if let worker = slot.candidate { living.insert(worker.id.generation) }
+    }
+    return living
   }
 
   /// Shuts the listeners that only retirees have: a takeover has removed them, or a failed reload had added them. To be

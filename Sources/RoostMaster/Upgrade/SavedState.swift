@@ -15,8 +15,7 @@ struct SavedState: Codable {
   /// What systemd has passed and nobody has taken.
   let inherited: [InheritedSocket.Saved]
   let workers: [WorkerProcess.Saved]
-  /// By which the supervisor counts.
-  let clock: ServiceClock
+  let heldDrains: [HeldDrain.Saved]
   /// Outputs that outlive the process for which they were made.
   let outputs: [[OutputStream.Saved]]
   let hooks: [HookProcess.Saved]
@@ -81,7 +80,7 @@ struct SavedState: Codable {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")
     }
     let known = workers.map(\.id)
-    let supervised = supervisor.slots.flatMap(\.workers).map(\.id)
+    let supervised = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap { $0?.id } }
     for id in supervised + supervisor.retirees.map(\.id) + known where !generations.contains(id.generation) {
       throw MasterError("the state is damaged: it has no release of generation \(id.generation.number)")
     }
