@@ -148,11 +148,10 @@ class Service:
         return self.expect(r" reload to generation \d+ ((succeeded|failed).*)")[1]
 
     def children(self):
-        """The pids of the master's children, zombies too, without the copy of itself that writes the record."""
-        return [pid for pid in self.all_children() if name(pid) != "roost-master"]
+        return children_of(self.pid)
 
     def all_children(self):
-        return [int(pid) for pid in pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return children_of(self.pid, copies=True)
 
     def recorded(self, generation=1, verdict=None):
         """Waits until the record has the verdict of this generation, or another one, and nothing writes it any more."""
@@ -332,6 +331,12 @@ def waits(pid):
 def adopt_orphans():
     """Whatever a master leaves behind becomes this process's child, and is seen by `processes_left`."""
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def children_of(master, copies=False):
+    """The pids of a master's children, zombies too; with or without copies of itself, as one is that writes the record."""
+    pids = [int(pid) for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()]
+    return [pid for pid in pids if copies or name(pid) != "roost-master"]
 
 
 def name(pid):

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import DEMO_WORKER, Load, PATIENCE, ROOST, ROOT, eventually, wait_for_exit
+from harness import DEMO_WORKER, Load, PATIENCE, ROOST, ROOT, children_of, eventually, wait_for_exit
 
 BIN = pathlib.Path("/run/roost-test")
 NAME = "roost@web"
@@ -241,7 +241,7 @@ class Systemd(SystemdTestCase):
         self.install(user='"nobody"', listen='["http=8080", "low=80"]')
         systemctl("start", NAME)
         main = int(shown("MainPID"))
-        for worker in pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split():
+        for worker in children_of(main):
             status = pathlib.Path(f"/proc/{worker}/status").read_text()
             self.assertIn("Uid:\t65534\t65534\t65534\t65534", status)
             self.assertIn("CapPrm:\t0000000000000000", status)
@@ -365,7 +365,7 @@ while True:
         self.install(pid_file='"/run/web.pid"')
         systemctl("start", NAME)
         main = int(shown("MainPID"))
-        workers = [int(pid) for pid in pathlib.Path(f"/proc/{main}/task/{main}/children").read_text().split()]
+        workers = children_of(main)
         self.assertEqual(len(workers), 2)
         os.kill(main, signal.SIGKILL)
         for pid in workers:
