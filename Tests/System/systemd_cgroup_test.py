@@ -97,9 +97,8 @@ class Cgroups(SystemdTestCase):
         self.deploy_python("leave(lambda: serve('bad')); sys.exit(1)")
         self.assertEqual(systemctl("reload", NAME, check=False).returncode, 1)
         follow_journal("left process")
-        for pid in re.findall(r"left process (\d+) \(\w+\) behind, which", self.journal()):
-            wait_for_exit(int(pid))
-        self.assert_only("good")
+        # They drain, and one that is ended while it answers resets.
+        eventually(lambda: self.assert_only("good"), (AssertionError, ConnectionError))
         eventually(lambda: self.assertEqual(len(self.groups()), 2))
 
     def test_all_of_it_is_killed_in_one_go(self):
@@ -180,9 +179,8 @@ class Cgroups(SystemdTestCase):
         self.assertEqual(self.journal().count(told), 1)
         self.deploy_python("stray(lambda: serve('bad')); sys.exit(1)")
         self.assertEqual(systemctl("reload", NAME, check=False).returncode, 1)
-        for pid in re.findall(r"left process (\d+) \(\w+\) behind, which", self.journal()):
-            wait_for_exit(int(pid))
-        self.assert_only("good")
+        # They drain, and one that is ended while it answers resets.
+        eventually(lambda: self.assert_only("good"), (AssertionError, ConnectionError))
 
     def test_without_delegation_nothing_is_touched(self):
         self.serve("say(); serve('one')")
