@@ -5,6 +5,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import unittest
 
@@ -132,6 +133,20 @@ class SecondStart(TellingTestCase):
         self.install()
         self.unit_of_its_own()
         self.assert_refused("web.service", "roost@web.service")
+
+    def test_the_journal_knows_of_which_unit_the_reason_is_although_it_reads_it_late(self):
+        self.install()
+        self.unit_of_its_own()
+        systemctl("start", "roost@web.service")
+        journald = int(systemctl("show", "systemd-journald", "--value", "-p", "MainPID").stdout)
+        os.kill(journald, signal.SIGSTOP)
+        try:
+            self.assertNotEqual(systemctl("start", "web.service", check=False).returncode, 0)
+        finally:
+            os.kill(journald, signal.SIGCONT)
+        subprocess.run(["journalctl", "--sync"], check=True)
+        journal = subprocess.run(["journalctl", "-u", "web.service", "-o", "cat"], capture_output=True, text=True).stdout
+        self.assertIn("the service web runs already: process ", journal)
 
     def test_the_template_beside_a_made_unit_is_refused_and_takes_nothing_away(self):
         self.install()
