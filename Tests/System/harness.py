@@ -273,6 +273,11 @@ def eventually(assertion, expected=AssertionError):
         time.sleep(0.01)
 
 
+def remove_tree(path):
+    """Removes a directory in which a running master may write its record meanwhile."""
+    eventually(lambda: shutil.rmtree(path), expected=OSError)
+
+
 def stand_still(pids, seconds):
     """Nothing of these processes runs for so long, as in a virtual machine that is moved. Returns when all have gone on, and
     waited for something again: each has looked at the clock."""

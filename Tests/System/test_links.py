@@ -8,7 +8,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import PATIENCE, ROOST, WORKER, Service
+from harness import PATIENCE, ROOST, WORKER, Service, remove_tree
 from test_listeners import ListenersTestCase, ask, passing
 
 NOBODY = pwd.getpwnam("nobody")
@@ -312,7 +312,7 @@ class ControlDirectories(LinksTestCase):
         self.services.append(service)
         service.serving()
         self.assertLessEqual({"control", "lock"}, set(os.listdir(place)))
-        shutil.rmtree(place.parent)
+        remove_tree(place.parent)
         self.assertIn("succeeded", service.reload())
         self.assertLessEqual({"control", "lock"}, set(os.listdir(place)))
         self.assertEqual(service.stop(), 0)

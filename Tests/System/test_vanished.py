@@ -12,7 +12,7 @@ import sys
 import unittest
 
 import test_listeners
-from harness import DEMO_WORKER, PATIENCE, ROOST, WORKER, Load, Service
+from harness import DEMO_WORKER, PATIENCE, ROOST, WORKER, Load, Service, remove_tree
 from test_listeners import ECHO, ListenersTestCase, ask, connect, refusal
 
 
@@ -222,7 +222,7 @@ class OwnFiles(VanishedTestCase):
     def remove(self):
         for path in self.all:
             path.unlink()
-        shutil.rmtree(self.control)
+        remove_tree(self.control)
 
     def assert_nothing_left(self):
         """But the record of what has served, for the next start."""
@@ -389,7 +389,7 @@ class TwoMasters(VanishedTestCase):
 
     def test_one_that_ends_leaves_lock_and_socket_of_the_other_alone(self):
         first = self.master().serving()
-        shutil.rmtree(self.control)
+        remove_tree(self.control)
         second = self.master().serving()
         self.assertIn("succeeded", first.reload())
         self.assertEqual(
@@ -405,7 +405,7 @@ class TwoMasters(VanishedTestCase):
 
     def test_the_one_that_stays_makes_its_files_anew_when_the_other_has_ended(self):
         first = self.master().serving()
-        shutil.rmtree(self.control)
+        remove_tree(self.control)
         second = self.master().serving()
         self.assertIn("succeeded", first.reload())
         self.assertEqual(second.stop(), 0)
