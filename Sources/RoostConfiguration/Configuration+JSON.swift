@@ -262,6 +262,7 @@ extension Settings {
       "backoffFirst": .integer(backoff.first.wholeMilliseconds),
       "backoffLongest": .integer(backoff.longest.wholeMilliseconds),
       "backoffForgivenAfter": .integer(backoff.forgivenAfter.wholeMilliseconds),
+      "restartBurst": .integer(backoff.burst), "restartWindow": .integer(backoff.window.wholeMilliseconds),
       "beforeReload": .boolean(hooks.contains(.beforeReload)),
       "afterTakeover": .boolean(hooks.contains(.afterTakeover)),
       "hookTimeout": .integer(hookTimeout.wholeMilliseconds),
@@ -291,6 +292,11 @@ extension Settings {
         forgivenAfter: try json.duration("backoffForgivenAfter")),
       hookTimeout: try json.duration("hookTimeout", from: Limits.shortestHookTimeout))
     queuePerSlot = try json.boolean("queuePerSlot")
+    // A former version has recorded none.
+    if json["restartBurst"] != nil {
+      backoff.burst = try json.integer("restartBurst", Limits.restartBurst)
+      backoff.window = try json.duration("restartWindow", from: .milliseconds(1))
+    }
     if try json.optional("startLimit") != nil {
       startLimit = try json.duration("startLimit", from: .milliseconds(1))
     }

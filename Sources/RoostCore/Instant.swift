@@ -16,6 +16,11 @@ public struct Instant: Comparable, Hashable, Sendable, Codable {
     Instant(sinceOrigin: instant.sinceOrigin + duration)
   }
 
+  /// The moment that lies so much earlier.
+  public static func - (instant: Instant, duration: Duration) -> Instant {
+    Instant(sinceOrigin: instant.sinceOrigin - duration)
+  }
+
   /// The time from one moment to a later one.
   public static func - (later: Instant, earlier: Instant) -> Duration { later.sinceOrigin - earlier.sinceOrigin }
 }

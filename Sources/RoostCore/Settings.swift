@@ -11,6 +11,9 @@ public struct Settings: Hashable, Sendable, Codable {
   /// The most workers that a service can have.
   public static let maximumWorkers = 1024
 
+  /// The nearest number of workers that a service can have.
+  static func validWorkers(_ wanted: Int) -> Int { min(max(wanted, 1), maximumWorkers) }
+
   /// The number of slots to begin with, 1 … `maximumWorkers`.
   public var workers: Int
   /// How many candidates are started at a time in a reload, at least 1. `Int.max` stands for all at once.
@@ -77,7 +80,8 @@ public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   case afterTakeover = "after-takeover"
 }
 
-/// How long the restart of a worker is put off: not at all for the first failure, then twice as long each time.
+/// How long the restart of a worker is put off: not at all for the first losses of workers that have served, then twice as long
+/// each time.
 public struct Backoff: Hashable, Sendable, Codable {
   /// The wait after the second failure in a row.
   public var first: Duration
@@ -85,14 +89,21 @@ public struct Backoff: Hashable, Sendable, Codable {
   public var longest: Duration
   /// A worker that has served this long has not failed in a row with those before it.
   public var forgivenAfter: Duration
+  /// How many workers of a slot that have served are replaced at once within the window.
+  public var burst: Int
+  /// Over what time they are counted.
+  public var window: Duration
 
   /// A backoff with the given times.
   public init(
-    first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10)
+    first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10),
+    burst: Int = 5, window: Duration = .seconds(10)
   ) {
     self.first = first
     self.longest = longest
     self.forgivenAfter = forgivenAfter
+    self.burst = burst
+    self.window = window
   }
 
   /// The wait after so many failures in a row, from 1.

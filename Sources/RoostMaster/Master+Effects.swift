@@ -12,12 +12,18 @@ extension Master {
     case .killHook(let hook, let generation): kill(hook, generation)
     case .spawn(let id): spawn(id)
     case .probe(let id): prober.begin(id)
-    case .drain(let id): drain(id)
+    case .drain(let id): if let process = process(id) { sendStop(process) }
+    case .awaitEmptyQueue(let id): awaitEmptyQueue(of: id)
     case .kill(let id): kill(id)
     case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
     case .closeListeners: closeListeners()
     case .announce(let announcement): upstream.announce(announcement, supervisor, trouble: trouble)
-    case .report(let notice): remember(notice)
+    // When this is handled: the state is that between two events.
+    case .proveUpgrade: loop.atRoundEnd { [unowned self] in proveUpgrade() }
+    case .abandonProof:
+      upgradeAttempt?.abandon()
+      upgradeAttempt = nil
+    case .replaceMaster: replaceMasterSoon()
     case .exit(let verdict, let atOnce):
       self.verdict = verdict
       endsAtOnce = atOnce
@@ -47,17 +53,17 @@ extension Master {
       acceptance.await(process, release.listeners)
       handle(.workerStarted(id))
     } catch {
-      stallWatch.wasHeld(until: Clock.now())
+      clock.wasHeld(until: Clock.now())
       handle(.workerNotStarted(id, reason: "\(error)"))
     }
   }
 
   /// What the status says until the next reload.
-  private func remember(_ notice: Notice) {
+  func remember(_ notice: Notice) {
     count(notice)
     chronicle(notice)
     switch notice {
-    case .reloadRequested(_, _, latched: .some): renewFiles()
+    case .reloadRequested(_, _, latched: .some), .upgradeRequested: renewFiles()
     case .reloadBegan:
       // Workers are on their way first, where nothing has to be read.
       areFilesDue = true
@@ -96,8 +102,7 @@ extension Master {
   }
 
   /// Puts into the log what the operator should know, and tells the clients of the control socket.
-  func report(_ effect: Effect) {
-    guard case .report(let notice) = effect else { return }
+  func report(_ notice: Notice) {
     // The news that a worker couldn't be started may still be waiting when it is told to drain with the others.
     if case .drainBegan(let id, _) = notice, process(id) == nil { return }
     switch notice {
@@ -119,6 +124,6 @@ extension Master {
       lacks: { [unowned self] in acceptance.lacks($0) },
       probeReason: { [unowned self] in prober.reason($0) },
       leftBehind: { [unowned self] in process($0)?.leftBehind.map(\.text) ?? [] },
-      condition: supervisor.condition)
+      condition: supervisor.condition, program: program)
   }
 }

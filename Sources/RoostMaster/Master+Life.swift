@@ -88,7 +88,7 @@ extension Master {
   private func resume(from version: String) {
     // A former version worked in the directory in which it was started.
     chdir("/")
-    finishUpgrade(from: version)
+    handle(.upgraded(from: version))
     relay.resume()
     channel.resume()
     recordSoon()
@@ -98,7 +98,9 @@ extension Master {
     for process in processes where process.state == .remains { findRemains(of: process) }
     reap()
     resumeRetireeWatch()
-    releaseDrains()
+    for retiree in supervisor.retirees {
+      if case .emptying = retiree.stage { awaitEmptyQueue(of: retiree.id) }
+    }
     for process in processes where supervisor.isAwaitingReadiness(of: process.id) && !spoken.contains(process.id) {
       acceptance.await(process, process.release.listeners)
     }

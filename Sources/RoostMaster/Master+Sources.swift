@@ -18,16 +18,12 @@ extension Master {
     try watch(SIGTTOU) { master, _ in master.handle(.scaleRequested(by: -1)) }
     // It would kill the master. It asks for log files to be reopened, and there are none.
     try watch(SIGUSR1) { _, _ in }
-    try watch(SIGUSR2) { master, _ in master.upgradeRequested(by: "SIGUSR2") }
+    try watch(SIGUSR2) { master, _ in master.handle(.upgradeRequested(by: .signal(SIGUSR2))) }
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
       handle(.timePassed)
     }
-    heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
-      heldDrainTimer?.wentOff()
-      if let missed = stallWatch.look(at: Clock.now()) { handle(.stalled(missed)) }
-      releaseDrains()
-    }
+    emptyingTimer = try loop.timer(priority: .late) { [unowned self] in lookAtEmptying() }
     queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
     outsiderTimer = try loop.timer(priority: .last) { [unowned self] in
       outsiderTimer?.wentOff()

@@ -64,9 +64,10 @@ public final class Master {
   /// What systemd has passed and nobody has taken yet.
   var adoption: Adoption
   let fdStore: FdStore
-  /// Workers whose drain waits until what is queued on a removed listener is accepted.
-  var heldDrains: [HeldDrain] = []
-  var heldDrainTimer: Timer?
+  /// Workers that aren't told to drain before what is queued on a removed listener is accepted, and from when on that is
+  /// looked at.
+  var emptying: [(id: WorkerID, from: Instant)] = []
+  var emptyingTimer: Timer?
   /// The workers that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
   /// Those of the workers, where the unit's is delegated.
@@ -80,7 +81,7 @@ public final class Master {
   /// The operator's commands that run.
   var hooks: [HookProcess] = []
   var preparation: Preparation?
-  var upgrade: Upgrade?
+  var upgradeAttempt: UpgradeAttempt?
   /// What the workers of each generation run that has any, or may get one.
   var releases: [Generation: Release]
   /// How many workers of each slot were lost.
@@ -106,7 +107,8 @@ public final class Master {
   var endsAtOnce = false
   var sources: [BoundedSource] = []
   var timer: Timer?
-  var stallWatch = StallWatch()
+  /// By which the supervisor counts.
+  var clock = ServiceClock()
   let terminal = ControllingTerminal()
   /// Looks at the queues of slots that go, while any do.
   var queueWatch: QueueWatch?
@@ -237,9 +239,7 @@ public final class Master {
     try restoreProcesses(saved)
     try restoreWaits(saved)
     channel.restore(saved.upstream ?? [])
-    heldDrains = saved.heldDrains.compactMap { held in
-      process(held.worker).map { HeldDrain(process: $0, from: held.from, until: held.until) }
-    }
+    clock = saved.clock
   }
 
   /// What is awaited of workers that aren't ready.
@@ -275,16 +275,19 @@ public final class Master {
     if let preparation = saved.preparation { try watch(Preparation(restoring: preparation)) }
   }
 
+  /// What the clock shows by which the supervisor counts.
+  var now: Instant { clock.reading(at: Clock.now()) }
+
   /// A stall comes before anything else that is heard after it: that may be about who would be given up for it.
   private func nextEvent() -> Event? {
-    if let missed = stallWatch.look(at: Clock.now()) { return .stalled(missed) }
+    if let missed = clock.look(at: Clock.now()) { return .stalled(missed) }
     return events.isEmpty ? nil : events.removeFirst()
   }
 
   /// Wakes the master when something is due, and before, where a stall would cost somebody time.
   func setTimer() {
-    let watch = stallWatch.next(before: supervisor.nextPressingDeadline, at: Clock.now())
-    timer?.set([watch, supervisor.nextDeadline].compactMap(\.self).min()?.microseconds)
+    let look = clock.nextLook(before: supervisor.nextPressingDeadline, at: Clock.now())
+    timer?.set([look, supervisor.nextDeadline.map(clock.time)].compactMap(\.self).min()?.microseconds)
   }
 
   /// Tells the supervisor what has happened, and does what it orders. An order may make more happen, which comes next.
@@ -294,22 +297,19 @@ public final class Master {
     isHandling = true
     log.afterwards {
       while let event = nextEvent() {
-        if case .stalled(let missed) = event { putOffHeldDrains(by: missed) }
-        let effects = supervisor.handle(event, at: Clock.now())
+        let decision = supervisor.handle(event, at: now)
         let retired = retireListeners()
-        for effect in effects { perform(effect) }
+        for effect in decision.effects { perform(effect) }
+        for notice in decision.notices { remember(notice) }
         steer()
         // Nothing waits for words to be found: a takeover's signals are out by now.
-        for effect in effects { report(effect) }
+        for notice in decision.notices { report(notice) }
         for listener in retired { log.info("\(listener.title) is closed to new connections") }
         answerDrained()
         forgetGone()
         closeUnusedListeners()
         closeUnusedSockets()
-        if isStopping {
-          releaseDrains()
-          outsiders.abandon()
-        }
+        if isStopping { outsiders.abandon() }
       }
     }
     if verdict != nil { control?.answerStops() }

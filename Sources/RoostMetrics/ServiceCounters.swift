@@ -93,7 +93,8 @@ public struct ServiceCounters: Hashable, Sendable {
     case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .listenersNotOpened, .startDelayed,
       .fallbackFailed, .proved, .cancelRequested, .reloadRequested, .reloadBegan, .hookBegan,
       .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stalled, .stopRequested,
-      .stopAtOnceRequested:
+      .stopAtOnceRequested, .replacementRequested, .replacementRefused, .replaced, .replacementFailed, .upgradeRequested,
+      .upgradeRefused, .upgraded:
       break
     }
   }
@@ -105,7 +106,7 @@ extension ServiceCounters.Cause {
       switch failure {
       // The last two are those of a start, and are counted nowhere.
       case .notPrepared, .notListening, .tookTooLong: .notPrepared
-      case .cancelled, .replaced: .cancelled
+      case .cancelled, .replaced, .overtaken: .cancelled
       case .hookFailed: .hookFailed
       case .notStarted: .notStarted
       case .exited(_, .exited, _): .exited

@@ -178,7 +178,7 @@ extension Master {
     if verdict != nil { return client.reply(VarlinkReply(error: ControlInterface.serviceStops)) }
     guard admit(client, toWaitFor: .end) else { return }
     client.begin(.upgrade)
-    upgradeRequested(by: "process \(client.pid) of user \(client.uid)")
+    handle(.upgradeRequested(by: requester(client)))
   }
 
   // MARK: Waiting clients
@@ -191,6 +191,7 @@ extension Master {
       for client in clients { client.reloadBegan(generation) }
     }
     send(event, to: clients)
+    answerUpgrade(notice)
     guard let verdict = lastReload else { return }
     switch notice {
     case .reloadSucceeded(let generation, _), .reloadFailed(let generation, _, _, _, _, _):
@@ -229,7 +230,7 @@ extension Master {
 
   func lastWords(of failure: Failure) -> [String] {
     switch failure {
-    case .notPrepared, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced: []
+    case .notPrepared, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced, .overtaken: []
     case .hookFailed: lastWords
     case .exited(let id, _, _), .notReady(let id, _), .probeFailed(let id, _), .stopped(let id):
       process(id)?.output.lastLines ?? []

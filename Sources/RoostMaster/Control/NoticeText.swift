@@ -20,6 +20,8 @@ struct NoticeText {
   let leftBehind: (WorkerID) -> [String]
   /// Whether the service serves now.
   let condition: Condition
+  /// The path of the master's binary.
+  let program: String
 
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
@@ -29,6 +31,9 @@ struct NoticeText {
       told(.workerLost, id, .warning, "\(lost(id, failure))\(consequence(then))")
     case .workerRecycled(let id, let after, let then):
       told(.workerRecycled, id, "\(name(id)) ended after serving \(after.text), with status 0\(consequence(then))")
+    case .replaced(let id): told(.replaced, id, "\(name(id)) took over")
+    case .replacementFailed(let id, let failure):
+      told(.replacementFailed, id, .warning, "\(lost(id, failure)); whoever has the slot goes on")
     case .drainBegan(let id, let timeout):
       told(.drainBegan, id, "\(name(id)) was sent \(signal(id)) and has \(timeout.text) to drain")
     case .drainEnded(let id, let cause, let after, let killed):
@@ -48,7 +53,7 @@ struct NoticeText {
       .startedFromRecord, .proved, .crashLoop, .cancelRequested, .reloadRequested, .reloadBegan, .tookOver,
       .reloadSucceeded, .reloadFailed,
       .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .scaleRefused, .stalled, .stopRequested,
-      .stopAtOnceRequested:
+      .stopAtOnceRequested, .replacementRequested, .replacementRefused, .upgradeRequested, .upgradeRefused, .upgraded:
       eventOfService(notice)
     }
   }
@@ -106,8 +111,23 @@ struct NoticeText {
     case .stopRequested(let requester): told(.stopRequested, nil, "stop requested by \(text(requester))")
     case .stopAtOnceRequested(let requester):
       told(.stopAtOnceRequested, nil, "stop at once requested by \(text(requester))")
+    case .replacementRequested(let slot, let requester):
+      told(.replacementRequested, nil, "another worker for slot \(slot) requested by \(text(requester))")
+    case .replacementRefused(let slot, let requester):
+      told(
+        .replacementRefused, nil, .warning,
+        "no other worker is started for slot \(slot), which \(text(requester)) asked for: nobody serves there, or "
+          + "somebody is on the way")
+    case .upgradeRequested(let requester):
+      told(.upgradeBegan, nil, "upgrade of the master to \(program) requested by \(text(requester))")
+    case .upgradeRefused(let failure):
+      told(
+        .upgradeRefused, nil, .error,
+        "upgrade of the master refused: \(reason(failure)); version \(Version.number) goes on")
+    case .upgraded(let version):
+      told(.upgraded, nil, "upgraded the master from version \(version) to version \(Version.number)")
     case .workerStarted, .workerReady, .workerLost, .workerRecycled, .drainBegan, .drainEnded, .drainTimedOut,
-      .remainsStopped:
+      .remainsStopped, .replaced, .replacementFailed:
       preconditionFailure("an event of a worker")
     }
   }
@@ -220,12 +240,21 @@ struct NoticeText {
   /// Why something was given up, in a part of a sentence.
   func reason(_ failure: Failure) -> String { text(failure) }
 
+  /// Why a new binary of the master doesn't take over.
+  func reason(_ failure: UpgradeFailure) -> String {
+    switch failure {
+    case .refused(let reason): reason
+    case .tookTooLong(let limit): "\(program) didn't answer within \(limit.text)"
+    }
+  }
+
   private func text(_ failure: Failure) -> String {
     switch failure {
     case .notPrepared(let reason), .notListening(let reason): reason
     case .tookTooLong(let limit): "no generation got ready within \(limit.text), which is 'start-limit'"
     case .cancelled(let requester): "it was cancelled by \(text(requester))"
     case .replaced(let requester): "it was replaced by another, which \(text(requester)) asked for"
+    case .overtaken(let generation): "the reload to generation \(generation.number) brings another"
     case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
     case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
     case .exited(let id, let cause, .starting):
@@ -248,6 +277,7 @@ struct NoticeText {
   private func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
     case .notPrepared, .hookFailed, .notListening, .tookTooLong, .cancelled, .replaced: text(failure)
+    case .overtaken: "\(name(id)) doesn't take over: \(text(failure))"
     case .notStarted(_, let reason): "\(name(id)) was not started: \(reason)"
     case .exited(_, let cause, .starting):
       "\(name(id)) \(text(cause)) before it was ready\(leaving(id, cause))"

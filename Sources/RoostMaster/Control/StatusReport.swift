@@ -102,14 +102,14 @@ extension Master {
 
   /// The slots that have nobody, or somebody who isn't ready although one before him has failed.
   private var waitingReports: [JSON] {
-    let now = Clock.now()
+    let now = now
     return supervisor.slots.indices.compactMap { index in
       let slot = supervisor.slots[index]
       let isStopped = slot.worker?.stopped != nil
       let loss = isStopped ? SlotLoss(reason: "a signal has stopped its worker", lastWords: []) : losses[index]
       guard !slot.isServed, slot.emptyBy == nil, loss != nil || slot.worker == nil else { return nil }
       var left: Duration?
-      if case .backingOff(let until) = slot.current { left = until - now }
+      if case .waiting(let until, _) = slot.current { left = until - now }
       return [
         "slot": .integer(index), "reason": loss.map { .string($0.reason) } ?? .null,
         "lastWords": .array((loss?.lastWords ?? []).map(JSON.string)),
@@ -125,7 +125,7 @@ extension Master {
 
   private var workerReports: [JSON] {
     var reports: [JSON?] = []
-    let now = Clock.now()
+    let now = now
     for slot in supervisor.slots {
       if let worker = slot.worker {
         reports.append(report(worker.id, "current", state(worker, of: slot), left: slot.emptyBy.map { $0 - now }))
@@ -134,6 +134,7 @@ extension Master {
     }
     for retiree in supervisor.retirees {
       switch retiree.stage {
+      case .emptying(let until): reports.append(report(retiree.id, "retiree", "emptying", left: until - now))
       case .draining(let until): reports.append(report(retiree.id, "retiree", "draining", left: until - now))
       case .remains(let until): reports.append(report(retiree.id, "retiree", "remains", left: until - now))
       case .killed: reports.append(report(retiree.id, "retiree", "killed"))
@@ -144,7 +145,7 @@ extension Master {
 
   /// The generations whose workers would be restarted if they were lost, and can't be.
   private var obstacleReports: [JSON] {
-    let workers = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap(\.self) }
+    let workers = supervisor.slots.flatMap(\.workers)
     return Set(workers.map(\.id.generation)).sorted().compactMap { generation in
       guard let reason = releases[generation]?.obstacle(mayHang: mounts.mayHang) else { return nil }
       return ["generation": .integer(generation.number), "reason": .string(reason)]

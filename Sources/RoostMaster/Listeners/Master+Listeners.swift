@@ -104,7 +104,7 @@ extension Master {
   }
 
   /// The generations that serve, are to serve, or may get a worker.
-  private var livingGenerations: Set<Generation> {
+  var livingGenerations: Set<Generation> {
     var living: Set<Generation> = [supervisor.serving]
     switch supervisor.phase {
     case .reloading(let reload): living.insert(reload.generation)
@@ -112,11 +112,7 @@ extension Master {
       if case .preparing(let generation, _) = start.stage { living.insert(generation) }
     case .idle, .serving, .stopping, .stopped: break
     }
-    for slot in supervisor.slots {
-      if let worker = slot.worker { living.insert(worker.id.generation) }
-      if let worker = slot.candidate { living.insert(worker.id.generation) }
-    }
-    return living
+    return living.union(supervisor.slots.flatMap(\.workers).map(\.id.generation))
   }
 
   /// Shuts the listeners that only retirees have: a takeover has removed them, or a failed reload had added them. To be

@@ -61,6 +61,7 @@ extension Master {
     do {
       let release = try resolver.release(new.worker, places, mayHang: mounts.mayHang)
       try openListeners(for: new.listeners, of: release)
+      let leavesQueues = leavesQueues(release)
       releases[generation] = release
       historyLength = new.history?.length ?? historyLength
       if historyWriter == nil {
@@ -69,7 +70,7 @@ extension Master {
       prepared(generation, of: origin(of: generation), new)
       // Its number isn't used again, whatever becomes of this master.
       recordSoon()
-      handle(.generationPrepared(generation, settings: new.settings))
+      handle(.generationPrepared(generation, settings: new.settings, leavesQueues: leavesQueues))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))
     }

@@ -15,7 +15,8 @@ struct SavedState: Codable {
   /// What systemd has passed and nobody has taken.
   let inherited: [InheritedSocket.Saved]
   let workers: [WorkerProcess.Saved]
-  let heldDrains: [HeldDrain.Saved]
+  /// By which the supervisor counts.
+  let clock: ServiceClock
   /// Outputs that outlive the process for which they were made.
   let outputs: [[OutputStream.Saved]]
   let hooks: [HookProcess.Saved]
@@ -80,7 +81,7 @@ struct SavedState: Codable {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")
     }
     let known = workers.map(\.id)
-    let supervised = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap { $0?.id } }
+    let supervised = supervisor.slots.flatMap(\.workers).map(\.id)
     for id in supervised + supervisor.retirees.map(\.id) + known where !generations.contains(id.generation) {
       throw MasterError("the state is damaged: it has no release of generation \(id.generation.number)")
     }

@@ -9,7 +9,7 @@ extension Master {
   /// Tells a worker to drain, or what it has left behind, and looks from now on what it still does.
   func sendStop(_ process: WorkerProcess) {
     process.drain()
-    process.signalled = Clock.now()
+    process.signalled = now
     watchDrain(of: process)
   }
 
@@ -25,7 +25,7 @@ extension Master {
   /// Goes on with those that a former binary has told to drain. What it knew of them isn't handed over.
   func resumeRetireeWatch() {
     for retiree in supervisor.retirees where retiree.stage != .killed {
-      guard let process = process(retiree.id), !heldDrains.contains(where: { $0.process === process }) else { continue }
+      guard let process = process(retiree.id), !retiree.isEmptying else { continue }
       if process.hasToldAccepting { rememberTold(retiree.id) }
       watchDrain(of: process)
     }
@@ -46,11 +46,11 @@ extension Master {
     let until: Instant
     switch retiree.stage {
     case .draining(let end), .remains(let end): until = end
-    case .killed: return
+    case .emptying, .killed: return
     }
     process.hasToldAccepting = true
     rememberTold(process.id)
-    let now = Clock.now()
+    let now = now
     let text = Self.acceptsText(
       who: process.state == .running ? process.title : "what \(process.title) has left behind",
       signal: signalName(process.release.configuration.stopSignal.number), ago: process.signalled.map { now - $0 },
