@@ -87,12 +87,12 @@ extension Master {
       }
     case .workerLost(let id, let failure, _):
       restarts[id.slot, default: 0] += 1
-      losses[id.slot] = SlotLoss(reason: words.reason(failure), lastWords: lastWords(of: failure))
+      losses[id.slot] = SlotLoss(reason: words.text(failure), lastWords: lastWords(of: failure))
     case .workerRecycled(let id, _, _): restarts[id.slot, default: 0] += 1
     case .workerReady(let id, _): losses[id.slot] = nil
     case .listenersNotOpened(let reason, _): startTrouble = reason
     case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, _, let failure):
-      startTrouble = words.reason(failure)
+      startTrouble = words.text(failure)
     case .startSucceeded:
       dropUntakenAtLast()
       // Of what fell back it stays true why.

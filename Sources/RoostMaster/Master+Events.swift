@@ -44,7 +44,7 @@ extension Master {
       handle(.workerExited(process.id, cause, remains: process.hasRemains))
     }
     for (hook, cause) in ended { hookExited(hook, cause) }
-    for (pid, cause) in others { prober.exited(pid, cause, words.text(cause)) }
+    for (pid, cause) in others { prober.exited(pid, cause, cause.text) }
     // Remains are the master's children by now, or children of such: their group can only vanish with an exit.
     forgetStrays(Set(others.map(\.0)))
     outsiders.reaped(Set(others.map(\.0)))

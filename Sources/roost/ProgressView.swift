@@ -60,7 +60,7 @@ final class LiveProgress: ProgressView {
   }
 
   func show(_ event: JSON) {
-    guard let kind = event.string("kind").flatMap(EventKind.init) else { return }
+    guard let kind = event.string("kind").flatMap(EventKind.init(name:)) else { return }
     let time = Date(timeIntervalSince1970: Double(event.integer("time") ?? 0) / 1_000_000)
     switch kind {
     case .reloadBegan:

@@ -71,12 +71,12 @@ extension Master {
       recordSoon()
     case .reloadFailed(let generation, let failure, _, _, _, _):
       if history.entry(generation) == nil { history.prepared(HistoryEntry(unprepared: generation, at: Self.now)) }
-      history.failed(generation, words.reason(failure))
+      history.failed(generation, words.text(failure))
       recordSoon()
-    case .fellBack(_, _, let failed, let failure): fallen = (failed, words.reason(failure))
+    case .fellBack(_, _, let failed, let failure): fallen = (failed, words.text(failure))
     case .fallbackFailed: fallen = nil
     case .startFailed(let failure):
-      history.failed(supervisor.serving, words.reason(failure))
+      history.failed(supervisor.serving, words.text(failure))
       // Where nothing ever served there is nothing to be remembered.
       if history.servedLast != nil { recordSoon() }
     case .stopRequested, .stopAtOnceRequested:

@@ -143,7 +143,7 @@ extension Master {
       return handle(.hookEnded(running.hook, running.generation, failure: nil))
     }
     lastWords = running.output.lastLines
-    handle(.hookEnded(running.hook, running.generation, failure: "it \(words.text(cause))"))
+    handle(.hookEnded(running.hook, running.generation, failure: "it \(cause.text)"))
     lastWords = []
   }
 }
