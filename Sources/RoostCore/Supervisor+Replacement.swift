@@ -227,11 +227,6 @@ extension Supervisor {
     }
   }
 
-  /// The current worker or candidate of this identity.
-  func unretired(_ id: WorkerID) -> Worker? {
-    slots.indices.contains(id.slot) ? slots[id.slot].workers.first { $0.id == id } : nil
-  }
-
   private func known(_ id: WorkerID) -> Worker {
     guard let worker = unretired(id) else { preconditionFailure("news of a worker that was never ordered") }
     return worker
@@ -250,20 +245,5 @@ extension Supervisor {
     } else {
       slots[worker.id.slot].current = .worker(worker)
     }
-  }
-
-  /// Whether a worker has still to say that it is ready.
-  public func isAwaitingReadiness(of id: WorkerID) -> Bool {
-    if case .starting = unretired(id)?.stage { true } else { false }
-  }
-
-  /// Whether the answer to a worker's probe is awaited.
-  public func isProbing(_ id: WorkerID) -> Bool {
-    if case .probing = unretired(id)?.stage { true } else { false }
-  }
-
-  /// Whether a worker is one that is going to be probed, or is probed now.
-  public func awaitsProbe(_ id: WorkerID) -> Bool {
-    unretired(id).map { $0.probeTimeout != nil && !$0.isReady } ?? false
   }
 }

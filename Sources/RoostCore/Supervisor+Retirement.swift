@@ -10,7 +10,7 @@ extension Supervisor {
   mutating func retire(_ worker: Worker, at now: Instant) {
     let timeout = settings(of: max(worker.id.generation, serving)).drainTimeout
     retirees.append(Retiree(id: worker.id, timeout: timeout, at: now))
-    guard leavesQueues, isRunning else { return drain(retirees.count - 1, at: now) }
+    guard leavesQueues, !isStopping else { return drain(retirees.count - 1, at: now) }
     let longest = min(Self.longestEmptying, timeout / 4)
     retirees[retirees.count - 1].stage = .emptying(until: now + longest)
     order(.awaitEmptyQueue(worker.id))

@@ -1,6 +1,6 @@
 extension Supervisor {
   mutating func stopRequested(by requester: Requester, at now: Instant) {
-    guard isRunning else { return stopAtOnceRequested(by: requester, at: now) }
+    guard !isStopping else { return stopAtOnceRequested(by: requester, at: now) }
     report(.stopRequested(by: requester))
     stop(.stopped, at: now)
   }
@@ -8,7 +8,7 @@ extension Supervisor {
   mutating func stopAtOnceRequested(by requester: Requester, at now: Instant) {
     if case .stopped = phase { return }
     report(.stopAtOnceRequested(by: requester))
-    if isRunning { stop(.stopped, at: now) }
+    if !isStopping { stop(.stopped, at: now) }
     if case .stopping(let stop) = phase { killAll(stop) }
   }
 

@@ -177,14 +177,6 @@ public struct Supervisor: Hashable, Sendable, Codable {
   mutating func report(_ notice: Notice) {
     decision.notices.append(notice)
   }
-
-  /// Neither stopping nor stopped.
-  var isRunning: Bool {
-    switch phase {
-    case .idle, .starting, .serving, .reloading: true
-    case .stopping, .stopped: false
-    }
-  }
 }
 
 extension Supervisor {

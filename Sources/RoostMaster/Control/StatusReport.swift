@@ -14,18 +14,18 @@ extension Master {
       "condition": .string(supervisor.condition.rawValue),
       "trouble": trouble.map(JSON.string) ?? .null,
       "generation": .integer(supervisor.serving.number),
-      "candidate": candidateGeneration.map(JSON.integer) ?? .null,
+      "candidate": (supervisor.reload?.generation.number).map(JSON.integer) ?? .null,
       "workersWanted": .integer(supervisor.desiredWorkers),
       "started": .integer(started),
       "divergence": divergenceReport,
       "waiting": .array(waitingReports),
       "workers": .array(workerReports),
       "obstacles": .array(obstacleReports),
-      "listeners": .array(listeners.map(report)),
-      "outsiders": .array(outsiderReports),
+      "listeners": .array(listeners.all.map(report)),
+      "outsiders": .array(outsiders.reports),
       "metrics": metricsServer?.report ?? .null,
       "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
-      "lastReload": lastReload?.json ?? .null,
+      "lastReload": clients.lastReload?.json ?? .null,
     ]
   }
 
@@ -42,23 +42,16 @@ extension Master {
     }
   }
 
-  var isReloading: Bool {
-    switch supervisor.phase {
-    case .reloading: true
-    case .idle, .starting, .serving, .stopping, .stopped: false
-    }
-  }
-
   /// What is wrong now, in words.
   var trouble: String? {
     switch supervisor.phase {
-    case .starting(let start) where start.failures > 0: return startTrouble
-    case .reloading(let reload) where reload.start != nil: return startTrouble
-    case .stopping, .stopped: return verdict == .startFailed || isStartFailed ? startTrouble : nil
+    case .starting(let start) where start.failures > 0: return troubles.start
+    case .reloading(let reload) where reload.start != nil: return troubles.start
+    case .stopping, .stopped: return verdict == .startFailed || isStartFailed ? troubles.start : nil
     case .idle, .starting, .serving, .reloading: break
     }
     guard let divergence = supervisor.divergence else { return firstLoss }
-    let reason = startTrouble.map { ": \($0)" } ?? ""
+    let reason = troubles.start.map { ": \($0)" } ?? ""
     let what =
       switch divergence {
       // What has failed is told beside it.
@@ -86,7 +79,7 @@ extension Master {
   private var firstLoss: String? {
     guard supervisor.condition != .whole else { return nil }
     let missing = supervisor.slots.indices.filter { !supervisor.slots[$0].isServed }
-    if let lost = missing.lazy.compactMap({ self.losses[$0] }).first { return lost.reason }
+    if let lost = missing.lazy.compactMap({ self.troubles.losses[$0] }).first { return lost.reason }
     let isStopped = missing.contains { supervisor.slots[$0].worker?.stopped != nil }
     return isStopped ? "a signal has stopped a worker" : nil
   }
@@ -106,7 +99,7 @@ extension Master {
     return supervisor.slots.indices.compactMap { index in
       let slot = supervisor.slots[index]
       let isStopped = slot.worker?.stopped != nil
-      let loss = isStopped ? SlotLoss(reason: "a signal has stopped its worker", lastWords: []) : losses[index]
+      let loss = isStopped ? SlotLoss(reason: "a signal has stopped its worker", lastWords: []) : troubles.losses[index]
       guard !slot.isServed, slot.emptyBy == nil, loss != nil || slot.worker == nil else { return nil }
       var left: Duration?
       if case .waiting(let until, _) = slot.current { left = until - now }
@@ -116,11 +109,6 @@ extension Master {
         "millisecondsLeft": left.map { .integer(max(0, $0.wholeMilliseconds)) } ?? .null,
       ]
     }
-  }
-
-  private var candidateGeneration: Int? {
-    guard case .reloading(let reload) = supervisor.phase else { return nil }
-    return reload.generation.number
   }
 
   private var workerReports: [JSON] {
@@ -159,9 +147,9 @@ extension Master {
 
   private func report(_ id: WorkerID, _ role: String, _ state: String, left: Duration? = nil) -> JSON? {
     // Between its order and its start there is none.
-    guard let process = process(id) else { return nil }
+    guard let process = workers.process(id) else { return nil }
     let usage = ProcessUsage(of: process.pid)
-    let seen = retireeWatch.sight(of: id)
+    let seen = workers.retirees.sight(of: id)
     return [
       "pid": .integer(Int(process.pid)),
       "slot": .integer(id.slot),
@@ -170,7 +158,7 @@ extension Master {
       // A retiree is let go on with its stop signal; whoever stops it again keeps it from draining, and not for long.
       "state": .string(usage?.isStopped == true && role != "retiree" ? "stopped" : state),
       "started": .integer(process.started),
-      "restarts": .integer(restarts[id.slot] ?? 0),
+      "restarts": .integer(troubles.restarts(slot: id.slot)),
       "memoryBytes": usage.map { .integer($0.memoryBytes) } ?? .null,
       "cpuMilliseconds": usage.map { .integer($0.cpuMilliseconds) } ?? .null,
       "status": process.statusText.map(JSON.string) ?? .null,

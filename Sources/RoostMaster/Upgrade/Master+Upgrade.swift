@@ -35,14 +35,12 @@ extension Master {
   private func replaceMaster() {
     // A stop may have come to its end meanwhile: then there is nothing to go on with.
     guard supervisor.upgrade == .replacing else { return }
-    prober.interrupt()
-    acceptance.interrupt()
+    workers.interruptLooks()
     outsiders.abandon()
-    retireeWatch.abandon()
     metricsServer?.dismissClients()
     relay.tellLost()
     // The new binary has it written again: an older record mustn't come last.
-    historyWriter?.abandon()
+    record.abandon()
     do {
       try upgradeAttempt?.check()
       try SpareMemory.check(SpareMemory.forState)
@@ -51,7 +49,7 @@ extension Master {
       // With the state as it is now: time has passed since the proof.
       try handover.execute(givingBack: openFiles)
     } catch {
-      recordSoon()
+      record.writeSoon()
       upgradeFailed("\(error)")
     }
   }
@@ -68,7 +66,7 @@ extension Master {
   private func upgradeFailed(_ reason: String) {
     upgradeAttempt = nil
     // What was ended for it.
-    if !isStopping { lookForOutsiders() }
+    if !supervisor.isStopping { outsiders.searchSoon() }
     handle(.upgradeFailed(reason: reason))
   }
 
@@ -83,7 +81,7 @@ extension Master {
       reply = VarlinkReply(parameters: ["versionBefore": .string(version), "version": .string(Version.number)])
     default: return
     }
-    for client in control?.clients ?? [] where client.task == .upgrade { client.reply(reply) }
+    clients.answerUpgrade(reply)
   }
 
   private var handover: Handover {
@@ -93,22 +91,18 @@ extension Master {
   }
 
   private var saved: SavedState {
-    precondition(events.isEmpty && !isHandling, "something is being handled")
+    precondition(isIdle, "something is being handled")
     return SavedState(
       version: Version.number, started: started, supervisor: supervisor,
-      releases: releases.keys.sorted().map { releases[$0]!.saved(as: $0, listeners) },
-      listeners: listeners.map(\.saved), inherited: adoption.sockets.map(\.saved), workers: processes.map(\.saved),
-      clock: clock,
-      outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
-      preparation: preparation?.saved, control: control?.saved,
+      releases: releases.saved(listeners.all), listeners: listeners.saved, inherited: listeners.savedInherited,
+      workers: workers.processes.map(\.saved), clock: deadlines.clock,
+      outputs: relay.saved(without: workers.processes.map(\.output) + hooks.running.map(\.output)),
+      hooks: hooks.running.map(\.saved), preparation: preparer.saved, control: clients.server?.saved,
       metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters.json,
-      probes: prober.saved, einhorn: einhorn?.saved, pidFile: pidFile?.saved,
-      spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
-      lastEvidence: reloadWatch.lastEvidence,
-      restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
-      lastReload: lastReload, goneOutputs: goneOutputs, lastFailure: upstream.lastFailure, history: history,
-      firstListeners: firstListeners.map(\.json), startTrouble: startTrouble,
-      generationBeforeReload: generationBeforeReload,
-      losses: losses.keys.sorted().map { SavedState.SavedLoss(slot: $0, loss: losses[$0]!) }, upstream: channel.saved)
+      probes: workers.prober.saved, einhorn: workers.einhorn?.saved, pidFile: files.savedPidFile,
+      spoken: workers.spoken(supervisor), lastEvidence: reloadWatch.lastEvidence, restarts: troubles.savedRestarts,
+      lastReload: clients.lastReload, goneOutputs: workers.goneOutputs, lastFailure: upstream.lastFailure,
+      history: record.history, firstListeners: listeners.first.map(\.json), startTrouble: troubles.start,
+      generationBeforeReload: record.generationBeforeReload, losses: troubles.savedLosses, upstream: channel.saved)
   }
 }

@@ -5,26 +5,11 @@ import RoostProcess
 
 /// A process that leaves its worker's group doesn't end with it, and goes on serving if it has a listener. What the worker
 /// was given ends with the worker: so such a process drains as what is left of the group does.
-extension Master {
+extension Workers {
   /// How often processes are looked for that were started while the others were being killed.
   private static let rounds = 8
   /// How many descriptors of them are looked at in one go.
   private static let mostDescriptors = 65536
-
-  /// The cgroups of the workers, if there can be any.
-  static func delegatedCgroups(_ log: Log) -> Cgroups? {
-    do {
-      return try Cgroups.delegated()
-    } catch {
-      log.info("the unit's cgroup is delegated, and workers get none of their own: \(error)")
-      return nil
-    }
-  }
-
-  /// The inodes of the sockets that the worker of a slot is given.
-  static func sockets(_ listeners: [PassedListener], _ slot: Int) -> Set<UInt64> {
-    Set(listeners.compactMap { SocketIdentity(of: $0.listener.number(slot: slot))?.inode })
-  }
 
   /// Looks who has lost a parent since the last look.
   func lookForStrays() {
@@ -33,9 +18,8 @@ extension Master {
   }
 
   private func lookForStrays(within budget: inout Int) {
-    let known = Set(processes.lazy.filter { $0.state == .running }.map(\.pid))
-    let sockets = Set(listeners.flatMap(\.numbers).compactMap { SocketIdentity(of: $0)?.inode })
-    for pid in strays.look(beside: known, processes) {
+    let sockets = listeners.inodes
+    for pid in strays.look(beside: Set(running), processes) {
       // Started in the moment in which the last of its worker was killed. It is a worker's by its mark: one that can't be
       // looked at counts as one that has a listener, as everywhere.
       let holds = OpenSockets.holds(pid, anyOf: sockets, within: &budget)
@@ -97,13 +81,20 @@ extension Master {
     lookForStrays()
     for process in empty {
       let found = findRemains(of: process)
-      if found.isEmpty { handle(.workerRemainsGone(process.id)) } else { drainLate(found, of: process) }
+      if found.isEmpty { heard(.workerRemainsGone(process.id)) } else { drainLate(found, of: process) }
     }
   }
 
   private func drainLate(_ strays: [Stray], of process: WorkerProcess) {
     log.warning("\(process.title) left \(process.leftBehind.map(\.text).asProcesses) behind too")
     process.drain()
+  }
+
+  /// Goes on with what workers had left behind to a former binary, which had told it to drain.
+  func resumeRemains() {
+    let remains = processes.filter { $0.state == .remains }
+    if !remains.isEmpty { lookForStrays() }
+    for process in remains { findRemains(of: process) }
   }
 
   /// Kills a worker, or what remains of it.

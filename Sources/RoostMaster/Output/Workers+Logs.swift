@@ -28,7 +28,7 @@ extension LastOutput {
 }
 
 /// Where no journal keeps what workers write, that is all there is of it (`roost logs`).
-extension Master {
+extension Workers {
   /// How many workers are remembered that are gone: those of a crash loop, and not of all time.
   private static let mostGone = 10
   /// How many lines are told at once, of all workers together.
