@@ -1,7 +1,7 @@
 /// What the operator wants of the supervision. It was validated before it came here.
-public struct Settings: Hashable, Sendable, Codable {
+public struct Settings: Hashable, Sendable {
   /// How the master learns that a worker accepts.
-  public enum Readiness: Hashable, Sendable, Codable {
+  public enum Readiness: Hashable, Sendable {
     /// The worker says so, at the latest this long after its start.
     case reported(timeout: Duration)
     /// Being alive this long after the start is enough.
@@ -82,7 +82,7 @@ public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
 
 /// How long the restart of a worker is put off: not at all for the first losses of workers that have served, then twice as long
 /// each time.
-public struct Backoff: Hashable, Sendable, Codable {
+public struct Backoff: Hashable, Sendable {
   /// The wait after the second failure in a row.
   public var first: Duration
   /// The longest wait.

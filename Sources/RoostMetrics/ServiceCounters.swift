@@ -1,9 +1,9 @@
 import RoostCore
 
 /// What has happened since the service was started, in numbers.
-public struct ServiceCounters: Hashable, Sendable {
+public struct ServiceCounters: Hashable, Sendable, Codable {
   /// Why workers, or reloads, were given up.
-  public enum Cause: String, Hashable, Sendable, CaseIterable {
+  public enum Cause: String, Hashable, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
     /// The configuration couldn't be read, or what it names isn't there.
     case notPrepared = "not_prepared"
     /// The operator's command before the reload has failed.
@@ -25,7 +25,7 @@ public struct ServiceCounters: Hashable, Sendable {
   }
 
   /// A reload that has ended.
-  public struct Reload: Hashable, Sendable {
+  public struct Reload: Hashable, Sendable, Codable {
     /// Whether its generation serves.
     public var succeeded: Bool
     /// When it ended, in µs since 1970.
@@ -70,6 +70,9 @@ public struct ServiceCounters: Hashable, Sendable {
 
   /// Nothing has happened yet.
   public init() {}
+
+  /// Whether they can be gone on with.
+  public var areSound: Bool { succeeded.isSound && failed.isSound }
 
   /// Takes account of what has happened now, in µs since 1970.
   public mutating func count(_ notice: Notice, at now: Int) {

@@ -82,10 +82,9 @@ final class Preparation {
       guard let configuration = json[Answer.configuration] else {
         return .failure(MasterError("reading the configuration anew gave no answer"))
       }
-      return .success(
-        Finding(
-          configuration: try Configuration(json: configuration),
-          places: try json[Answer.places]?.decode(PinnedRelease.self)))
+      let places = try json[Answer.places]?.decode(PinnedRelease.self)
+      try places?.worker?.check()
+      return .success(Finding(configuration: try Configuration(json: configuration), places: places))
     } catch is JSON.Malformed {
       return .failure(
         MasterError(

@@ -47,13 +47,13 @@ final class ServiceListeners {
   init(
     restoring saved: [Listener.Saved], inherited: [InheritedSocket.Saved], first: [ListenerConfiguration],
     _ fdStore: FdStore, _ log: Log
-  ) throws {
+  ) {
     self.fdStore = fdStore
     self.log = log
     self.first = first
     trouble = nil
     adoption = Adoption(inherited.map { ($0.socket.descriptor, $0.name) })
-    all = try saved.map { try Listener(restoring: $0) }
+    all = saved.map { Listener(restoring: $0) }
     keepsUntaken = false
   }
 

@@ -20,19 +20,19 @@ extension Master {
       try MetricsServer($0, restoring: saved.metrics, saved.metricsWait, loop: loop, log)
     }
     let channel = UpstreamChannel(loop: loop, log)
-    let listeners = try ServiceListeners(
+    let listeners = ServiceListeners(
       restoring: saved.listeners, inherited: saved.inherited,
-      first: try (saved.firstListeners ?? []).map { try ListenerConfiguration(json: $0) }, FdStore(channel, log), log)
+      first: saved.firstListeners ?? [], FdStore(channel, log), log)
     self.init(
       handover, inheritance.openFiles,
       Origins(
         started: saved.started, directory: handover.directory ?? WorkingDirectory.formerMaster(), loop: loop,
         channel: channel, watchdog: try UpstreamWatchdog(channel), deadlines: Deadlines(saved.clock),
-        supervisor: saved.supervisor, releases: try Releases(restoring: saved.releases, listeners.all),
+        supervisor: saved.supervisor, releases: Releases(restoring: saved.releases, listeners.all),
         listeners: listeners, record: ServiceRecord(restoring: saved, configuration, loop, log),
         clients: Clients(control, lastReload: saved.lastReload), metrics: metrics),
       log)
-    counters = try ServiceCounters(json: saved.counters)
+    counters = saved.counters
     troubles = Troubles(restoring: saved)
     reloadWatch.lastEvidence = saved.lastEvidence
     upstream.lastFailure = saved.lastFailure

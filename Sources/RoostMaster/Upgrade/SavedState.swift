@@ -26,7 +26,7 @@ struct SavedState: Codable {
   let metrics: Listener.Saved?
   /// What it waits for, where there is no such socket.
   let metricsWait: MetricsWait?
-  let counters: JSON
+  let counters: ServiceCounters
   /// The listeners of the workers that have a probe.
   let probes: [Prober.Saved]
   let einhorn: EinhornSocket.Saved?
@@ -43,7 +43,7 @@ struct SavedState: Codable {
   /// Missing from a former version, like what follows.
   let history: History?
   /// What the first generation is to listen on.
-  let firstListeners: [JSON]?
+  let firstListeners: [ListenerConfiguration]?
   let startTrouble: String?
   /// What served when the last reload began.
   let generationBeforeReload: Generation?
@@ -65,17 +65,18 @@ struct SavedState: Codable {
 
   /// Throws what a master couldn't go on with. It runs in the proof, where nothing of what is open is there.
   func check() throws {
-    for listener in listeners { _ = try ListenerConfiguration(json: listener.configuration) }
+    for listener in listeners { try listener.configuration.check() }
     for release in releases {
-      _ = try WorkerConfiguration(json: release.configuration)
+      try release.configuration.check()
       for passed in release.listeners {
-        _ = try ListenerConfiguration(json: passed.configuration)
+        try passed.configuration.check()
         guard listeners.indices.contains(passed.index) else {
           throw MasterError("the state is damaged: it has no listener \(passed.index)")
         }
       }
     }
-    _ = try ServiceCounters(json: counters)
+    for listener in firstListeners ?? [] { try listener.check() }
+    guard counters.areSound else { throw MasterError("the state is damaged: its counters aren't those of this version") }
     let generations = releases.map(\.generation)
     guard generations.contains(supervisor.serving) else {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")

@@ -15,7 +15,7 @@ extension StateFormat {
       }
       .changing("running") { running in
         running.adding([
-          "inherited": [], "heldDrains": [], "counters": ServiceCounters().json, "probes": [], "spoken": [],
+          "inherited": [], "heldDrains": [], "counters": (try? JSON(encoding: ServiceCounters())) ?? .null, "probes": [], "spoken": [],
         ])
         .changing("listeners") { _ in .array(listeners) }
         .changing("releases") { $0.mapping { release($0, listeners) } }
@@ -73,14 +73,19 @@ extension StateFormat {
     let settings = { @Sendable (settings: JSON) in
       settings.adding(added).adding(["probation": (try? JSON(encoding: Duration.seconds(60))) ?? .null])
     }
+    let listener = { @Sendable (listener: JSON) in listener.adding(["freebind": false]) }
     return
       state
       .changing("configuration") { configuration in
-        configuration.adding(["history": .null])
+        configuration.adding(["history": .null]).changing("listeners") { $0.mapping(listener) }
           .changing("settings") { $0.adding(added).adding(["probation": 60_000]) }
       }
       .changing("running") { running in
-        running.changing("counters") { counters in
+        running.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } }
+        .changing("releases") { releases in
+          releases.mapping { $0.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } } }
+        }
+        .changing("counters") { counters in
           counters.adding(["fallbacks": 0, "crashLoops": 0])
             .changing("workersLost") { $0.adding(["cancelled": 0]) }
             .changing("reloadsFailed") { $0.adding(["cancelled": 0]) }
@@ -125,10 +130,10 @@ extension StateFormat {
   private static func duration(_ duration: Duration) -> JSON { (try? JSON(encoding: duration)) ?? .null }
 
   private static func supervisor(_ former: JSON, _ held: [JSON]) -> JSON {
-    let settings = burst(former["settings"] ?? .null)
+    let settings = flat(former["settings"] ?? .null)
     let reload = former["phase"]?["reloading"]?["_0"]
     var generations = [former["serving"] ?? .null, settings]
-    if let reload { generations += [reload["generation"] ?? .null, burst(reload["settings"] ?? .null)] }
+    if let reload { generations += [reload["generation"] ?? .null, flat(reload["settings"] ?? .null)] }
     let desired = former["desiredWorkers"] ?? 1
     return
       former.adding([
@@ -136,14 +141,26 @@ extension StateFormat {
         "configuredWorkers": settings["workers"] ?? 1, "leavesQueues": true,
       ])
       .changing("slots") { $0.mapping { slot($0, settles: reload?["stage"]?["settling"]?["until"]) } }
-      .changing("retirees") { $0.mapping { retiree($0, settings, held) } }
+      .changing("retirees") { $0.mapping { retiree($0, former["settings"] ?? .null, held) } }
       .changing("phase") { phase in
         phase.changing("reloading") { $0.changing("_0") { $0.adding(["workers": desired]).changing("stage", batch) } }
       }
   }
 
-  private static func burst(_ settings: JSON) -> JSON {
-    settings.changing("backoff") { $0.adding(["burst": 5, "window": duration(.seconds(10))]) }
+  /// Settings as a configuration has them: in whole milliseconds.
+  private static func flat(_ former: JSON) -> JSON {
+    func time(_ duration: JSON?) -> JSON {
+      (try? duration?.decode(Duration.self)).map { .integer($0.wholeMilliseconds) } ?? .null
+    }
+    let times = ["probeTimeout", "startLimit", "probation", "settle", "drainTimeout", "hookTimeout"]
+    let (readiness, backoff, hooks) = (former["readiness"], former["backoff"], former["hooks"]?.elements ?? [])
+    return times.reduce(former) { $0.changing($1, time) }.changing("readiness") { _ in
+      if let age = readiness?["alive"] { ["age": time(age["after"])] } else { ["timeout": time(readiness?["reported"]?["timeout"])] }
+    }.adding([
+      "backoffFirst": time(backoff?["first"]), "backoffLongest": time(backoff?["longest"]),
+      "backoffForgivenAfter": time(backoff?["forgivenAfter"]),
+      "beforeReload": .boolean(hooks.contains("before-reload")), "afterTakeover": .boolean(hooks.contains("after-takeover")),
+    ])
   }
 
   private static func slot(_ former: JSON, settles: JSON?) -> JSON {

@@ -37,9 +37,7 @@ enum StateFormat {
     switch error {
     case let error as MasterError: error.description
     case let error as JSON.Malformed: "the state is damaged: expected \(error.expected) at byte \(error.offset)"
-    case DecodingError.dataCorrupted(let context), DecodingError.keyNotFound(_, let context):
-      "the state is damaged: \(context.debugDescription)"
-    default: "the state is damaged: \(error)"
+    default: "the state is damaged: \(JSON.reason(error))"
     }
   }
 }

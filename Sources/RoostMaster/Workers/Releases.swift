@@ -58,7 +58,7 @@ struct Releases {
 
   init() {}
 
-  init(restoring saved: [Release.Saved], _ listeners: [Listener]) throws {
-    for release in saved { all[release.generation] = try Release(restoring: release, listeners) }
+  init(restoring saved: [Release.Saved], _ listeners: [Listener]) {
+    for release in saved { all[release.generation] = Release(restoring: release, listeners) }
   }
 }

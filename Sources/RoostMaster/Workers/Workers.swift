@@ -160,7 +160,7 @@ final class Workers {
       listen(to: process)
     }
     for subject in saved.probes {
-      prober.add(subject.id, releases.known(subject.id.generation), try Listener(restoring: subject.listener))
+      prober.add(subject.id, releases.known(subject.id.generation), Listener(restoring: subject.listener))
     }
     if let einhorn = saved.einhorn {
       self.einhorn = try EinhornSocket(restoring: einhorn, loop: loop, log) { [unowned self] in
