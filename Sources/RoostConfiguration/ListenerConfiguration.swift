@@ -1,5 +1,5 @@
 /// A listener that the operator asks for.
-public struct ListenerConfiguration: Hashable, Sendable, Codable {
+public struct ListenerConfiguration: Hashable, Sendable {
   /// Its name, which workers see in `LISTEN_FDNAMES`.
   public var name: String
   /// Where it listens.
@@ -22,13 +22,6 @@ public struct ListenerConfiguration: Hashable, Sendable, Codable {
   public var user: UInt32?
   /// The group of a unix socket's file, or nil for the master's group.
   public var group: UInt32?
-
-  private enum CodingKeys: String, CodingKey {
-    case name, address, backlog, reuseport, mode, user, group
-    case isNonblocking = "nonblocking"
-    case isIPv6Only = "ipv6Only"
-    case isFreebind = "freebind"
-  }
 
   /// The length of an accept queue that nobody has chosen. net.core.somaxconn bounds it.
   public static let defaultBacklog: Int32 = 4096
@@ -57,7 +50,7 @@ public struct ListenerConfiguration: Hashable, Sendable, Codable {
 }
 
 /// What chooses between the sockets that the slots have of a listener.
-public enum Reuseport: String, Hashable, Sendable, Codable {
+public enum Reuseport: String, Hashable, Sendable {
   /// Chance for connections, and the sender's address and port for datagrams.
   case even
   /// The processor that a packet arrives at: slot n has processor n (`SO_INCOMING_CPU` in socket(7)).

@@ -13,8 +13,7 @@ extension Supervisor {
     case .notListening: return failures >= Self.listenerAttempts && !start.hasFallenBackInVain
     // Who hangs for all of its time isn't worth as much again where something is known to serve.
     case .notReady, .probeFailed: return true
-    case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced,
-      .overtaken:
+    case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced:
       return failures >= settings.startAttempts ?? Self.attemptsBeforeFallback
     }
   }
@@ -25,7 +24,7 @@ extension Supervisor {
     var start = start
     start.stage = .preparing(newest, until: now + Self.preparationTimeout)
     phase = .starting(start)
-    report(.fellBack(newest, to: record, from: serving, failure))
+    order(.report(.fellBack(newest, to: record, from: serving, failure)))
     order(.prepare(newest, from: .record(record)))
   }
 
@@ -35,26 +34,30 @@ extension Supervisor {
     var start = start
     start.stage = .startingWorkers
     start.failures = 0
-    var new = new ?? settings
+    let former = settings
+    if let new { settings = new }
     // Of this start, not of the one in which it was recorded.
-    new.startAttempts = settings.startAttempts
-    new.startLimit = settings.startLimit
+    settings.startAttempts = former.startAttempts
+    settings.startLimit = former.startLimit
     // What operators have asked for meanwhile stays.
-    workers = Settings.validWorkers(new.workers + workers - configuredWorkers)
-    configuredWorkers = new.workers
-    generations = [generation: new]
+    desiredWorkers = min(max(settings.workers + desiredWorkers - former.workers, 1), Settings.maximumWorkers)
     serving = generation
     servingOrigin = .record(record)
     fallback = nil
     divergence = .fellBack
     phase = .starting(start)
-    for worker in slots.compactMap(\.worker) { retire(worker, at: now) }
+    var drains: [Effect] = []
+    for worker in slots.compactMap(\.worker) {
+      retire(worker, at: now)
+      drains.append(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+    }
+    orders += drains
     startWorkers(in: max(desiredWorkers, slots.count, slotsAtStart), at: now)
   }
 
   /// What is recorded can't be started: nothing is left but what was to be started first.
   mutating func fallbackFailed(_ start: Start, _ reason: String, at now: Instant) {
-    report(.fallbackFailed(reason: reason))
+    order(.report(.fallbackFailed(reason: reason)))
     var start = start
     if slots.isEmpty {
       // It may lack the same listeners, and be worth another look once they are open.

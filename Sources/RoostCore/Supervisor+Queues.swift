@@ -16,14 +16,21 @@ extension Supervisor {
   /// The time of these is over.
   mutating func removeOverdueSlots(at now: Instant) {
     while let last = slots.indices.last, let deadline = slots[last].emptyBy, deadline <= now {
-      report(.queueNotEmpty(slot: last, timeout: settings.drainTimeout))
+      order(.report(.queueNotEmpty(slot: last, timeout: settings.drainTimeout)))
       removeSlots(downTo: last, at: now)
     }
   }
 
+  /// All slots take part in a reload alike.
+  mutating func keepSlots() {
+    for index in slots.indices { slots[index].emptyBy = nil }
+  }
+
   mutating func removeSlots(downTo count: Int, at now: Instant) {
     while slots.count > count {
-      for worker in slots.removeLast().workers { retire(worker, at: now) }
+      guard let worker = slots.removeLast().worker else { continue }
+      retire(worker, at: now)
+      order(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
     }
   }
 }

@@ -1,5 +1,6 @@
 import RoostConfiguration
 import RoostCore
+import RoostJSON
 
 /// What the workers of one generation run. Symbolic links are resolved once, so that a worker restarted after a crash
 /// runs what its generation runs, even if the link has moved on to a release that isn't loaded yet.
@@ -56,7 +57,7 @@ final class Release {
   /// What an upgrade hands over. What a former version hasn't is missing, and not pinned.
   struct Saved: Codable {
     let generation: Generation
-    let configuration: WorkerConfiguration
+    let configuration: JSON
     let executable: String
     let isBinary: Bool?
     let directory: String
@@ -69,34 +70,37 @@ final class Release {
 
   /// A listener as its workers get it.
   struct SavedListener: Codable {
-    let configuration: ListenerConfiguration
+    let configuration: JSON
     /// Which it is of those that are open.
     let index: Int
   }
 
   func saved(as generation: Generation, _ open: [Listener]) -> Saved {
     Saved(
-      generation: generation, configuration: configuration, executable: executable, isBinary: pinned.isBinary,
+      generation: generation, configuration: configuration.json, executable: executable, isBinary: pinned.isBinary,
       directory: directory, programs: pinned.programs, environment: environment,
       listeners: listeners.compactMap { passed in
         open.firstIndex { $0 === passed.listener }.map {
-          SavedListener(configuration: passed.configuration, index: $0)
+          SavedListener(configuration: passed.configuration.json, index: $0)
         }
       }, directoryFile: directoryFile?.saved, executableFile: executableFile?.saved)
   }
 
-  convenience init(restoring saved: Saved, _ open: [Listener]) {
+  convenience init(restoring saved: Saved, _ open: [Listener]) throws(ConfigurationError) {
+    let configuration = try WorkerConfiguration(json: saved.configuration)
     self.init(
-      saved.configuration,
+      configuration,
       PinnedRelease(
         directory: saved.directory, executable: saved.executable, isBinary: saved.isBinary, programs: saved.programs,
         // From a former version it is what the operator has written: that version's own way.
-        worker: saved.configuration),
+        worker: configuration),
       environment: saved.environment)
     directoryFile = saved.directoryFile.map { PinnedFile(restoring: $0) }
     executableFile = saved.executableFile.map { PinnedFile(restoring: $0) }
-    listeners = saved.listeners.map {
-      PassedListener(configuration: $0.configuration, listener: open[$0.index])
+    for passed in saved.listeners {
+      listeners.append(
+        PassedListener(
+          configuration: try ListenerConfiguration(json: passed.configuration), listener: open[passed.index]))
     }
   }
 }
