@@ -35,10 +35,6 @@ WORKER = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]
 libc = ctypes.CDLL(None, use_errno=True)
 
 
-# Exit statuses of `roost status` that a master has answered: the service is whole, isn't, is down.
-ANSWERED = (0, 1, 2)
-
-
 # Exit statuses of `roost status` where a master has answered: the service is whole, isn't, or is down.
 ANSWERED = (0, 1, 2)
 
