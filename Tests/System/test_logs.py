@@ -70,7 +70,8 @@ class Logs(RoostTestCase):
 
     def test_many_workers_tell_fewer_lines(self):
         service = self.serving("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i >&2; done; echo >&$READY_FD; exec tail -f /dev/null", "-n", "2")
-        self.assertEqual([output["lines"] for output in self.outputs(service)], [[str(number) for number in range(3, 13)]] * 2)
+        last = [str(number) for number in range(3, 13)]
+        self.eventually(lambda: self.assertEqual([output["lines"] for output in self.outputs(service)], [last] * 2))
 
     def test_there_is_nothing_to_follow_or_to_search(self):
         service = self.serving()
