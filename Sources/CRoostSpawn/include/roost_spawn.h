@@ -84,7 +84,8 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
 
 // Goes on in a copy of this process as well, which has a session of its own, no descriptors but the standard ones and this
 // one, and the parent-death signal SIGKILL. Only where there are no other threads is everything allowed in the copy
-// (fork(2)). Returns 0 there, here its pid, or -1 with errno; when it returns here, the copy has closed what it has no use for.
+// (fork(2)). Returns 0 there, here its pid, or -1 with errno. When it returns here, the copy has closed what it has no use for,
+// unless it hasn't run for a quarter of a second: then it closes that later.
 pid_t roost_fork(int kept);
 
 // Has a process that roost_fork() has made go on when its parent dies: what it does is worth being finished.
