@@ -1,7 +1,7 @@
 import RoostCore
 
 /// Everything that the master has to know, validated.
-public struct Configuration: Hashable, Sendable {
+public struct Configuration: Hashable, Sendable, Codable {
   /// The name of the service.
   public var name: String
   /// What is listened on, in the order of the workers' descriptors.
@@ -36,7 +36,7 @@ public struct Configuration: Hashable, Sendable {
 }
 
 /// The control socket.
-public struct ControlConfiguration: Hashable, Sendable {
+public struct ControlConfiguration: Hashable, Sendable, Codable {
   /// The directory of the socket and its lock: an absolute path.
   public var directory: String
   /// A group whose members may operate the service too.
@@ -50,7 +50,7 @@ public struct ControlConfiguration: Hashable, Sendable {
 }
 
 /// The record of the generations that have served.
-public struct HistoryConfiguration: Hashable, Sendable {
+public struct HistoryConfiguration: Hashable, Sendable, Codable {
   /// The directory of the record: an absolute path.
   public var directory: String
   /// How many generations that have served it keeps.

@@ -1,3 +1,5 @@
+import RoostCore
+
 /// Durations as people write them: `500ms`, `30s`, `2m`, `1h`, `1m30s`.
 extension Duration {
   private static let units: [(name: String, milliseconds: Int)] = [
@@ -27,11 +29,6 @@ extension Duration {
     }
     guard !text.isEmpty, milliseconds <= Limits.longestDuration.wholeMilliseconds else { throw error }
     self = .milliseconds(milliseconds)
-  }
-
-  /// The whole milliseconds in it.
-  public var wholeMilliseconds: Int {
-    Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
   }
 
   /// The duration as its parser reads it: the shortest way, to the millisecond.

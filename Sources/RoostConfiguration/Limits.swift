@@ -12,6 +12,8 @@ public enum Limits {
   public static let surge = 1...Settings.maximumWorkers
   /// How often a worker of the first generation is tried.
   public static let startAttempts = 1...1000
+  /// How many workers of a slot are replaced at once within the window; 0 for none.
+  public static let restartBurst = 0...1000
   /// The largest number of a generation that is believed: with a reload each second it takes a hundred thousand years.
   public static let generation = 1 << 42
   /// How many generations that have served are remembered.

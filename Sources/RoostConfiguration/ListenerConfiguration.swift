@@ -1,5 +1,5 @@
 /// A listener that the operator asks for.
-public struct ListenerConfiguration: Hashable, Sendable {
+public struct ListenerConfiguration: Hashable, Sendable, Codable {
   /// Its name, which workers see in `LISTEN_FDNAMES`.
   public var name: String
   /// Where it listens.
@@ -22,6 +22,13 @@ public struct ListenerConfiguration: Hashable, Sendable {
   public var user: UInt32?
   /// The group of a unix socket's file, or nil for the master's group.
   public var group: UInt32?
+
+  private enum CodingKeys: String, CodingKey {
+    case name, address, backlog, reuseport, mode, user, group
+    case isNonblocking = "nonblocking"
+    case isIPv6Only = "ipv6Only"
+    case isFreebind = "freebind"
+  }
 
   /// The length of an accept queue that nobody has chosen. net.core.somaxconn bounds it.
   public static let defaultBacklog: Int32 = 4096
@@ -50,7 +57,7 @@ public struct ListenerConfiguration: Hashable, Sendable {
 }
 
 /// What chooses between the sockets that the slots have of a listener.
-public enum Reuseport: String, Hashable, Sendable {
+public enum Reuseport: String, Hashable, Sendable, Codable {
   /// Chance for connections, and the sender's address and port for datagrams.
   case even
   /// The processor that a packet arrives at: slot n has processor n (`SO_INCOMING_CPU` in socket(7)).

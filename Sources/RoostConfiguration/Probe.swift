@@ -14,3 +14,28 @@ public enum Probe: Hashable, Sendable {
       && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
   }
 }
+
+extension Probe: Codable {
+  private enum Key: String, CodingKey {
+    case path, status, command
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let parts = try decoder.container(keyedBy: Key.self)
+    if let path = try parts.decodeIfPresent(String.self, forKey: .path) {
+      self = .http(path: path, status: try parts.decode(Int.self, forKey: .status))
+    } else {
+      self = .command(try parts.decode([String].self, forKey: .command))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var parts = encoder.container(keyedBy: Key.self)
+    switch self {
+    case .http(let path, let status):
+      try parts.encode(path, forKey: .path)
+      try parts.encode(status, forKey: .status)
+    case .command(let command): try parts.encode(command, forKey: .command)
+    }
+  }
+}

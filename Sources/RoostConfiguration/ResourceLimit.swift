@@ -1,7 +1,7 @@
 import Glibc
 
 /// A limit on a resource of each worker process (getrlimit(2)).
-public struct ResourceLimit: Hashable, Sendable {
+public struct ResourceLimit: Hashable, Sendable, Codable {
   /// The resources that can be limited: their names here, and their numbers.
   public static let resources: [(name: String, number: Int32)] = [
     ("open-files", Int32(RLIMIT_NOFILE.rawValue)), ("processes", Int32(__RLIMIT_NPROC.rawValue)),

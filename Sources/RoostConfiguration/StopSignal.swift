@@ -21,17 +21,6 @@ public struct StopSignal: Hashable, Sendable {
     self.number = number
   }
 
-  /// From the lowest to the highest.
-  static let numbers = 1...Int(SIGWINCH)
-
-  /// The signal of this number, which `number` gave.
-  init(number: Int) throws(ConfigurationError) {
-    guard let signal = Self.named.first(where: { $0.number == number }) else {
-      throw ConfigurationError("'\(number)' is no stop signal")
-    }
-    self.init(number: signal.number)
-  }
-
   /// The signal of this name, with or without `SIG`, or of this number.
   public init(parsing text: String) throws(ConfigurationError) {
     let wanted = text.uppercased()
@@ -41,5 +30,21 @@ public struct StopSignal: Hashable, Sendable {
       throw ConfigurationError("'\(text)' can't ask a worker to stop: use one of \(names)")
     }
     self.init(number: signal.number)
+  }
+}
+
+/// Its number.
+extension StopSignal: Codable {
+  public init(from decoder: any Decoder) throws {
+    let number = try decoder.singleValueContainer().decode(Int32.self)
+    guard Self.named.contains(where: { $0.number == number }) else {
+      throw ConfigurationError("'\(number)' is no stop signal")
+    }
+    self.init(number: number)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(number)
   }
 }

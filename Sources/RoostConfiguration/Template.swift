@@ -1,5 +1,3 @@
-import RoostJSON
-
 /// A text with places that are filled in when a worker is started.
 public struct Template: Hashable, Sendable {
   /// A part of it.
@@ -42,7 +40,7 @@ public struct Template: Hashable, Sendable {
 }
 
 /// An argument of the command that is filled in.
-public struct ArgumentTemplate: Hashable, Sendable {
+public struct ArgumentTemplate: Hashable, Sendable, Codable {
   /// Its place in the command, at least 1.
   public let index: Int
   /// What it is made of.
@@ -56,7 +54,7 @@ public struct ArgumentTemplate: Hashable, Sendable {
 }
 
 /// A variable of the environment whose value is filled in.
-public struct VariableTemplate: Hashable, Sendable {
+public struct VariableTemplate: Hashable, Sendable, Codable {
   /// Its name.
   public let name: String
   /// What its value is made of.
@@ -66,56 +64,5 @@ public struct VariableTemplate: Hashable, Sendable {
   public init(name: String, template: Template) {
     self.name = name
     self.template = template
-  }
-}
-
-/// In parts: the master takes no text apart.
-extension Template {
-  var json: JSON {
-    .array(
-      segments.map { segment in
-        switch segment {
-        case .text(let text): .string(text)
-        case .descriptor(let listener): ["fd": .string(listener)]
-        case .port(let listener): ["port": .string(listener)]
-        case .address(let listener): ["address": .string(listener)]
-        case .directory: ["directory": .null]
-        case .slot: ["slot": .null]
-        case .generation: ["generation": .null]
-        case .readyDescriptor: ["readyFd": .null]
-        }
-      })
-  }
-
-  init(json: JSON) throws(ConfigurationError) {
-    guard case .array(let parts) = json else { throw ConfigurationError("a template isn't made of parts") }
-    var segments: [Segment] = []
-    for part in parts { segments.append(try Segment(json: part)) }
-    self.init(segments)
-  }
-}
-
-extension Template.Segment {
-  fileprivate init(json: JSON) throws(ConfigurationError) {
-    if case .string(let text) = json {
-      guard !text.utf8.contains(0) else { throw ConfigurationError("a template contains a NUL character") }
-      self = .text(text)
-    } else if case .string(let listener) = json["fd"] {
-      self = .descriptor(listener: listener)
-    } else if case .string(let listener) = json["port"] {
-      self = .port(listener: listener)
-    } else if case .string(let listener) = json["address"] {
-      self = .address(listener: listener)
-    } else if json["directory"] != nil {
-      self = .directory
-    } else if json["slot"] != nil {
-      self = .slot
-    } else if json["generation"] != nil {
-      self = .generation
-    } else if json["readyFd"] != nil {
-      self = .readyDescriptor
-    } else {
-      throw ConfigurationError("a part of a template is unknown")
-    }
   }
 }

@@ -1,7 +1,7 @@
 /// What the workers of a generation run, and how. A reload reads it anew.
-public struct WorkerConfiguration: Hashable, Sendable {
+public struct WorkerConfiguration: Hashable, Sendable, Codable {
   /// How a worker says that it is ready.
-  public enum ReadinessChannel: String, Hashable, Sendable, CaseIterable {
+  public enum ReadinessChannel: String, Hashable, Sendable, Codable, CaseIterable {
     /// By `READY=1` if it sends messages at all, and by being seen to accept if it doesn't.
     case automatic
     /// `READY=1` to `NOTIFY_SOCKET` (sd_notify(3)).
@@ -33,7 +33,7 @@ public struct WorkerConfiguration: Hashable, Sendable {
   }
 
   /// What becomes of what workers write.
-  public enum Output: String, Hashable, Sendable, CaseIterable {
+  public enum Output: String, Hashable, Sendable, Codable, CaseIterable {
     /// Both streams are the master's own. What a worker wrote last can't be told.
     case direct
     /// stdout is the master's own; stderr is passed on byte by byte, and its tail is kept.
@@ -78,6 +78,13 @@ public struct WorkerConfiguration: Hashable, Sendable {
   /// Run after the last takeover of a reload, if there is one: a program and its arguments.
   public var afterTakeover: [String]?
 
+  private enum CodingKeys: String, CodingKey {
+    case command, argumentTemplates, directory, environment, variableTemplates, compatibility, identity, umask, limits, nice,
+      probe, stopSignal, output, beforeReload, afterTakeover
+    case readinessChannel = "ready"
+    case allowsWorkerReload = "allowWorkerReload"
+  }
+
   /// Workers that run this command, and have all else from the master.
   public init(command: [String]) {
     self.command = command
@@ -94,13 +101,18 @@ public struct WorkerConfiguration: Hashable, Sendable {
 }
 
 /// A user with groups, as numbers: names are looked up before.
-public struct Identity: Hashable, Sendable {
+public struct Identity: Hashable, Sendable, Codable {
   /// The user id.
   public var user: UInt32
   /// The primary group's id.
   public var group: UInt32
   /// The ids of the supplementary groups.
   public var supplementaryGroups: [UInt32]
+
+  private enum CodingKeys: String, CodingKey {
+    case user, group
+    case supplementaryGroups = "groups"
+  }
 
   /// An identity of these ids.
   public init(user: UInt32, group: UInt32, supplementaryGroups: [UInt32]) {

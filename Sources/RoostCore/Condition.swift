@@ -22,8 +22,7 @@ extension Supervisor {
   /// Whether the service serves now. A slot that is added by a running reload isn't missing yet, and one that goes isn't
   /// any more.
   public var condition: Condition {
-    var wanted = slots.count { $0.emptyBy == nil }
-    if case .reloading(let reload) = phase, let before = reload.slotsBefore { wanted = min(wanted, before) }
+    let wanted = slots.count { $0.emptyBy == nil && $0.current != .added }
     let served = slots.count(where: \.isServed)
     if served == 0 { return .down }
     return served < wanted ? .degraded : .whole
@@ -32,7 +31,5 @@ extension Supervisor {
 
 extension Slot {
   /// Whether somebody accepts here and isn't kept from it by a signal.
-  public var isServed: Bool {
-    [worker, candidate].contains { $0.map { $0.isReady && $0.stopped == nil } ?? false }
-  }
+  public var isServed: Bool { workers.contains(where: \.serves) }
 }

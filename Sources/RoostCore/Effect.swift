@@ -1,4 +1,18 @@
-/// An order to the shell. Orders are carried out in their sequence.
+/// What the supervisor has decided about an event.
+public struct Decision: Hashable, Sendable {
+  /// What is to be done, in this sequence.
+  public internal(set) var effects: [Effect]
+  /// What the operator should know, in this sequence. Nothing is done because of it.
+  public internal(set) var notices: [Notice]
+
+  /// A decision of these.
+  public init(effects: [Effect] = [], notices: [Notice] = []) {
+    self.effects = effects
+    self.notices = notices
+  }
+}
+
+/// An order to the shell.
 public enum Effect: Hashable, Sendable {
   /// Open the listeners of the first generation. Answered by `Event.startRequested` or `Event.listenersNotOpened`.
   case openListeners
@@ -19,6 +33,9 @@ public enum Effect: Hashable, Sendable {
   case probe(WorkerID)
   /// Send the stop signal to the worker, or to what remains of its group if it has exited.
   case drain(WorkerID)
+  /// Tell when nobody waits any more where only this worker, which has been replaced, can accept. Answered by
+  /// `Event.queueEmpty`; not awaited any more once the worker was told to drain.
+  case awaitEmptyQueue(WorkerID)
   /// Send SIGKILL to the worker's whole process group, or to all that remains of a worker that has exited.
   case kill(WorkerID)
   /// Record what this generation runs as the last good: it is what a start falls back to.
@@ -30,8 +47,13 @@ public enum Effect: Hashable, Sendable {
   case closeListeners
   /// Tell the master's own supervisor.
   case announce(Announcement)
-  /// Tell the operator.
-  case report(Notice)
+  /// Have the new binary of the master prove in a child that it can go on. Answered by `Event.upgradeProved` or
+  /// `Event.upgradeFailed`.
+  case proveUpgrade
+  /// Give up what `proveUpgrade` ordered. It is not answered any more.
+  case abandonProof
+  /// Execute the new binary in the place of this one. Answered by `Event.upgraded` of that, or by `Event.upgradeFailed`.
+  case replaceMaster
   /// Every worker is reaped: end the master with this verdict, and whatever else is left, `atOnce` without waiting for it.
   case exit(Verdict, atOnce: Bool)
 }

@@ -21,8 +21,15 @@ public enum Event: Hashable, Sendable {
   /// No connection waits for any of the slots from this one up, and none will: all of them go.
   case queuesEmpty(from: Int)
 
+  /// Nobody waits any more where only this worker can accept.
+  case queueEmpty(WorkerID)
+
+  /// Somebody wants another worker in the place of the one that serves in this slot.
+  case replacementRequested(slot: Int, by: Requester)
+
   /// What `Effect.prepare` ordered is done. `settings` if they have been read anew: they hold from its takeover on.
-  case generationPrepared(Generation, settings: Settings? = nil)
+  /// `leavesQueues` where its listeners aren't those of all workers: connections may wait where not everybody can accept.
+  case generationPrepared(Generation, settings: Settings? = nil, leavesQueues: Bool = false)
   /// What `Effect.prepare` ordered can't be done.
   case generationNotPrepared(Generation, reason: String)
   /// The command that `Effect.runHook` ordered has ended, with a failure if there is one.
@@ -49,8 +56,18 @@ public enum Event: Hashable, Sendable {
 
   /// `Supervisor.nextDeadline` has come. Also where it hasn't, which changes nothing.
   case timePassed
-  /// For so long neither the master nor, as far as it knows, any worker ran. Told before whatever happened then.
+  /// For so long neither the master nor, as far as it knows, any worker ran. The clock that the supervisor is told stood
+  /// still meanwhile.
   case stalled(Duration)
+
+  /// Somebody asks for the master's new binary.
+  case upgradeRequested(by: Requester)
+  /// The new binary has proved that it can go on.
+  case upgradeProved
+  /// It can't, or couldn't be executed.
+  case upgradeFailed(reason: String)
+  /// This is the new binary, and that was the version before.
+  case upgraded(from: String)
 }
 
 /// Who asks for a reload or a stop.

@@ -16,6 +16,18 @@ public struct Instant: Comparable, Hashable, Sendable, Codable {
     Instant(sinceOrigin: instant.sinceOrigin + duration)
   }
 
+  /// The moment that lies so much earlier.
+  public static func - (instant: Instant, duration: Duration) -> Instant {
+    Instant(sinceOrigin: instant.sinceOrigin - duration)
+  }
+
   /// The time from one moment to a later one.
   public static func - (later: Instant, earlier: Instant) -> Duration { later.sinceOrigin - earlier.sinceOrigin }
+}
+
+extension Duration {
+  /// The whole milliseconds in it.
+  public var wholeMilliseconds: Int {
+    Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
+  }
 }

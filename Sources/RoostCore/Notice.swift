@@ -9,6 +9,14 @@ public enum Notice: Hashable, Sendable {
   /// A current worker that has served has ended with status 0, after serving so long: it has recycled itself. `then` is never
   /// `startFails`.
   case workerRecycled(WorkerID, after: Duration, then: Consequence)
+  /// A worker is to be replaced by another that is started first.
+  case replacementRequested(slot: Int, by: Requester)
+  /// It isn't: nobody serves in this slot, or somebody is on the way there already.
+  case replacementRefused(slot: Int, by: Requester)
+  /// A worker has taken the place of one that served.
+  case replaced(by: WorkerID)
+  /// The worker that was to take a place doesn't, and who has it keeps it.
+  case replacementFailed(WorkerID, Failure)
   /// A retiree was sent the stop signal.
   case drainBegan(WorkerID, timeout: Duration)
   /// A retiree has exited, so long after it was told to drain; `killed` if it was sent SIGKILL meanwhile.
@@ -66,6 +74,13 @@ public enum Notice: Hashable, Sendable {
   /// Nothing ran for so long.
   case stalled(Duration)
 
+  /// The master's new binary was asked for.
+  case upgradeRequested(by: Requester)
+  /// It doesn't take over.
+  case upgradeRefused(UpgradeFailure)
+  /// It has taken over from this version.
+  case upgraded(from: String)
+
   /// A graceful stop was asked for.
   case stopRequested(by: Requester)
   /// A stop without waiting for drains was asked for.
@@ -114,6 +129,8 @@ public enum Failure: Hashable, Sendable {
   case cancelled(by: Requester)
   /// An operator has had another reload take its place.
   case replaced(by: Requester)
+  /// This reload brings another worker in its place.
+  case overtaken(by: Generation)
 
   /// When a worker exited.
   public enum Moment: Hashable, Sendable {

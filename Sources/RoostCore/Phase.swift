@@ -86,10 +86,8 @@ public struct Reload: Hashable, Sendable, Codable {
     case preparing(until: Instant)
     /// The operator's command runs that has to succeed before candidates are started.
     case awaitingHook
-    /// The candidates of these slots were started and are not all ready.
-    case starting(batch: Range<Int>)
-    /// The candidates of these slots are all ready, and take over then.
-    case settling(batch: Range<Int>, until: Instant)
+    /// The candidates of these slots were started, and take over together.
+    case replacing(Range<Int>)
   }
 
   /// The generation that it starts.
@@ -102,12 +100,8 @@ public struct Reload: Hashable, Sendable, Codable {
   public let began: Instant
   /// How far it has come.
   public internal(set) var stage: Stage
-  /// What the operator wants from the takeover of this generation on.
-  public internal(set) var settings: Settings
-  /// How many workers were wanted before this reload's settings asked for another number.
-  public internal(set) var workersBefore: Int?
-  /// How many slots there were then.
-  public internal(set) var slotsBefore: Int?
+  /// How many workers there are to be once it has succeeded.
+  public internal(set) var workers: Int
   /// How many slots, from slot 0 up, have been taken over.
   public internal(set) var moved = 0
   /// What other reload was asked for since.
@@ -117,22 +111,14 @@ public struct Reload: Hashable, Sendable, Codable {
   public var isPreparing: Bool {
     switch stage {
     case .preparing: true
-    case .awaitingHook, .starting, .settling: false
+    case .awaitingHook, .replacing: false
     }
   }
 
   var deadline: Instant? {
     switch stage {
-    case .awaitingHook, .starting: nil
-    case .preparing(let until), .settling(_, let until): until
+    case .awaitingHook, .replacing: nil
+    case .preparing(let until): until
     }
-  }
-}
-
-extension Reload {
-  init(_ generation: Generation, from origin: Origin, resuming start: Start?, _ settings: Settings, at now: Instant) {
-    self.init(
-      generation: generation, origin: origin, start: start, began: now,
-      stage: .preparing(until: now + Supervisor.preparationTimeout), settings: settings)
   }
 }

@@ -1,7 +1,7 @@
 /// What the operator wants of the supervision. It was validated before it came here.
-public struct Settings: Hashable, Sendable, Codable {
+public struct Settings: Hashable, Sendable {
   /// How the master learns that a worker accepts.
-  public enum Readiness: Hashable, Sendable, Codable {
+  public enum Readiness: Hashable, Sendable {
     /// The worker says so, at the latest this long after its start.
     case reported(timeout: Duration)
     /// Being alive this long after the start is enough.
@@ -10,6 +10,9 @@ public struct Settings: Hashable, Sendable, Codable {
 
   /// The most workers that a service can have.
   public static let maximumWorkers = 1024
+
+  /// The nearest number of workers that a service can have.
+  static func validWorkers(_ wanted: Int) -> Int { min(max(wanted, 1), maximumWorkers) }
 
   /// The number of slots to begin with, 1 … `maximumWorkers`.
   public var workers: Int
@@ -77,22 +80,30 @@ public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   case afterTakeover = "after-takeover"
 }
 
-/// How long the restart of a worker is put off: not at all for the first failure, then twice as long each time.
-public struct Backoff: Hashable, Sendable, Codable {
+/// How long the restart of a worker is put off: not at all for the first losses of workers that have served, then twice as long
+/// each time.
+public struct Backoff: Hashable, Sendable {
   /// The wait after the second failure in a row.
   public var first: Duration
   /// The longest wait.
   public var longest: Duration
   /// A worker that has served this long has not failed in a row with those before it.
   public var forgivenAfter: Duration
+  /// How many workers of a slot that have served are replaced at once within the window.
+  public var burst: Int
+  /// Over what time they are counted.
+  public var window: Duration
 
   /// A backoff with the given times.
   public init(
-    first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10)
+    first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10),
+    burst: Int = 5, window: Duration = .seconds(10)
   ) {
     self.first = first
     self.longest = longest
     self.forgivenAfter = forgivenAfter
+    self.burst = burst
+    self.window = window
   }
 
   /// The wait after so many failures in a row, from 1.

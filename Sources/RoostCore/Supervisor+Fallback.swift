@@ -13,7 +13,8 @@ extension Supervisor {
     case .notListening: return failures >= Self.listenerAttempts && !start.hasFallenBackInVain
     // Who hangs for all of its time isn't worth as much again where something is known to serve.
     case .notReady, .probeFailed: return true
-    case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced:
+    case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced,
+      .overtaken:
       return failures >= settings.startAttempts ?? Self.attemptsBeforeFallback
     }
   }
@@ -24,7 +25,7 @@ extension Supervisor {
     var start = start
     start.stage = .preparing(newest, until: now + Self.preparationTimeout)
     phase = .starting(start)
-    order(.report(.fellBack(newest, to: record, from: serving, failure)))
+    report(.fellBack(newest, to: record, from: serving, failure))
     order(.prepare(newest, from: .record(record)))
   }
 
@@ -34,30 +35,26 @@ extension Supervisor {
     var start = start
     start.stage = .startingWorkers
     start.failures = 0
-    let former = settings
-    if let new { settings = new }
+    var new = new ?? settings
     // Of this start, not of the one in which it was recorded.
-    settings.startAttempts = former.startAttempts
-    settings.startLimit = former.startLimit
+    new.startAttempts = settings.startAttempts
+    new.startLimit = settings.startLimit
     // What operators have asked for meanwhile stays.
-    desiredWorkers = min(max(settings.workers + desiredWorkers - former.workers, 1), Settings.maximumWorkers)
+    workers = Settings.validWorkers(new.workers + workers - configuredWorkers)
+    configuredWorkers = new.workers
+    generations = [generation: new]
     serving = generation
     servingOrigin = .record(record)
     fallback = nil
     divergence = .fellBack
     phase = .starting(start)
-    var drains: [Effect] = []
-    for worker in slots.compactMap(\.worker) {
-      retire(worker, at: now)
-      drains.append(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
-    }
-    orders += drains
+    for worker in slots.compactMap(\.worker) { retire(worker, at: now) }
     startWorkers(in: max(desiredWorkers, slots.count, slotsAtStart), at: now)
   }
 
   /// What is recorded can't be started: nothing is left but what was to be started first.
   mutating func fallbackFailed(_ start: Start, _ reason: String, at now: Instant) {
-    order(.report(.fallbackFailed(reason: reason)))
+    report(.fallbackFailed(reason: reason))
     var start = start
     if slots.isEmpty {
       // It may lack the same listeners, and be worth another look once they are open.

@@ -1,8 +1,8 @@
 extension Supervisor {
-  mutating func run(_ hook: Hook, _ generation: Generation, _ settings: Settings, at now: Instant) {
-    hooks.append(
-      RunningHook(hook: hook, generation: generation, began: now, deadline: now + settings.hookTimeout))
-    order(.report(.hookBegan(hook, generation)))
+  mutating func run(_ hook: Hook, _ generation: Generation, at now: Instant) {
+    let deadline = now + settings(of: generation).hookTimeout
+    hooks.append(RunningHook(hook: hook, generation: generation, began: now, deadline: deadline))
+    report(.hookBegan(hook, generation))
     order(.runHook(hook, generation))
   }
 
@@ -11,7 +11,7 @@ extension Supervisor {
     guard let index = hooks.firstIndex(where: { $0.hook == hook && $0.generation == generation }) else { return }
     let ended = hooks.remove(at: index)
     if let failure { return failed(ended, failure, at: now) }
-    order(.report(.hookSucceeded(hook, generation, after: now - ended.began)))
+    report(.hookSucceeded(hook, generation, after: now - ended.began))
     switch (hook, phase) {
     case (.beforeReload, .reloading(let reload)): startBatch(of: reload, at: now)
     case (.beforeReload, .idle), (.beforeReload, .starting), (.beforeReload, .serving), (.beforeReload, .stopping),
@@ -27,7 +27,7 @@ extension Supervisor {
     case (.beforeReload, .idle), (.beforeReload, .starting), (.beforeReload, .serving), (.beforeReload, .stopping),
       (.beforeReload, .stopped):
       preconditionFailure("a hook that a reload awaits without a reload")
-    case (.afterTakeover, _): order(.report(.hookFailed(ended.hook, ended.generation, reason: reason)))
+    case (.afterTakeover, _): report(.hookFailed(ended.hook, ended.generation, reason: reason))
     }
   }
 

@@ -23,9 +23,7 @@ extension Supervisor {
   /// The time of the probation is over: the generation is good if nobody is missing.
   mutating func prove(at now: Instant) {
     guard var ending = probation, ending.until <= now else { return }
-    let isServed = slots.allSatisfy { slot in
-      slot.worker.map { $0.isReady && $0.stopped == nil && $0.id.generation == ending.generation } ?? false
-    }
+    let isServed = slots.allSatisfy { $0.worker.map { $0.serves && $0.id.generation == ending.generation } ?? false }
     guard isServed, !isStarting else {
       ending.until = now + max(settings.probation, .seconds(1))
       probation = ending
@@ -34,7 +32,7 @@ extension Supervisor {
     probation = nil
     lastGood = ending.generation
     order(.record(ending.generation))
-    order(.report(.proved(ending.generation, after: now - ending.began)))
+    report(.proved(ending.generation, after: now - ending.began))
   }
 
   /// A worker of a generation that serves has failed.
@@ -46,7 +44,7 @@ extension Supervisor {
     probation = disturbed
     guard isCrashLoop else { return }
     let target = rollbackTarget
-    order(.report(.crashLoop(disturbed.generation, rollsBackTo: target)))
+    report(.crashLoop(disturbed.generation, rollsBackTo: target))
     guard let target else { return }
     reloadRequested(by: .crashLoop(disturbed.generation), from: .record(target), at: now)
   }

@@ -16,21 +16,14 @@ extension Supervisor {
   /// The time of these is over.
   mutating func removeOverdueSlots(at now: Instant) {
     while let last = slots.indices.last, let deadline = slots[last].emptyBy, deadline <= now {
-      order(.report(.queueNotEmpty(slot: last, timeout: settings.drainTimeout)))
+      report(.queueNotEmpty(slot: last, timeout: settings.drainTimeout))
       removeSlots(downTo: last, at: now)
     }
   }
 
-  /// All slots take part in a reload alike.
-  mutating func keepSlots() {
-    for index in slots.indices { slots[index].emptyBy = nil }
-  }
-
   mutating func removeSlots(downTo count: Int, at now: Instant) {
     while slots.count > count {
-      guard let worker = slots.removeLast().worker else { continue }
-      retire(worker, at: now)
-      order(.report(.drainBegan(worker.id, timeout: settings.drainTimeout)))
+      for worker in slots.removeLast().workers { retire(worker, at: now) }
     }
   }
 }

@@ -1,32 +1,40 @@
 extension Supervisor {
+  /// How many slots there are to be, once no start and no reload is running.
+  public var desiredWorkers: Int {
+    if case .reloading(let reload) = phase { reload.workers } else { workers }
+  }
+
   mutating func scaleRequested(by change: Int, at now: Instant) {
     // Bounded before it is added, too: no sum overflows.
     let most = Settings.maximumWorkers
-    workersRequested(min(max(desiredWorkers + min(max(change, -most), most), 1), most), at: now)
+    workersRequested(Settings.validWorkers(desiredWorkers + min(max(change, -most), most)), at: now)
   }
 
   mutating func workersRequested(_ wanted: Int, at now: Instant) {
     precondition((1...Settings.maximumWorkers).contains(wanted), "the number of workers wasn't validated")
+    let before = desiredWorkers
+    let latch: Latch?
     switch phase {
-    case .starting, .serving, .reloading: break
+    case .starting: latch = .start
+    case .serving: latch = nil
+    case .reloading: latch = .reload
     case .idle, .stopping, .stopped: return
     }
-    guard wanted != desiredWorkers else { return order(.report(.scaleRefused(at: desiredWorkers))) }
-    let scaled = (from: desiredWorkers, to: wanted)
-    desiredWorkers = wanted
-    switch phase {
-    case .starting: order(.report(.scaled(from: scaled.from, to: scaled.to, latched: .start)))
-    case .reloading: order(.report(.scaled(from: scaled.from, to: scaled.to, latched: .reload)))
-    case .serving, .idle, .stopping, .stopped:
-      order(.report(.scaled(from: scaled.from, to: scaled.to, latched: nil)))
-      scaleToDesired(at: now)
+    guard wanted != before else { return report(.scaleRefused(at: before)) }
+    // Where a reload brings another number of its own and fails, the change stays.
+    workers = Settings.validWorkers(workers + wanted - before)
+    if case .reloading(var reload) = phase {
+      reload.workers = wanted
+      phase = .reloading(reload)
     }
+    report(.scaled(from: before, to: wanted, latched: latch))
+    if latch == nil { scaleToDesired(at: now) }
   }
 
   mutating func scaleToDesired(at now: Instant) {
     while slots.count < desiredWorkers {
-      let worker = spawn(slot: slots.count, generation: serving, settings, at: now)
-      slots.append(Slot(current: .worker(worker)))
+      slots.append(Slot(.added))
+      fill(slots.count - 1, for: .scaled, at: now)
     }
     guard settings.queuePerSlot else { return removeSlots(downTo: desiredWorkers, at: now) }
     for index in slots.indices {
@@ -36,5 +44,15 @@ extension Supervisor {
         slots[index].emptyBy = now + settings.drainTimeout
       }
     }
+  }
+
+  /// Another worker is to take the place of the one that serves in this slot, which goes on until then.
+  mutating func replacementRequested(of index: Int, by requester: Requester, at now: Instant) {
+    // A reload brings another anyway, and where nobody serves there is nobody to be replaced gently.
+    guard case .serving = phase, slots.indices.contains(index), slots[index].worker?.isReady == true,
+      slots[index].candidate == nil, slots[index].emptyBy == nil
+    else { return report(.replacementRefused(slot: index, by: requester)) }
+    report(.replacementRequested(slot: index, by: requester))
+    fill(index, for: .asked, at: now)
   }
 }

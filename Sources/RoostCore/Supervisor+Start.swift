@@ -39,16 +39,13 @@ extension Supervisor {
     phase = .starting(Start(began: now, limit: settings.startLimit))
     askForTime(at: now)
     if case .record(let record) = servingOrigin, let divergence {
-      order(.report(.startedFromRecord(serving, of: record, divergence)))
+      report(.startedFromRecord(serving, of: record, divergence))
     }
   }
 
   mutating func startWorkers(in count: Int, at now: Instant) {
-    slots.removeAll()
-    for index in 0..<count {
-      let worker = spawn(slot: index, generation: serving, settings, probed: true, at: now)
-      slots.append(Slot(current: .worker(worker)))
-    }
+    slots = Array(repeating: Slot(.added), count: count)
+    for index in slots.indices { fill(index, for: .start, at: now) }
   }
 
   /// What time may heal is in the way of the listeners.
@@ -61,31 +58,30 @@ extension Supervisor {
     let delay = settings.backoff.delay(afterFailures: start.failures + 1)
     start.stage = .awaitingListeners(until: now + delay)
     phase = .starting(start)
-    order(.report(.listenersNotOpened(reason: reason, retry: delay)))
+    report(.listenersNotOpened(reason: reason, retry: delay))
     reloadInsteadOfStart(at: now)
   }
 
-  /// A worker of a service that isn't started yet has failed, so often in a row in its slot.
-  mutating func startDisturbed(_ start: Start, by worker: Worker, _ failure: Failure, at now: Instant) {
-    let index = worker.id.slot
-    let failures = slots[index].failures
+  /// Whether the start is given up since a worker of this slot has failed.
+  func isStartOver(_ failure: Failure, slot index: Int) -> Bool {
+    guard case .starting(let start) = phase, let most = settings.startAttempts, slots[index].failures >= most else {
+      return false
+    }
+    return !start.isPreparing && !fallsBack(start, afterFailures: slots[index].failures, failure)
+  }
+
+  /// A worker of a service that isn't started yet has failed.
+  mutating func startDisturbed(_ start: Start, slot index: Int, _ failure: Failure, at now: Instant) {
+    if isStartOver(failure, slot: index) { return failStart(failure, at: now) }
     var start = start
     start.failures += 1
-    let isOver = settings.startAttempts.map { failures >= $0 } ?? false
-    let isPreparing = if case .preparing = start.stage { true } else { false }
-    let fallsBack = !isPreparing && self.fallsBack(start, afterFailures: failures, failure)
-    guard !isOver || fallsBack || isPreparing else {
-      order(.report(.workerLost(worker.id, failure, then: .startFails)))
-      return failStart(failure, at: now)
-    }
-    // Unlike a worker that has served, one that never did isn't tried again at once: what it needs may come up.
-    let delay = settings.backoff.delay(afterFailures: failures + 1)
-    order(.report(.workerLost(worker.id, failure, then: .another(after: delay))))
-    slots[index].current = .backingOff(until: now + delay)
     phase = .starting(start)
     let mayFallBack = fallback != nil && settings.fallsBack
-    if start.failures == Self.failuresUntilDelayIsTold, !isOver, !mayFallBack { order(.report(.startDelayed(failure))) }
-    if fallsBack { return fallBack(start, failure, at: now) }
+    let isLast = settings.startAttempts.map { slots[index].failures >= $0 } ?? false
+    if start.failures == Self.failuresUntilDelayIsTold, !isLast, !mayFallBack { report(.startDelayed(failure)) }
+    if !start.isPreparing, fallsBack(start, afterFailures: slots[index].failures, failure) {
+      return fallBack(start, failure, at: now)
+    }
     reloadInsteadOfStart(at: now)
   }
 
@@ -104,7 +100,7 @@ extension Supervisor {
     case .preparing(let generation, _): order(.abandonPreparation(generation))
     case .awaitingListeners, .startingWorkers: break
     }
-    order(.report(.startSucceeded(serving, workers: slots.count, after: now - start.began)))
+    report(.startSucceeded(serving, workers: slots.count, after: now - start.began))
     order(.announce(.ready))
     phase = .serving
     slotsAtStart = 1
@@ -116,22 +112,39 @@ extension Supervisor {
   mutating func serve(reloading latched: Origin?, at now: Instant) {
     phase = .serving
     standStill()
-    // Only after a failed reload: its candidates were to fill these, or have died in them.
-    for index in slots.indices where slots[index].current == .vacant { replace(slot: index, at: now) }
+    takeBackSlots()
     scaleToDesired(at: now)
+    refillSlots(at: now)
     if let latched { beginReload(from: latched, at: now) }
   }
 
   /// A reload that was to bring what mends a start has failed: the start goes on.
   mutating func resume(_ start: Start, reloading latched: Origin?, at now: Instant) {
     phase = .starting(start)
+    takeBackSlots()
     switch start.stage {
     case .awaitingListeners: slots.removeAll()
-    case .preparing, .startingWorkers:
-      for index in slots.indices where slots[index].current == .vacant { replace(slot: index, at: now) }
+    case .preparing, .startingWorkers: refillSlots(at: now)
     }
     if let latched { return beginReload(from: latched, resuming: start, at: now) }
     completeStart(start, at: now)
+  }
+
+  /// Those that a failed reload has added go with it.
+  private mutating func takeBackSlots() {
+    generations = generations.filter { $0.key == serving }
+    while slots.count > max(desiredWorkers, slotsAtStart), slots.last?.current == .added { slots.removeLast() }
+  }
+
+  /// Only after a failed reload: its candidates were to fill these, or have died in them.
+  private mutating func refillSlots(at now: Instant) {
+    for index in slots.indices {
+      switch slots[index].current {
+      case .added, .vacant: refill(index, at: now)
+      case .waiting: endWait(slot: index, at: now)
+      case .worker: break
+      }
+    }
   }
 
   mutating func startDeadline(_ start: Start, at now: Instant) {
@@ -150,7 +163,7 @@ extension Supervisor {
 
   /// What served last gets as much time, if there is something.
   private mutating func limitReached(_ start: Start, _ failure: Failure, at now: Instant) {
-    let isPreparing = if case .preparing = start.stage { true } else { false }
+    let isPreparing = start.isPreparing
     let mayFallBack = fallback != nil && settings.fallsBack && !start.hasFallenBackInVain
     guard isPreparing || mayFallBack else { return failStart(failure, at: now) }
     var start = start
@@ -164,12 +177,17 @@ extension Supervisor {
 
   /// The start is given up, and with it the service: one that never served must not look up.
   mutating func failStart(_ failure: Failure, at now: Instant) {
-    order(.report(.startFailed(failure)))
+    report(.startFailed(failure))
     stop(.startFailed, at: now)
   }
 }
 
 extension Start {
+  /// Whether the last good release is being prepared.
+  var isPreparing: Bool {
+    if case .preparing = stage { true } else { false }
+  }
+
   /// Whether it can be that it never ends, and no preparation is under way.
   var isInTrouble: Bool {
     switch stage {

@@ -17,8 +17,6 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// How long reading the configuration anew may take: a file system that hangs mustn't hang the reload.
   static let preparationTimeout: Duration = .seconds(60)
 
-  /// What the operator wants.
-  public internal(set) var settings: Settings
   /// What the service is doing as a whole.
   public internal(set) var phase = Phase.idle
   /// The places of the workers.
@@ -27,9 +25,6 @@ public struct Supervisor: Hashable, Sendable, Codable {
   public internal(set) var retirees: [Retiree] = []
   /// The newest generation that has taken over in any slot: that of a worker which replaces a lost one.
   public internal(set) var serving = Generation(number: 1)
-  /// How many slots there are to be, once no start and no reload is running.
-  public internal(set) var desiredWorkers: Int
-
   /// The operator's commands that run.
   public internal(set) var hooks: [RunningHook] = []
 
@@ -44,19 +39,29 @@ public struct Supervisor: Hashable, Sendable, Codable {
 
   /// What the start can fall back to, until a generation serves: it runs something else.
   public internal(set) var fallback: Generation?
+  /// The upgrade of the master that is being tried.
+  public internal(set) var upgrade: Upgrade?
+  /// What the operator wants, for the generation that serves and for one that is on its way.
+  var generations: [Generation: Settings]
+  /// How many slots there are to be, but for what a running reload brings.
+  var workers: Int
+  /// How many the last generation asked for that has served in all slots.
+  var configuredWorkers: Int
+  /// Whether generations with other listeners live: connections may wait where only workers of one can accept them.
+  var leavesQueues = false
   var newest = Generation(number: 1)
   var workersStarted = 0
   var extensionRenewal: Instant?
   /// When a worker asked last for a reload, and was heard.
   var workerAsked: Instant?
-  var orders: [Effect] = []
+  var decision = Decision()
   /// How many slots the start begins with. Those that aren't wanted go when it is complete.
   var slotsAtStart = 1
 
-  /// All but `orders`, which are empty whenever nothing is being handled.
+  /// All but `decision`, which is empty whenever nothing is being handled.
   private enum CodingKeys: String, CodingKey {
-    case settings, phase, slots, retirees, serving, desiredWorkers, hooks, newest, workersStarted, extensionRenewal,
-      workerAsked, servingOrigin, lastGood, divergence, probation, fallback, slotsAtStart
+    case phase, slots, retirees, serving, hooks, newest, workersStarted, extensionRenewal, workerAsked, servingOrigin,
+      lastGood, divergence, probation, fallback, slotsAtStart, upgrade, generations, workers, configuredWorkers, leavesQueues
   }
 
   /// What is known of former masters of the service.
@@ -83,19 +88,28 @@ public struct Supervisor: Hashable, Sendable, Codable {
   public init(settings: Settings, past: Past = Past()) {
     precondition((1...Settings.maximumWorkers).contains(settings.workers), "the number of workers wasn't validated")
     precondition(settings.surge >= 1 && settings.startAttempts ?? 1 >= 1, "the settings weren't validated")
-    self.settings = settings
+    generations = [past.first: settings]
     serving = past.first
     newest = past.first
     servingOrigin = past.origin
     divergence = past.divergence
     lastGood = past.lastGood
     fallback = past.fallback
-    desiredWorkers = settings.workers
+    workers = settings.workers
+    configuredWorkers = settings.workers
     slotsAtStart = min(max(settings.workers, past.slots), Settings.maximumWorkers)
   }
 
-  /// Takes a fact, and returns what is to be done about it, in this sequence.
-  public mutating func handle(_ event: Event, at now: Instant) -> [Effect] {
+  /// What the operator wants of the generation that serves.
+  public var settings: Settings { settings(of: serving) }
+
+  func settings(of generation: Generation) -> Settings {
+    guard let settings = generations[generation] else { preconditionFailure("a generation that is over") }
+    return settings
+  }
+
+  /// Takes a fact, and returns what is to be done about it.
+  public mutating func handle(_ event: Event, at now: Instant) -> Decision {
     switch event {
     case .startRequested: startRequested(at: now)
     case .listenersNotOpened(let reason): listenersNotOpened(reason, at: now)
@@ -107,10 +121,13 @@ public struct Supervisor: Hashable, Sendable, Codable {
     case .scaleRequested(let change): scaleRequested(by: change, at: now)
     case .workersRequested(let wanted): workersRequested(wanted, at: now)
     case .queuesEmpty(let first): queuesEmpty(from: first, at: now)
-    case .generationPrepared(let generation, let settings): generationPrepared(generation, settings, at: now)
+    case .queueEmpty(let id): queueEmpty(of: id, at: now)
+    case .replacementRequested(let slot, let requester): replacementRequested(of: slot, by: requester, at: now)
+    case .generationPrepared(let generation, let settings, let leavesQueues):
+      generationPrepared(generation, settings, leavesQueues: leavesQueues, at: now)
     case .generationNotPrepared(let generation, let reason): generationNotPrepared(generation, reason, at: now)
     case .hookEnded(let hook, let generation, let failure): hookEnded(hook, generation, failure, at: now)
-    case .workerStarted(let id): order(.report(.workerStarted(id)))
+    case .workerStarted(let id): report(.workerStarted(id))
     case .workerNotStarted(let id, let reason): workerNotStarted(id, reason, at: now)
     case .workerReady(let id): workerReady(id, at: now)
     case .probeSucceeded(let id): probeSucceeded(id, at: now)
@@ -120,10 +137,14 @@ public struct Supervisor: Hashable, Sendable, Codable {
     case .workerContinued(let id): workerContinued(id, at: now)
     case .workerRemainsGone(let id): workerRemainsGone(id)
     case .timePassed: timePassed(at: now)
-    case .stalled(let missed): stalled(for: missed)
+    case .upgradeRequested(let requester): upgradeRequested(by: requester, at: now)
+    case .upgradeProved: upgradeProved()
+    case .upgradeFailed(let reason): upgradeFailed(.refused(reason: reason))
+    case .upgraded(let version): upgraded(from: version)
+    case .stalled(let missed): stalled(for: missed, at: now)
     }
-    defer { orders.removeAll() }
-    return orders
+    defer { decision = Decision() }
+    return decision
   }
 
   /// When `Event.timePassed` is due, if nothing happens before.
@@ -145,11 +166,16 @@ public struct Supervisor: Hashable, Sendable, Codable {
     for slot in slots { deadline = earliest(deadline, slot.deadline) }
     for retiree in retirees { deadline = earliest(deadline, retiree.deadline) }
     for hook in hooks { deadline = earliest(deadline, hook.deadline) }
+    if case .proving(let until) = upgrade { deadline = earliest(deadline, until) }
     return deadline
   }
 
   mutating func order(_ effect: Effect) {
-    orders.append(effect)
+    decision.effects.append(effect)
+  }
+
+  mutating func report(_ notice: Notice) {
+    decision.notices.append(notice)
   }
 }
 
@@ -163,33 +189,5 @@ extension Supervisor {
   /// Nothing is pending that systemd has to wait for.
   mutating func standStill() {
     extensionRenewal = nil
-  }
-
-  /// Starts another worker. It is probed if it is one of the first of its generation: what replaces a lost one runs
-  /// what has passed before, and giving it up because, say, a database is away would take capacity from a service in
-  /// trouble.
-  mutating func spawn(
-    slot: Int, generation: Generation, _ settings: Settings, probed: Bool = false, at now: Instant
-  ) -> Worker {
-    workersStarted += 1
-    let id = WorkerID(number: workersStarted, slot: slot, generation: generation)
-    order(.spawn(id))
-    return Worker(
-      id: id, started: now, readiness: settings.readiness, probeTimeout: probed ? settings.probeTimeout : nil)
-  }
-
-  /// Tells a worker to drain.
-  mutating func retire(_ worker: Worker, at now: Instant) {
-    retire(worker, settings, at: now)
-  }
-
-  /// Tells a worker to drain, within the time that these settings give it.
-  mutating func retire(_ worker: Worker, _ settings: Settings, at now: Instant) {
-    retirees.append(Retiree(id: worker.id, told: now, stage: .draining(until: now + settings.drainTimeout)))
-    order(.drain(worker.id))
-  }
-
-  func retireeIndex(_ id: WorkerID) -> Int? {
-    retirees.firstIndex { $0.id == id }
   }
 }

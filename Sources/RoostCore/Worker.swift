@@ -8,12 +8,16 @@ public struct Worker: Hashable, Sendable, Codable {
     case aging(until: Instant)
     /// It accepts, and has until then to pass its probe.
     case probing(until: Instant)
-    /// It accepts.
+    /// It accepts, and is observed until then.
+    case settling(since: Instant, until: Instant)
+    /// It accepts, and was observed where it had to be.
     case ready(since: Instant)
   }
 
   /// Who it is.
   public let id: WorkerID
+  /// Why it was started.
+  public let purpose: Purpose
   /// When it was ordered.
   public let started: Instant
   /// How long it may take to pass its probe; nil where it isn't probed.
@@ -22,31 +26,52 @@ public struct Worker: Hashable, Sendable, Codable {
   public internal(set) var stage: Stage
   /// Since when a signal has kept it from doing anything; nil while it runs.
   public internal(set) var stopped: Instant?
-  /// How often it has been stopped while it was observed; nil for never.
-  public internal(set) var stops: Int?
+  /// How often it was stopped before it has taken over.
+  public internal(set) var stops = 0
 
-  init(id: WorkerID, started: Instant, readiness: Settings.Readiness, probeTimeout: Duration?) {
-    self.probeTimeout = probeTimeout
+  init(id: WorkerID, for purpose: Purpose, _ settings: Settings, at now: Instant) {
     self.id = id
-    self.started = started
-    switch readiness {
-    case .reported(let timeout): stage = .starting(until: started + timeout)
-    case .alive(let age): stage = .aging(until: started + age)
+    self.purpose = purpose
+    started = now
+    probeTimeout = purpose.policy.isProbed ? settings.probeTimeout : nil
+    stage =
+      switch settings.readiness {
+      case .reported(let timeout): .starting(until: now + timeout)
+      case .alive(let age): .aging(until: now + age)
+      }
+  }
+
+  /// Since when it accepts; nil where it doesn't yet.
+  public var readySince: Instant? {
+    switch stage {
+    case .starting, .aging, .probing: nil
+    case .settling(let since, _), .ready(let since): since
     }
   }
 
   /// Whether it accepts.
-  public var isReady: Bool {
-    switch stage {
-    case .ready: true
-    case .starting, .aging, .probing: false
-    }
+  public var isReady: Bool { readySince != nil }
+
+  /// Whether it accepts, and a signal doesn't keep it from that.
+  public var serves: Bool { isReady && stopped == nil }
+
+  /// Whether nothing is awaited of it any more.
+  var isSettled: Bool {
+    if case .ready = stage { true } else { false }
   }
 
   var deadline: Instant? {
     switch stage {
-    case .starting(let until), .aging(let until), .probing(let until): until
+    case .starting(let until), .aging(let until), .probing(let until), .settling(_, let until): until
     case .ready: nil
+    }
+  }
+
+  func moment(at now: Instant) -> Failure.Moment {
+    switch stage {
+    case .starting, .aging, .probing: .starting
+    case .settling: .settling
+    case .ready(let since): .serving(now - since)
     }
   }
 }
@@ -55,6 +80,8 @@ public struct Worker: Hashable, Sendable, Codable {
 public struct Retiree: Hashable, Sendable, Codable {
   /// How far it has come.
   public enum Stage: Hashable, Sendable, Codable {
+    /// It isn't told yet: connections wait where only it can accept them, until then at the latest.
+    case emptying(until: Instant)
     /// It has until then to exit.
     case draining(until: Instant)
     /// It has exited; the rest of its process group has until then.
@@ -65,14 +92,34 @@ public struct Retiree: Hashable, Sendable, Codable {
 
   /// Who it is.
   public let id: WorkerID
-  /// When it was told to go.
-  public let told: Instant
+  /// When it was told to go, or, while it is emptying, when it was replaced.
+  public private(set) var told: Instant
   /// How far it has come.
   public internal(set) var stage: Stage
+  /// How long it may take from the signal to its exit.
+  let timeout: Duration
+
+  /// One that is told now.
+  init(id: WorkerID, timeout: Duration, at now: Instant) {
+    self.id = id
+    self.timeout = timeout
+    told = now
+    stage = .draining(until: now + timeout)
+  }
+
+  mutating func drain(at now: Instant) {
+    told = now
+    stage = .draining(until: now + timeout)
+  }
+
+  /// Whether it isn't told yet.
+  public var isEmptying: Bool {
+    if case .emptying = stage { true } else { false }
+  }
 
   var deadline: Instant? {
     switch stage {
-    case .draining(let until), .remains(let until): until
+    case .emptying(let until), .draining(let until), .remains(let until): until
     case .killed: nil
     }
   }
@@ -80,58 +127,10 @@ public struct Retiree: Hashable, Sendable, Codable {
   /// What there is to wait for once it was sent SIGKILL: nothing where the worker itself was reaped before, because the
   /// master need not be the parent of what remained.
   var killed: Retiree? {
-    switch stage {
-    case .draining, .killed: Retiree(id: id, told: told, stage: .killed)
-    case .remains: nil
-    }
+    if case .remains = stage { return nil }
+    var killed = self
+    killed.stage = .killed
+    return killed
   }
 }
 
-/// A worker's place.
-public struct Slot: Hashable, Sendable, Codable {
-  /// What holds the place.
-  public enum Occupant: Hashable, Sendable, Codable {
-    /// Nobody: the slot's candidate was started, and the worker has died since or was being waited for; or the slot has
-    /// been added by a reload and waits for its first candidate.
-    case vacant
-    /// Nobody until then, since workers of this slot keep failing.
-    case backingOff(until: Instant)
-    /// This worker.
-    case worker(Worker)
-  }
-
-  /// The slot's worker of the generation that serves.
-  public internal(set) var current: Occupant
-  /// The slot's worker of the generation that a reload is starting.
-  public internal(set) var candidate: Worker?
-  /// How many workers in a row have failed here.
-  public internal(set) var failures = 0
-  /// How often workers have recycled themselves here lately; nil where none has.
-  public internal(set) var recycling: Recycling?
-  /// Of a slot that goes, the time at which it does even if connections wait for it; nil of one that stays.
-  public internal(set) var emptyBy: Instant?
-
-  /// The current worker, if there is one.
-  public var worker: Worker? {
-    switch current {
-    case .worker(let worker): worker
-    case .vacant, .backingOff: nil
-    }
-  }
-
-  var deadline: Instant? {
-    let own: Instant? =
-      switch current {
-      case .vacant: nil
-      case .backingOff(let until): until
-      case .worker(let worker): worker.deadline
-      }
-    return earliest(earliest(own, candidate?.deadline), emptyBy)
-  }
-}
-
-func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
-  guard let one else { return other }
-  guard let other else { return one }
-  return min(one, other)
-}

@@ -94,6 +94,12 @@ private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
 
   mutating func encodeNil(forKey key: Key) { _ = node.member(key.stringValue) }
 
+  // Null: whoever reads it sees that there is nothing, and not that it wasn't known.
+  mutating func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
+    if let value { try encode(value, forKey: key) } else { encodeNil(forKey: key) }
+  }
+
+
   mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
     try node.member(key.stringValue).encode(value, at: codingPath + [key])
   }

@@ -1,23 +1,32 @@
 import RoostCore
 
+/// What the supervisor orders.
 extension Master {
   func perform(_ effect: Effect) {
     switch effect {
     case .openListeners: openFirstListeners()
-    case .prepare(let generation, .configuration): prepare(generation)
+    case .prepare(let generation, .configuration): preparer.read(generation)
     case .prepare(let generation, .record(let former)): prepare(generation, asRecordedOf: former)
-    case .record(let generation): record(generation)
-    case .abandonPreparation: abandonPreparation()
-    case .runHook(let hook, let generation): run(hook, generation)
-    case .killHook(let hook, let generation): kill(hook, generation)
+    case .record(let generation): record.proved(generation)
+    case .abandonPreparation: preparer.abandon()
+    case .runHook(let hook, let generation): hooks.run(hook, generation, releases.known(generation))
+    case .killHook(let hook, let generation): hooks.kill(hook, generation)
     case .spawn(let id): spawn(id)
-    case .probe(let id): prober.begin(id)
-    case .drain(let id): drain(id)
-    case .kill(let id): kill(id)
-    case .restoreBacklog: for listener in listeners { listener.restoreBacklog() }
-    case .closeListeners: closeListeners()
+    case .probe(let id): workers.prober.begin(id)
+    case .drain(let id): workers.drain(id, at: now)
+    case .awaitEmptyQueue(let id): awaitEmptyQueue(of: id)
+    case .kill(let id): workers.kill(id)
+    case .restoreBacklog: listeners.restoreBacklogs()
+    case .closeListeners:
+      releases.letGoOfListeners()
+      listeners.closeAll()
     case .announce(let announcement): upstream.announce(announcement, supervisor, trouble: trouble)
-    case .report(let notice): remember(notice)
+    // When this is handled: the state is that between two events.
+    case .proveUpgrade: loop.atRoundEnd { [unowned self] in proveUpgrade() }
+    case .abandonProof:
+      upgradeAttempt?.abandon()
+      upgradeAttempt = nil
+    case .replaceMaster: replaceMasterSoon()
     case .exit(let verdict, let atOnce):
       self.verdict = verdict
       endsAtOnce = atOnce
@@ -25,100 +34,79 @@ extension Master {
     }
   }
 
-  /// A worker whose command couldn't be executed has no process.
-  func process(_ id: WorkerID) -> WorkerProcess? {
-    processes.first { $0.id == id }
-  }
-
   private func spawn(_ id: WorkerID) {
-    guard let release = releases[id.generation] else { preconditionFailure("a generation that wasn't prepared") }
     do {
-      let einhornPath = try einhornPath(for: release.configuration)
-      let probe = try Prober.listener(release, like: release.listeners.map(\.configuration))
-      let process = try spawner.spawn(
-        id, release: release,
-        listeners: release.listeners + [probe].compactMap(\.self).map(PassedListener.init), einhornPath: einhornPath)
-      // Its slot may have got sockets of its own.
-      for passed in release.listeners { fdStore.keep(passed.listener) }
-      if let probe { prober.add(id, release, probe) }
-      process.sockets = Self.sockets(release.listeners, id.slot)
-      processes.append(process)
-      watch(process)
-      acceptance.await(process, release.listeners)
+      try workers.start(id, releases.known(id.generation))
       handle(.workerStarted(id))
     } catch {
-      stallWatch.wasHeld(until: Clock.now())
+      deadlines.wasHeld()
       handle(.workerNotStarted(id, reason: "\(error)"))
     }
   }
 
-  /// What the status says until the next reload.
-  private func remember(_ notice: Notice) {
-    count(notice)
-    chronicle(notice)
-    switch notice {
-    case .reloadRequested(_, _, latched: .some): renewFiles()
-    case .reloadBegan:
-      // Workers are on their way first, where nothing has to be read.
-      areFilesDue = true
-      loop.atRoundEnd { [unowned self] in renewDueFiles() }
-      reloadWatch.begin(listeners)
-      upstream.lastFailure = nil
-    case .tookOver(let generation, _): takeOptions(of: generation)
-    case .reloadSucceeded(let generation, _):
-      startTrouble = nil
-      dropUntakenAtLast()
-      reloadWatch.end(generation, listeners)
-      lookForOutsiders()
-    case .reloadFailed(let generation, _, _, _, _, _):
-      reloadWatch.end(generation, listeners)
-      upstream.lastFailure = words.reloadFailure(notice)
-      lookForOutsiders()
-      for listener in listeners where listener.hasStoppedBlocking {
-        log.warning(
-          "\(listener.title) doesn't block any more: a worker of generation \(generation.number) has set O_NONBLOCK, which holds for"
-            + " all who have it; workers that expect accept(2) to wait fail now (docs/protocol.md)")
-      }
-    case .workerLost(let id, let failure, _):
-      restarts[id.slot, default: 0] += 1
-      losses[id.slot] = SlotLoss(reason: words.reason(failure), lastWords: lastWords(of: failure))
-    case .workerRecycled(let id, _, _): restarts[id.slot, default: 0] += 1
-    case .workerReady(let id, _): losses[id.slot] = nil
-    case .listenersNotOpened(let reason, _): startTrouble = reason
-    case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, _, let failure):
-      startTrouble = words.reason(failure)
-    case .startSucceeded:
-      dropUntakenAtLast()
-      // Of what fell back it stays true why.
-      if supervisor.divergence == nil { startTrouble = nil }
-    default: break
+  // MARK: Generations
+
+  /// Looks for what a former generation ran.
+  private func prepare(_ generation: Generation, asRecordedOf former: Generation) {
+    guard let recorded = record.history.configuration(of: former) else {
+      let reason = "what generation \(former.number) ran isn't recorded any more; 'roost history' shows what is"
+      return handle(.generationNotPrepared(generation, reason: reason))
+    }
+    preparer.look(generation, configuration.running(recorded))
+  }
+
+  /// It was found what a generation is to run.
+  func prepared(_ generation: Generation, _ result: Result<Preparer.Finding, MasterError>) {
+    do {
+      let (new, places) = try result.get()
+      let release = try preparer.resolver.release(new.worker, places, mayHang: mounts.mayHang)
+      try listeners.open(new.listeners, for: release)
+      let leavesQueues = releases.differ(in: supervisor.livingGenerations, from: release)
+      releases[generation] = release
+      record.prepared(generation, of: supervisor.origin(of: generation), new, release)
+      // Its number isn't used again, whatever becomes of this master.
+      record.writeSoon()
+      handle(.generationPrepared(generation, settings: new.settings, leavesQueues: leavesQueues))
+    } catch {
+      handle(.generationNotPrepared(generation, reason: "\(error)"))
     }
   }
 
-  /// Puts into the log what the operator should know, and tells the clients of the control socket.
-  func report(_ effect: Effect) {
-    guard case .report(let notice) = effect else { return }
-    // The news that a worker couldn't be started may still be waiting when it is told to drain with the others.
-    if case .drainBegan(let id, _) = notice, process(id) == nil { return }
-    switch notice {
-    // A quick one may be over before the round is, and whoever hears the verdict looks for the files.
-    case .reloadSucceeded, .reloadFailed: renewDueFiles()
-    default: break
-    }
-    let event = words.event(of: notice)
-    log.write(event.record)
-    for listener in listeners { listener.sampleQueue() }
-    tellClients(notice, event)
+  /// Shuts the listeners that only retirees have: before these are told to drain.
+  func retireListeners() -> [Listener] {
+    if supervisor.isStopping { return [] }
+    return listeners.retire(except: releases.listeners(of: supervisor.livingGenerations))
   }
 
-  var words: NoticeText {
-    NoticeText(
-      stopSignal: { [unowned self] in process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
-      },
-      pid: { [unowned self] in process($0)?.pid }, evidence: reloadWatch.lastEvidence,
-      lacks: { [unowned self] in acceptance.lacks($0) },
-      probeReason: { [unowned self] in prober.reason($0) },
-      leftBehind: { [unowned self] in process($0)?.leftBehind.map(\.text) ?? [] },
-      condition: supervisor.condition)
+  /// Tells the supervisor when nobody waits any more where only this worker can accept.
+  func awaitEmptyQueue(of id: WorkerID) {
+    guard let process = workers.process(id), process.state == .running, !leftListeners(of: process).isEmpty else {
+      return handle(.queueEmpty(id))
+    }
+    leftQueues.await(process) { [unowned self, unowned process] in leftListeners(of: process) }
+  }
+
+  /// The listeners whose queue is left to this worker: those that were removed, and where each slot has a queue of its own,
+  /// those that the worker which has taken over in its slot wasn't given.
+  private func leftListeners(of process: WorkerProcess) -> [Listener] {
+    process.release.listeners.map(\.listener).filter { listener in
+      if listener.isRetired { return true }
+      guard listener.reuseport != nil, supervisor.slots.indices.contains(process.id.slot),
+        let successor = supervisor.slots[process.id.slot].worker
+      else { return false }
+      return !releases.isGiven(successor.id.generation, listener)
+    }
+  }
+
+  /// Lets go of what nobody needs any more: workers that are gone, their releases, and the listeners of these.
+  func forgetGone() {
+    leftQueues.forget { [supervisor] id in !supervisor.retirees.contains { $0.id == id && $0.isEmptying } }
+    workers.forgetGone(supervisor, awaitsExit: awaitsExit)
+    workers.forgetTold(supervisor)
+    relay.forgetEnded()
+    let living = supervisor.livingGenerations.union(workers.processes.map(\.id.generation))
+    releases.forget { !living.contains($0) }
+    listeners.close(except: releases.listeners)
+    listeners.closeSockets(after: max(supervisor.slots.count, (workers.processes.map(\.id.slot).max() ?? -1) + 1))
   }
 }

@@ -2,7 +2,6 @@ import CRoostLinux
 import Glibc
 import RoostConfiguration
 import RoostCore
-import RoostJSON
 import RoostLog
 import RoostSystemd
 
@@ -40,8 +39,8 @@ extension Master {
             + "this service; --control-directory names one")
       }
       // Last: whoever finds it may take the service for one that can run.
-      if let path = handover.configuration.pidFile { master.pidFile = try PidFile(path) }
-      defer { master.pidFile?.remove() }
+      if let path = handover.configuration.pidFile { try master.files.writePid(to: path) }
+      defer { master.files.removePidFile() }
       return master.serve {
         try master.prepare()
         master.begin()
@@ -59,56 +58,17 @@ extension Master {
   ) -> Int32 {
     do {
       let master = try Master(handover, inheritance, restoring: saved, log: log)
-      master.restorePidFile(saved.pidFile)
-      defer { master.pidFile?.remove() }
+      if let path = handover.configuration.pidFile { master.files.restorePidFile(saved.pidFile, path) }
+      defer { master.files.removePidFile() }
       return master.serve {
         try master.prepare()
-        master.resume(from: saved.version)
+        master.resume(saved)
       }
     } catch {
       // The proof has shown that this can't be, and there is nothing to go back to.
       log.last("cannot go on after an upgrade: \(error)")
       return ExitStatus.masterFailed
     }
-  }
-
-  /// All that a restored master does before it goes on, in the proof of an upgrade. Nobody outside notices.
-  static func rehearsal(_ handover: Handover, _ state: JSON, _ saved: SavedState) throws -> Master {
-    guard SavedDescriptor.setCloseOnExec(true, SavedDescriptor.all(in: state)) else {
-      throw MasterError("a descriptor of the state isn't open")
-    }
-    let inheritance = Inheritance(openFiles: OpenFiles(), isUpgrade: true)
-    let master = try Master(handover, inheritance, restoring: saved, log: Log())
-    try master.prepare()
-    try SpareMemory.check(SpareMemory.forGoingOn)
-    return master
-  }
-
-  /// What the former binary had armed, and what happened while it was executing this one.
-  private func resume(from version: String) {
-    // A former version worked in the directory in which it was started.
-    chdir("/")
-    finishUpgrade(from: version)
-    relay.resume()
-    channel.resume()
-    recordSoon()
-    renewFiles()
-    // They were told to drain by the former binary.
-    if processes.contains(where: { $0.state == .remains }) { lookForStrays() }
-    for process in processes where process.state == .remains { findRemains(of: process) }
-    reap()
-    resumeRetireeWatch()
-    releaseDrains()
-    for process in processes where supervisor.isAwaitingReadiness(of: process.id) && !spoken.contains(process.id) {
-      acceptance.await(process, process.release.listeners)
-    }
-    for process in processes where supervisor.isProbing(process.id) { prober.begin(process.id) }
-    steer()
-    reloadWatch.setRunning(isReloading && !listeners.isEmpty)
-    setTimer()
-    upstream.tellStatus(supervisor, trouble: trouble)
-    // What the former binary has found isn't handed over.
-    if servicePhase == .serving { lookForOutsiders() }
   }
 
   /// The last that may fail.
@@ -127,15 +87,14 @@ extension Master {
       log.last("\(error)")
       return ExitStatus.masterFailed
     }
-    recordWhatIsDue()
-    historyWriter?.finish()
-    closeListeners()
-    retireeWatch.abandon()
-    // Before the control socket, whose directory can then be removed.
-    einhorn = nil
+    record.finish()
+    releases.letGoOfListeners()
+    listeners.closeAll()
+    workers.retirees.abandon()
+    workers.closeEinhorn()
     let areGone = Orphans(
-      stopSignal: configuration.worker.stopSignal.number, log: log, strays: strays,
-      own: acceptance.observers.union(outsiders.pids).union(retireeWatch.pids).union(historyWriter?.pids ?? [])
+      stopSignal: configuration.worker.stopSignal.number, log: log, strays: workers.strays,
+      own: workers.lookers.union(outsiders.pids).union(record.writers)
     ).stop(atOnce: endsAtOnce)
     if !endsAtOnce { relay.finish() }
     relay.tellLost()

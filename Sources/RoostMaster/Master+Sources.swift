@@ -4,8 +4,8 @@ import RoostSystemd
 
 /// What the loop listens to.
 extension Master {
-  func watch() throws(SystemdError) {
-    channel.notKept = { [unowned self] name in for listener in listeners { listener.forgetStored(name) } }
+  func watch() throws {
+    channel.notKept = { [unowned self] in listeners.wasNotKept($0) }
     try watchdog?.prepare(in: loop)
     // After what workers say, before the deadlines: a last word precedes the exit, and both precede a timeout. One that the
     // loop has taken when the master executes its new binary isn't missed: that reads all exits.
@@ -18,30 +18,31 @@ extension Master {
     try watch(SIGTTOU) { master, _ in master.handle(.scaleRequested(by: -1)) }
     // It would kill the master. It asks for log files to be reopened, and there are none.
     try watch(SIGUSR1) { _, _ in }
-    try watch(SIGUSR2) { master, _ in master.upgradeRequested(by: "SIGUSR2") }
-    timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
-      handle(.timePassed)
+    try watch(SIGUSR2) { master, _ in master.handle(.upgradeRequested(by: .signal(SIGUSR2))) }
+    try watchParts()
+  }
+
+  private func watchParts() throws {
+    try deadlines.watch(in: loop) { [unowned self] in handle(.timePassed) }
+    try leftQueues.watch(in: loop) { [unowned self] in handle(.queueEmpty($0)) }
+    try steering.watch(in: loop, slotCount: { [unowned self] in supervisor.slots.count }) { [unowned self] in
+      handle(.queuesEmpty(from: $0))
     }
-    heldDrainTimer = try loop.timer(priority: .late) { [unowned self] in
-      heldDrainTimer?.wentOff()
-      if let missed = stallWatch.look(at: Clock.now()) { handle(.stalled(missed)) }
-      releaseDrains()
-    }
-    queueTimer = try loop.timer(priority: .late) { [unowned self] in lookAtQueues() }
-    outsiderTimer = try loop.timer(priority: .last) { [unowned self] in
-      outsiderTimer?.wentOff()
-      beginOutsiderSearch()
-    }
-    try retireeWatch.watch(in: loop) { [unowned self] in saw($0, $1) }
-    try acceptance.watch(in: loop) { [unowned self] in handle(.workerReady($0)) }
-    try prober.watch(
-      start: { [unowned self] id, release, command, address throws(MasterError) in
-        try runProbe(id, release, command, address)
-      }, passed: { [unowned self] in handle(.probeSucceeded($0)) })
-    try control?.serve { [unowned self] in answer($0, $1) }
+    try outsiders.watch(in: loop) { [unowned self] in tell($0) }
+    try workers.watch(
+      startProbe: { [unowned self] id, release, command, address throws(MasterError) in
+        let executable = try preparer.resolver.executable(command[0], of: release)
+        return try workers.spawner.run(probe: command, of: id, at: address, release: release, executable: executable)
+      },
+      seen: { [unowned self] process, sight in
+        metricsServer?.forgetText()
+        workers.saw(process, sight, supervisor, at: now)
+      }, tell: { [unowned self] in tell($0) }, { [unowned self] in handle($0) })
+    hooks.watch { [unowned self] in handle(.hookEnded($0, $1, failure: $2)) }
+    preparer.watch { [unowned self] in prepared($0, $1) }
+    try clients.server?.serve { [unowned self] in answer($0, $1) }
     metricsServer?.serve { [unowned self] in metricsText($0) }
-    try reloadWatch.watch(in: loop) { [unowned self] in for listener in listeners { listener.sampleQueue() } }
+    try reloadWatch.watch(in: loop) { [unowned self] in listeners.sample() }
   }
 
   private func watch(
@@ -56,7 +57,7 @@ extension Master {
 
   /// Whoever has pressed Ctrl-C and sees that nothing ends is about to press it again, and should know what that does.
   private func interrupted() {
-    let isFirst = !isStopping
+    let isFirst = !supervisor.isStopping
     handle(.stopRequested(by: .signal(SIGINT)))
     guard isFirst, verdict == nil, isatty(STDERR_FILENO) == 1 else { return }
     log.info("waiting for the workers to drain; Ctrl-C again stops at once, and what they are answering is lost")

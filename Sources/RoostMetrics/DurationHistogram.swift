@@ -1,5 +1,5 @@
 /// How many durations were how long.
-public struct DurationHistogram: Hashable, Sendable {
+public struct DurationHistogram: Hashable, Sendable, Codable {
   /// The upper bounds of the buckets, in µs. Everything longer is in one more.
   public static let bounds = [50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300_000].map { $0 * 1000 }
 
@@ -10,6 +10,9 @@ public struct DurationHistogram: Hashable, Sendable {
 
   /// None yet.
   public init() {}
+
+  /// Whether it has the buckets that it needs.
+  var isSound: Bool { buckets.count == Self.bounds.count + 1 }
 
   /// How many there are.
   public var count: Int { buckets.reduce(0, +) }

@@ -1,9 +1,9 @@
 import RoostCore
 
 /// What has happened since the service was started, in numbers.
-public struct ServiceCounters: Hashable, Sendable {
+public struct ServiceCounters: Hashable, Sendable, Codable {
   /// Why workers, or reloads, were given up.
-  public enum Cause: String, Hashable, Sendable, CaseIterable {
+  public enum Cause: String, Hashable, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
     /// The configuration couldn't be read, or what it names isn't there.
     case notPrepared = "not_prepared"
     /// The operator's command before the reload has failed.
@@ -25,7 +25,7 @@ public struct ServiceCounters: Hashable, Sendable {
   }
 
   /// A reload that has ended.
-  public struct Reload: Hashable, Sendable {
+  public struct Reload: Hashable, Sendable, Codable {
     /// Whether its generation serves.
     public var succeeded: Bool
     /// When it ended, in µs since 1970.
@@ -71,6 +71,9 @@ public struct ServiceCounters: Hashable, Sendable {
   /// Nothing has happened yet.
   public init() {}
 
+  /// Whether they can be gone on with.
+  public var areSound: Bool { succeeded.isSound && failed.isSound }
+
   /// Takes account of what has happened now, in µs since 1970.
   public mutating func count(_ notice: Notice, at now: Int) {
     switch notice {
@@ -90,11 +93,8 @@ public struct ServiceCounters: Hashable, Sendable {
       lastReload = Reload(succeeded: false, ended: now, microseconds: after.microseconds)
     case .fellBack, .startedFromRecord: fallbacks += 1
     case .crashLoop: crashLoops += 1
-    case .drainBegan, .remainsStopped, .startSucceeded, .startFailed, .listenersNotOpened, .startDelayed,
-      .fallbackFailed, .proved, .cancelRequested, .reloadRequested, .reloadBegan, .hookBegan,
-      .hookSucceeded, .hookFailed, .tookOver, .scaled, .scaleRefused, .queueNotEmpty, .stalled, .stopRequested,
-      .stopAtOnceRequested:
-      break
+    // Most of what is told isn't counted.
+    default: break
     }
   }
 }
@@ -105,7 +105,7 @@ extension ServiceCounters.Cause {
       switch failure {
       // The last two are those of a start, and are counted nowhere.
       case .notPrepared, .notListening, .tookTooLong: .notPrepared
-      case .cancelled, .replaced: .cancelled
+      case .cancelled, .replaced, .overtaken: .cancelled
       case .hookFailed: .hookFailed
       case .notStarted: .notStarted
       case .exited(_, .exited, _): .exited

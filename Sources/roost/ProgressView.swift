@@ -60,7 +60,7 @@ final class LiveProgress: ProgressView {
   }
 
   func show(_ event: JSON) {
-    guard let kind = event.string("kind").flatMap(EventKind.init) else { return }
+    guard let kind = event.string("kind").flatMap(EventKind.init(name:)) else { return }
     let time = Date(timeIntervalSince1970: Double(event.integer("time") ?? 0) / 1_000_000)
     switch kind {
     case .reloadBegan:
@@ -83,11 +83,13 @@ final class LiveProgress: ProgressView {
     case .retireeAccepts: set(event, "told to stop, still accepts connections", since: time, .yellow)
     case .drainTimedOut: set(event, "killed, it did not drain in time", since: nil, .yellow)
     case .workerRecycled: set(event, "ended by itself", since: nil, .dim)
-    case .workerLost: set(event, "lost", since: nil, .red)
+    case .workerLost, .replacementFailed: set(event, "lost", since: nil, .red)
+    case .replaced: set(event, "settled, serving", since: nil, .green)
     case .remainsStopped: set(event, "left processes behind", since: nil, .yellow)
     case .listenersNotOpened, .startDelayed, .fellBack, .fallbackFailed, .proved, .crashLoop, .cancelRequested,
       .startSucceeded, .startFailed, .reloadSucceeded, .reloadFailed, .scaleRefused, .stopRequested,
-      .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused, .outsiderFound:
+      .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused, .outsiderFound,
+      .replacementRequested, .replacementRefused:
       headline = event.string("message") ?? headline
     }
     refresh()

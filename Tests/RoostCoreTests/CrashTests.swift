@@ -8,12 +8,8 @@ struct CrashTests {
     var service = Service.serving(workers: 2)
     _ = service.after(.seconds(3))
     #expect(
-      service.after(.exit(.first(1), 1)) == [
-        .spawn(.id(3, slot: 1, 1)),
-        .report(
-          .workerLost(
-            .first(1), .exited(.first(1), .exited(status: 1), .serving(.seconds(3))), then: .another(after: .zero))),
-      ])
+      service.after(.exit(.first(1), 1)) == Decision(effects: [.spawn(.id(3, slot: 1, 1))], notices: [.workerLost(
+            .first(1), .exited(.first(1), .exited(status: 1), .serving(.seconds(3))), then: .another(after: .zero))]))
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
 
@@ -25,9 +21,9 @@ struct CrashTests {
       let next = WorkerID.id(id.number + 1, 1)
       let effects = service.after(.exit(id, 1))
       if delay == 0 {
-        #expect(effects.orders == [.spawn(next)])
+        #expect(effects.effects == [.spawn(next)])
       } else {
-        #expect(effects.orders == [])
+        #expect(effects.effects == [])
         #expect(service.after(.milliseconds(delay - 1)) == [])
         #expect(service.after(.milliseconds(1)) == [.spawn(next)])
       }
@@ -35,12 +31,50 @@ struct CrashTests {
     }
   }
 
+  /// Lets the current worker of the only slot get ready and die after so long. The wait for the next one.
+  private func dies(_ service: inout Service, after time: Duration) -> Duration {
+    let id = service.supervisor.slots[0].worker!.id
+    service.suppose(.workerReady(id))
+    service.now = service.now + time
+    service.suppose(.exit(id, 1))
+    var wait = Duration.zero
+    while service.supervisor.slots[0].worker == nil {
+      wait += .milliseconds(100)
+      _ = service.after(.milliseconds(100))
+    }
+    return wait
+  }
+
+  @Test("A worker that is killed every two seconds is replaced at once, however long that goes on")
+  func everyTwoSeconds() {
+    var service = Service.serving()
+    for _ in 1...100 { #expect(dies(&service, after: .seconds(2)) == .zero) }
+  }
+
+  @Test("One that dies more often is replaced at once five times in ten seconds, then with waits that grow, and again")
+  func burst() {
+    var service = Service.serving()
+    let waits = (1...14).map { _ in dies(&service, after: .seconds(1)) }
+    let growing = [100, 200, 400, 800].map { Duration.milliseconds($0) }
+    #expect(waits == Array(repeating: .zero, count: 5) + growing + Array(repeating: .zero, count: 5))
+  }
+
+  @Test("How many are replaced at once, and over what time, can be said; none at all, too", arguments: [0, 2])
+  func configuredBurst(_ burst: Int) {
+    var service = Service()
+    let backoff = Backoff(burst: burst, window: .seconds(60))
+    service.supervisor = Supervisor(settings: Settings(probation: .seconds(1_000_000), backoff: backoff))
+    service.suppose(.startRequested, .workerReady(.first(0)))
+    let waits = (1...5).map { _ in dies(&service, after: .zero) }
+    #expect(waits.prefix(burst + 2) == Array(repeating: .zero, count: burst) + [.milliseconds(100), .milliseconds(200)])
+  }
+
   @Test("A worker that has served for ten seconds is forgiven what was before")
   func forgiven() {
     var service = Service.serving()
     service.suppose(.exit(.first(0), 1), .workerReady(.id(2, 1)))
     _ = service.after(.seconds(10))
-    #expect(service.after(.exit(.id(2, 1), 1)).orders == [.spawn(.id(3, 1))])
+    #expect(service.after(.exit(.id(2, 1), 1)).effects == [.spawn(.id(3, 1))])
   }
 
   @Test("A worker that was long in getting ready hasn't served by that")
@@ -48,21 +82,21 @@ struct CrashTests {
     var service = Service.serving()
     service.suppose(.exit(.first(0), 1))
     _ = service.after(.seconds(11))
-    #expect(service.after(.exit(.id(2, 1), 1)).orders == [])
+    #expect(service.after(.exit(.id(2, 1), 1)).effects == [])
   }
 
   @Test("All workers that die at once are restarted at once, each in its slot")
   func allDie() {
     var service = Service.serving(workers: 2)
-    #expect(service.after(.exit(.first(0), 1)).orders == [.spawn(.id(3, slot: 0, 1))])
-    #expect(service.after(.exit(.first(1), 1)).orders == [.spawn(.id(4, slot: 1, 1))])
+    #expect(service.after(.exit(.first(0), 1)).effects == [.spawn(.id(3, slot: 0, 1))])
+    #expect(service.after(.exit(.first(1), 1)).effects == [.spawn(.id(4, slot: 1, 1))])
   }
 
   @Test("A replacement that can't be executed is tried again after the backoff")
   func notExecuted() {
     var service = Service.serving()
     service.suppose(.exit(.first(0), 1))
-    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).orders == [])
+    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).effects == [])
     #expect(service.after(.milliseconds(100)) == [.spawn(.id(3, 1))])
   }
 
@@ -70,7 +104,7 @@ struct CrashTests {
   func notReady() {
     var service = Service.serving()
     service.suppose(.exit(.first(0), 1))
-    #expect(service.after(.seconds(60)).orders == [.drain(.id(2, 1))])
+    #expect(service.after(.seconds(60)).effects == [.drain(.id(2, 1))])
     #expect(service.after(.milliseconds(100)) == [.spawn(.id(3, 1))])
   }
 
@@ -78,10 +112,10 @@ struct CrashTests {
   func remains() {
     var service = Service.serving()
     #expect(
-      service.after(.workerExited(.first(0), .exited(status: 1), remains: true)).orders == [
+      service.after(.workerExited(.first(0), .exited(status: 1), remains: true)).effects == [
         .drain(.first(0)), .spawn(.id(2, 1)),
       ])
-    #expect(service.after(.seconds(60)).orders.contains(.kill(.first(0))))
+    #expect(service.after(.seconds(60)).effects.contains(.kill(.first(0))))
     #expect(service.supervisor.retirees.map(\.id) == [.id(2, 1)])
   }
 
@@ -91,10 +125,7 @@ struct CrashTests {
     service.suppose(.workerReady(.id(2, 2)))
     _ = service.after(.seconds(3))
     #expect(
-      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)) == [
-        .report(.drainEnded(.first(0), .exited(status: 0), after: .seconds(3), killed: false)), .drain(.first(0)),
-        .report(.remainsStopped(.first(0), timeout: .seconds(5))),
-      ])
+      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)) == Decision(effects: [.drain(.first(0))], notices: [.drainEnded(.first(0), .exited(status: 0), after: .seconds(3), killed: false), .remainsStopped(.first(0), timeout: .seconds(5))]))
     #expect(service.after(.workerRemainsGone(.first(0))) == [])
     #expect(service.supervisor.retirees == [])
     #expect(service.supervisor.nextDeadline == service.supervisor.probation?.until)

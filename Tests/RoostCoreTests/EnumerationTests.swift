@@ -46,6 +46,9 @@ struct EnumerationTests {
     let settings: Settings
     let beginning: Beginning
 
+    /// Whether all that operators may do is explored: where something can be rolled back to.
+    var isSteered: Bool { settings.rollsBack }
+
     /// How many events one after the other.
     var depth: Int {
       // A probe, a probation, and something to roll back to, are other things that may happen at each step.
@@ -56,11 +59,10 @@ struct EnumerationTests {
 
   @Test("No sequence of events breaks a rule", arguments: cases)
   func everySequence(_ one: Case) {
-    let (settings, beginning, depth) = (one.settings, one.beginning, one.depth)
-    // Different sequences lead to the same world: each is gone on with once.
-    var frontier: [World: [Event]] = [Self.world(settings, beginning): []]
+        // Different sequences lead to the same world: each is gone on with once.
+    var frontier: [World: [Event]] = [Self.world(one): []]
     var explored = 0
-    for _ in 0..<depth {
+    for _ in 0..<one.depth {
       var next: [World: [Event]] = [:]
       for (world, path) in frontier {
         for choice in world.choices {
@@ -126,13 +128,15 @@ struct EnumerationTests {
     return false
   }
 
-  private static func world(_ settings: Settings, _ beginning: Beginning) -> World {
+  private static func world(_ one: Case) -> World {
+    let (settings, beginning, isSteered) = (one.settings, one.beginning, one.isSteered)
     switch beginning {
-    case .start: return World(settings)
-    case .waitingForListeners: return World(settings, hasLastGood: true, areListenersOpen: false)
+    case .start: return World(settings, isSteered: isSteered)
+    case .waitingForListeners:
+      return World(settings, hasLastGood: true, areListenersOpen: false, isSteered: isSteered)
     case .fallingBack:
       // Its workers fail until the last good release is looked for.
-      var world = World(settings, hasLastGood: true)
+      var world = World(settings, hasLastGood: true, isSteered: isSteered)
       while world.preparing == nil, !world.isOver {
         if let id = world.spawning.first {
           world.tell(.workerNotStarted(id, reason: "no"))
@@ -142,7 +146,7 @@ struct EnumerationTests {
       }
       return world
     case .serving, .reloading:
-      var world = World(settings)
+      var world = World(settings, isSteered: isSteered)
       world.calmDown()
       if beginning == .reloading { world.tell(.hup) }
       return world

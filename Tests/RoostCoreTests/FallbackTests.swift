@@ -23,20 +23,20 @@ struct FallbackTests {
     var service = Self.failing()
     let lost = service.supervisor.slots[0].worker!.id
     let effects = service.after(.exit(lost, 1))
-    #expect(effects.orders == [.prepare(Self.third, from: .record(Self.good))])
+    #expect(effects.effects == [.prepare(Self.third, from: .record(Self.good))])
     #expect(
       effects.notices.last
         == .fellBack(Self.third, to: Self.good, from: Self.second, .exited(lost, .exited(status: 1), .starting)))
-    #expect(service.after(.generationPrepared(Self.third)).orders == [.spawn(.id(4, 3))])
+    #expect(service.after(.generationPrepared(Self.third)).effects == [.spawn(.id(4, 3))])
     #expect(service.supervisor.divergence == .fellBack && service.supervisor.servingOrigin == .record(Self.good))
-    #expect(service.after(.workerReady(.id(4, 3))).orders == [.restoreBacklog, .announce(.ready)])
+    #expect(service.after(.workerReady(.id(4, 3))).effects == [.restoreBacklog, .announce(.ready)])
   }
 
   @Test("One worker that hangs for all of its ready timeout is enough where something is known to serve")
   func hanging() {
     var service = Service(startAttempts: nil, lastGood: Self.good)
     service.suppose(.startRequested)
-    #expect(service.after(.seconds(60)).orders.contains(.prepare(Self.third, from: .record(Self.good))))
+    #expect(service.after(.seconds(60)).effects.contains(.prepare(Self.third, from: .record(Self.good))))
   }
 
   @Test("Workers that got ready all the same need no other in their place")
@@ -50,7 +50,7 @@ struct FallbackTests {
     }
     let late = service.supervisor.slots[1].worker!.id
     #expect(
-      service.after(.workerReady(late)).orders == [.restoreBacklog, .abandonPreparation(Self.third), .announce(.ready)])
+      service.after(.workerReady(late)).effects == [.restoreBacklog, .abandonPreparation(Self.third), .announce(.ready)])
     #expect(service.supervisor.divergence == nil)
   }
 
@@ -60,7 +60,7 @@ struct FallbackTests {
     service.suppose(.exit(service.supervisor.slots[0].worker!.id, 1))
     #expect(
       service.after(.generationNotPrepared(Self.third, reason: "gone")).notices == [.fallbackFailed(reason: "gone")])
-    #expect(service.after(.seconds(1)).orders.contains(.spawn(.id(4, 2))))
+    #expect(service.after(.seconds(1)).effects.contains(.spawn(.id(4, 2))))
   }
 
   @Test("Without a last good release a start goes on for ever, and says once that it takes long")
@@ -94,12 +94,12 @@ struct FallbackTests {
     var service = Service(startAttempts: nil)
     #expect(
       service.after(.listenersNotOpened(reason: "taken"))
-        == [askForTime, .report(.listenersNotOpened(reason: "taken", retry: .milliseconds(100)))])
+        == Decision(effects: [askForTime], notices: [.listenersNotOpened(reason: "taken", retry: .milliseconds(100))]))
     #expect(service.after(.milliseconds(99)) == [])
     #expect(service.after(.milliseconds(1)) == [.openListeners])
     #expect(
       service.after(.listenersNotOpened(reason: "taken"))
-        == [.report(.listenersNotOpened(reason: "taken", retry: .milliseconds(200)))])
+        == Decision(effects: [], notices: [.listenersNotOpened(reason: "taken", retry: .milliseconds(200))]))
     #expect(service.after(.milliseconds(200)) == [.openListeners])
     #expect(service.after(.startRequested) == [.spawn(.first(0))])
   }
@@ -110,9 +110,9 @@ struct FallbackTests {
     var service = Self.failing(lastGood: nil)
     service.suppose(.exit(service.supervisor.slots[0].worker!.id, 1))
     let prepared = Generation(number: 2)
-    #expect(service.after(.hup).orders == [askForTime, .prepare(prepared, from: .configuration)])
-    #expect(service.after(.generationPrepared(prepared)).orders == [.spawn(.id(4, 2))])
-    #expect(service.after(.workerReady(.id(4, 2))).orders == [.restoreBacklog, .announce(.ready)])
+    #expect(service.after(.hup).effects == [askForTime, .prepare(prepared, from: .configuration)])
+    #expect(service.after(.generationPrepared(prepared)).effects == [.spawn(.id(4, 2))])
+    #expect(service.after(.workerReady(.id(4, 2))).effects == [.restoreBacklog, .announce(.ready)])
     #expect(service.supervisor.phase == .serving)
   }
 
@@ -121,9 +121,9 @@ struct FallbackTests {
     var service = Self.failing(lastGood: nil)
     service.suppose(.exit(service.supervisor.slots[0].worker!.id, 1), .hup)
     let effects = service.after(.generationNotPrepared(Generation(number: 2), reason: "no"))
-    #expect(!effects.orders.contains(.announce(.ready)))
+    #expect(!effects.effects.contains(.announce(.ready)))
     #expect(service.supervisor.condition == .down)
-    #expect(service.after(.seconds(30)).orders.contains(.spawn(.id(4, 1))))
+    #expect(service.after(.seconds(30)).effects.contains(.spawn(.id(4, 1))))
   }
 
   @Test("A generation proves itself by serving for its probation without a failing worker")
@@ -135,7 +135,7 @@ struct FallbackTests {
     #expect(service.after(.seconds(59)) == [])
     #expect(
       service.after(.seconds(1))
-        == [.record(Self.good), .report(.proved(Self.good, after: .seconds(119)))])
+        == Decision(effects: [.record(Self.good)], notices: [.proved(Self.good, after: .seconds(119))]))
     #expect(service.supervisor.lastGood == Self.good && service.supervisor.nextDeadline == nil)
   }
 
@@ -149,8 +149,8 @@ struct FallbackTests {
       for number in 1...4 {
         let effects = service.after(.exit(.id(number, 2), 1))
         notices += effects.notices
-        orders += effects.orders
-        orders += service.after(.seconds(1)).orders
+        orders += effects.effects
+        orders += service.after(.seconds(1)).effects
       }
       #expect(notices.count { $0 == .crashLoop(Self.second, rollsBackTo: rollsBack ? Self.good : nil) } == 1)
       #expect(orders.contains(.prepare(Self.third, from: .record(Self.good))) == rollsBack)
@@ -162,19 +162,19 @@ struct FallbackTests {
     var service = Service.reloading()
     let by = Requester.client(pid: 7, uid: 0)
     let effects = service.after(.cancelRequested(by: by))
-    #expect(effects.orders == [.drain(.id(2, 2)), .announce(.ready)])
+    #expect(effects.effects == [.drain(.id(2, 2)), .announce(.ready)])
     #expect(effects.notices.first == .cancelRequested(by: by))
     #expect(service.supervisor.divergence == .reloadFailed(Self.second))
     var preparing = Service.serving()
     preparing.suppose(.hup)
-    #expect(preparing.after(.cancelRequested(by: by)).orders == [.abandonPreparation(Self.second), .announce(.ready)])
+    #expect(preparing.after(.cancelRequested(by: by)).effects == [.abandonPreparation(Self.second), .announce(.ready)])
     #expect(preparing.after(.cancelRequested(by: by)) == [])
   }
 
   @Test("A reload that replaces one ends it, and begins anew")
   func replaced() {
     var service = Service.reloading()
-    let orders = service.after(.reloadRequested(by: .signal(1), replacing: true)).orders
+    let orders = service.after(.reloadRequested(by: .signal(1), replacing: true)).effects
     #expect(orders.contains(.drain(.id(2, 2))))
     #expect(orders.last == .prepare(Self.third, from: .configuration))
   }

@@ -28,15 +28,15 @@ struct ProbeTests {
     var service = reloading()
     #expect(service.after(.workerReady(.id(2, 2))) == [.restoreBacklog, .probe(.id(2, 2))])
     #expect(
-      service.after(.probeSucceeded(.id(2, 2))).orders == [.drain(.first(0)), .announce(.ready)])
+      service.after(.probeSucceeded(.id(2, 2))).effects == [.drain(.first(0)), .announce(.ready)])
     #expect(service.supervisor.serving == second)
   }
 
   @Test("The first generation is probed too: the start is complete when it has passed")
   func start() {
     var service = starting()
-    #expect(service.after(.workerReady(.first(0))).orders == [.restoreBacklog, .probe(.first(0))])
-    #expect(service.after(.probeSucceeded(.first(0))).orders == [.announce(.ready)])
+    #expect(service.after(.workerReady(.first(0))).effects == [.restoreBacklog, .probe(.first(0))])
+    #expect(service.after(.probeSucceeded(.first(0))).effects == [.announce(.ready)])
     #expect(service.supervisor.phase == .serving)
   }
 
@@ -46,13 +46,9 @@ struct ProbeTests {
     service.suppose(.workerReady(.id(2, 2)))
     #expect(service.after(.milliseconds(4999)) == [])
     #expect(
-      service.after(.milliseconds(1)) == [
-        .drain(.id(2, 2)),
-        .report(
-          .reloadFailed(
+      service.after(.milliseconds(1)) == Decision(effects: [.drain(.id(2, 2)), .announce(.ready)], notices: [.reloadFailed(
             second, .probeFailed(.id(2, 2), timeout: .seconds(5)), after: .seconds(5), serving: Generation(number: 1),
-            moved: 0, slots: 1)), .announce(.ready), .report(.drainBegan(.id(2, 2), timeout: .seconds(60))),
-      ])
+            moved: 0, slots: 1), .drainBegan(.id(2, 2), timeout: .seconds(60))]))
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
 
@@ -60,9 +56,9 @@ struct ProbeTests {
   func startFails() {
     var service = starting()
     service.suppose(.workerReady(.first(0)))
-    #expect(service.after(.seconds(5)).orders == [.drain(.first(0))])
-    #expect(service.after(.seconds(1)).orders == [.spawn(.id(2, 1))])
-    #expect(service.after(.workerReady(.id(2, 1))).orders.contains(.probe(.id(2, 1))))
+    #expect(service.after(.seconds(5)).effects == [.drain(.first(0))])
+    #expect(service.after(.seconds(1)).effects == [.spawn(.id(2, 1))])
+    #expect(service.after(.workerReady(.id(2, 1))).effects.contains(.probe(.id(2, 1))))
     #expect(
       service.after(.seconds(5)).notices.contains(
         .startFailed(.probeFailed(.id(2, 1), timeout: .seconds(5)))))
@@ -73,14 +69,14 @@ struct ProbeTests {
     var service = serving()
     service.suppose(.exit(.first(0), 1))
     #expect(
-      service.after(.workerReady(.id(2, 1))) == [.restoreBacklog, .report(.workerReady(.id(2, 1), after: .zero))])
+      service.after(.workerReady(.id(2, 1))) == Decision(effects: [.restoreBacklog], notices: [.workerReady(.id(2, 1), after: .zero)]))
   }
 
   @Test("A candidate that exits while it is probed fails the reload at once")
   func exits() {
     var service = reloading()
     service.suppose(.workerReady(.id(2, 2)))
-    #expect(service.after(.exit(.id(2, 2), 3)).orders == [.announce(.ready)])
+    #expect(service.after(.exit(.id(2, 2), 3)).effects == [.announce(.ready)])
     #expect(!service.supervisor.isProbing(.id(2, 2)))
   }
 
@@ -98,8 +94,8 @@ struct ProbeTests {
   func age() {
     var service = Service(readiness: .alive(after: .seconds(1)), probeTimeout: .seconds(5))
     service.suppose(.startRequested)
-    #expect(service.after(.seconds(1)).orders == [.restoreBacklog, .probe(.first(0))])
-    #expect(service.after(.probeSucceeded(.first(0))).orders == [.announce(.ready)])
+    #expect(service.after(.seconds(1)).effects == [.restoreBacklog, .probe(.first(0))])
+    #expect(service.after(.probeSucceeded(.first(0))).effects == [.announce(.ready)])
   }
 
   @Test("The settle time begins when the last candidate has passed")
@@ -113,6 +109,6 @@ struct ProbeTests {
     #expect(service.after(.seconds(2)) == [])
     service.suppose(.probeSucceeded(.id(4, slot: 1, 2)))
     #expect(service.after(.milliseconds(1999)) == [])
-    #expect(service.after(.milliseconds(1)).orders == [.drain(.first(0)), .drain(.first(1)), .announce(.ready)])
+    #expect(service.after(.milliseconds(1)).effects == [.drain(.first(0)), .drain(.first(1)), .announce(.ready)])
   }
 }

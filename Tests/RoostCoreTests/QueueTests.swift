@@ -13,14 +13,16 @@ struct QueueTests {
     return service
   }
 
-  private static func drains(_ slots: Int...) -> [Effect] {
-    slots.flatMap { [.drain(.first($0)), .report(.drainBegan(.first($0), timeout: .seconds(60)))] }
+  private static func drains(_ slots: Int..., after notices: [Notice] = []) -> Decision {
+    Decision(
+      effects: slots.map { .drain(.first($0)) },
+      notices: notices + slots.map { .drainBegan(.first($0), timeout: .seconds(60)) })
   }
 
   @Test("A slot that isn't wanted any more goes when its queue is empty")
   func fewer() {
     var service = Self.serving(workers: 3)
-    #expect(service.after(.workersRequested(1)) == [.report(.scaled(from: 3, to: 1, latched: nil))])
+    #expect(service.after(.workersRequested(1)) == Decision(effects: [], notices: [.scaled(from: 3, to: 1, latched: nil)]))
     #expect(service.after(.queuesEmpty(from: 1)) == Self.drains(2, 1))
     #expect(service.supervisor.slots.count == 1)
   }
@@ -41,10 +43,10 @@ struct QueueTests {
     service.suppose(.workersRequested(1))
     #expect(
       service.after(.seconds(30))
-        == [.report(.queueNotEmpty(slot: 2, timeout: .seconds(60)))] + Self.drains(2))
+        == Self.drains(2, after: [.queueNotEmpty(slot: 2, timeout: .seconds(60))]))
     #expect(
       service.after(.seconds(30))
-        == [.report(.queueNotEmpty(slot: 1, timeout: .seconds(60)))] + Self.drains(1))
+        == Self.drains(1, after: [.queueNotEmpty(slot: 1, timeout: .seconds(60))]))
     #expect(service.supervisor.slots.count == 1)
   }
 
@@ -62,9 +64,9 @@ struct QueueTests {
   func death() {
     var service = Self.serving(workers: 2)
     service.suppose(.workersRequested(1))
-    #expect(service.after(.exit(.first(1), 1)).orders == [.spawn(.id(3, slot: 1, 1))])
-    #expect(service.after(.workerReady(.id(3, slot: 1, 1))).orders == [.restoreBacklog])
-    #expect(service.after(.queuesEmpty(from: 1)).orders == [.drain(.id(3, slot: 1, 1))])
+    #expect(service.after(.exit(.first(1), 1)).effects == [.spawn(.id(3, slot: 1, 1))])
+    #expect(service.after(.workerReady(.id(3, slot: 1, 1))).effects == [.restoreBacklog])
+    #expect(service.after(.queuesEmpty(from: 1)).effects == [.drain(.id(3, slot: 1, 1))])
   }
 
   @Test("A slot without a worker goes without one")
@@ -83,15 +85,15 @@ struct QueueTests {
     #expect(service.after(.queuesEmpty(from: 1)) == [], "what was seen before the reload says nothing about it")
     let generation = Generation(number: 2)
     #expect(
-      service.after(.generationPrepared(generation)).orders == [
+      service.after(.generationPrepared(generation)).effects == [
         .spawn(.id(3, slot: 0, 2)), .spawn(.id(4, slot: 1, 2)),
       ])
     service.suppose(.workerReady(.id(3, slot: 0, 2)))
     #expect(
-      service.after(.workerReady(.id(4, slot: 1, 2))).orders == [
+      service.after(.workerReady(.id(4, slot: 1, 2))).effects == [
         .restoreBacklog, .drain(.first(0)), .drain(.first(1)), .announce(.ready),
       ])
-    #expect(service.after(.queuesEmpty(from: 1)).orders == [.drain(.id(4, slot: 1, 2))])
+    #expect(service.after(.queuesEmpty(from: 1)).effects == [.drain(.id(4, slot: 1, 2))])
   }
 
   @Test("A reload that fails takes away the slots that it has added, and no other")
@@ -103,11 +105,11 @@ struct QueueTests {
     service.suppose(.generationPrepared(generation, settings: Settings(workers: 4, settle: .zero, queuePerSlot: true)))
     #expect(service.supervisor.slots.count == 4)
     #expect(
-      service.after(.exit(.id(5, slot: 0, 2), 1)).orders == [
+      service.after(.exit(.id(5, slot: 0, 2), 1)).effects == [
         .drain(.id(6, slot: 1, 2)), .drain(.id(7, slot: 2, 2)), .drain(.id(8, slot: 3, 2)), .announce(.ready),
       ])
     #expect(service.supervisor.slots.count == 2, "somebody may wait for slot 1, in which another was started")
-    #expect(service.after(.queuesEmpty(from: 1)).orders == [.drain(.id(4, slot: 1, 1))])
+    #expect(service.after(.queuesEmpty(from: 1)).effects == [.drain(.id(4, slot: 1, 1))])
   }
 
   @Test("A stop waits for no queue")
@@ -115,7 +117,7 @@ struct QueueTests {
     var service = Self.serving(workers: 2)
     service.suppose(.workersRequested(1))
     #expect(
-      service.after(.term).orders == [
+      service.after(.term).effects == [
         .announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners,
       ])
     #expect(service.after(.queuesEmpty(from: 1)) == [])

@@ -9,11 +9,7 @@ struct ReloadTests {
   func begin() {
     var service = Service.serving()
     #expect(
-      service.after(.hup) == [
-        .report(.reloadRequested(by: .signal(1), from: .configuration, latched: nil)), .announce(.reloading),
-        askForTime,
-        .report(.reloadBegan(second, from: .configuration)), .prepare(second, from: .configuration),
-      ])
+      service.after(.hup) == Decision(effects: [.announce(.reloading), askForTime, .prepare(second, from: .configuration)], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: nil), .reloadBegan(second, from: .configuration)]))
   }
 
   @Test("All candidates are started at once unless told otherwise")
@@ -27,25 +23,18 @@ struct ReloadTests {
   @Test("The current generation drains when the last candidate is ready, not before")
   func takeover() {
     var service = Service.reloading(workers: 2)
-    #expect(service.after(.workerReady(.id(4, slot: 1, 2))).orders == [.restoreBacklog])
+    #expect(service.after(.workerReady(.id(4, slot: 1, 2))).effects == [.restoreBacklog])
     #expect(
-      service.after(.workerReady(.id(3, slot: 0, 2))) == [
-        .restoreBacklog, .report(.workerReady(.id(3, slot: 0, 2), after: .zero)),
-        .drain(.first(0)), .drain(.first(1)),
-        .report(.tookOver(second, slots: 0..<2)),
-        .report(.drainBegan(.first(0), timeout: .seconds(60))),
-        .report(.drainBegan(.first(1), timeout: .seconds(60))),
-        .report(.reloadSucceeded(second, after: .zero)), .announce(.ready),
-      ])
+      service.after(.workerReady(.id(3, slot: 0, 2))) == Decision(effects: [.restoreBacklog, .drain(.first(0)), .drain(.first(1)), .announce(.ready)], notices: [.workerReady(.id(3, slot: 0, 2), after: .zero), .tookOver(second, slots: 0..<2), .drainBegan(.first(0), timeout: .seconds(60)), .drainBegan(.first(1), timeout: .seconds(60)), .reloadSucceeded(second, after: .zero)]))
     #expect(service.supervisor.serving == second)
   }
 
   @Test("Ready candidates are observed for the settle time before they take over")
   func settle() {
     var service = Service.reloading(settle: .seconds(2))
-    #expect(service.after(.workerReady(.id(2, 2))).orders == [.restoreBacklog])
+    #expect(service.after(.workerReady(.id(2, 2))).effects == [.restoreBacklog])
     #expect(service.after(.milliseconds(1999)) == [])
-    #expect(service.after(.milliseconds(1)).orders == [.drain(.first(0)), .announce(.ready)])
+    #expect(service.after(.milliseconds(1)).effects == [.drain(.first(0)), .announce(.ready)])
   }
 
   @Test(
@@ -53,13 +42,9 @@ struct ReloadTests {
   func candidateExits() {
     var service = Service.reloading()
     #expect(
-      service.after(.exit(.id(2, 2), 3)) == [
-        .report(
-          .reloadFailed(
+      service.after(.exit(.id(2, 2), 3)) == Decision(effects: [.announce(.ready)], notices: [.reloadFailed(
             second, .exited(.id(2, 2), .exited(status: 3), .starting), after: .zero, serving: Generation(number: 1),
-            moved: 0, slots: 1)),
-        .announce(.ready),
-      ])
+            moved: 0, slots: 1)]))
     #expect(service.supervisor.phase == .serving)
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
@@ -67,7 +52,7 @@ struct ReloadTests {
   @Test("A candidate that can't be executed fails the reload at once")
   func notExecuted() {
     var service = Service.reloading()
-    #expect(service.after(.workerNotStarted(.id(2, 2), reason: "no")).orders == [.announce(.ready)])
+    #expect(service.after(.workerNotStarted(.id(2, 2), reason: "no")).effects == [.announce(.ready)])
   }
 
   @Test("A generation that can't be prepared fails the reload before anything is started")
@@ -75,18 +60,14 @@ struct ReloadTests {
     var service = Service.serving()
     service.suppose(.hup)
     #expect(
-      service.after(.generationNotPrepared(second, reason: "no")) == [
-        .report(
-          .reloadFailed(
-            second, .notPrepared(reason: "no"), after: .zero, serving: Generation(number: 1), moved: 0, slots: 1)),
-        .announce(.ready),
-      ])
+      service.after(.generationNotPrepared(second, reason: "no")) == Decision(effects: [.announce(.ready)], notices: [.reloadFailed(
+            second, .notPrepared(reason: "no"), after: .zero, serving: Generation(number: 1), moved: 0, slots: 1)]))
   }
 
   @Test("A candidate that hangs is drained after its ready timeout, since it may serve all the same")
   func hangs() {
     var service = Service.reloading()
-    #expect(service.after(.seconds(60)).orders == [.drain(.id(2, 2)), .announce(.ready)])
+    #expect(service.after(.seconds(60)).effects == [.drain(.id(2, 2)), .announce(.ready)])
     #expect(
       service.after(.exit(.id(2, 2))).notices == [
         .drainEnded(.id(2, 2), .exited(status: 0), after: .zero, killed: false)
@@ -111,7 +92,7 @@ struct ReloadTests {
     #expect(service.after(.seconds(1)) == [])
     service.suppose(.workerContinued(.id(2, 2)))
     #expect(service.after(.milliseconds(1999)) == [])
-    #expect(service.after(.milliseconds(1)).orders.contains(.drain(.first(0))))
+    #expect(service.after(.milliseconds(1)).effects.contains(.drain(.first(0))))
   }
 
   @Test("A candidate that is stopped again and again isn't observed for ever")
@@ -119,7 +100,7 @@ struct ReloadTests {
     var service = Service.reloading(settle: .seconds(2))
     service.suppose(.workerReady(.id(2, 2)))
     for _ in 1..<5 { service.suppose(.workerStopped(.id(2, 2)), .workerContinued(.id(2, 2))) }
-    #expect(service.after(.workerStopped(.id(2, 2))).orders == [.announce(.ready), .drain(.id(2, 2))].reversed())
+    #expect(service.after(.workerStopped(.id(2, 2))).effects == [.announce(.ready), .drain(.id(2, 2))].reversed())
     #expect(service.supervisor.phase == .serving)
   }
 
@@ -127,7 +108,7 @@ struct ReloadTests {
   func stoppedAtOnce() {
     var service = Service.reloading()
     service.suppose(.workerStopped(.id(2, 2)))
-    #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.drain(.id(2, 2))))
+    #expect(service.after(.workerReady(.id(2, 2))).effects.contains(.drain(.id(2, 2))))
   }
 
   @Test("A candidate that dies while it settles fails the reload")
@@ -148,9 +129,9 @@ struct ReloadTests {
     var service = Service.reloading(workers: 2)
     service.suppose(.workerReady(.id(4, slot: 1, 2)))
     #expect(
-      service.after(.exit(.id(3, slot: 0, 2), 3)).orders == [.drain(.id(4, slot: 1, 2)), .announce(.ready)])
+      service.after(.exit(.id(3, slot: 0, 2), 3)).effects == [.drain(.id(4, slot: 1, 2)), .announce(.ready)])
     #expect(service.after(.milliseconds(59_999)) == [])
-    #expect(service.after(.milliseconds(1)).orders == [.kill(.id(4, slot: 1, 2))])
+    #expect(service.after(.milliseconds(1)).effects == [.kill(.id(4, slot: 1, 2))])
   }
 
   @Test("A candidate that fails at the same instant as another is just gone")
@@ -166,17 +147,17 @@ struct ReloadTests {
     var service = Service.reloading()
     for _ in 0..<50 {
       #expect(
-        service.after(.hup) == [.report(.reloadRequested(by: .signal(1), from: .configuration, latched: .reload))])
+        service.after(.hup) == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .reload)]))
     }
     let third = Generation(number: 3)
     #expect(
-      service.after(.workerReady(.id(2, 2))).orders == [
+      service.after(.workerReady(.id(2, 2))).effects == [
         .restoreBacklog, .drain(.first(0)), .announce(.ready), .announce(.reloading), askForTime,
         .prepare(third, from: .configuration),
       ])
     service.suppose(.generationPrepared(third))
     #expect(
-      service.after(.workerReady(.id(3, 3))).orders == [.restoreBacklog, .drain(.id(2, 2)), .announce(.ready)])
+      service.after(.workerReady(.id(3, 3))).effects == [.restoreBacklog, .drain(.id(2, 2)), .announce(.ready)])
     #expect(service.supervisor.phase == .serving)
   }
 
@@ -185,7 +166,7 @@ struct ReloadTests {
     var service = Service.reloading()
     service.suppose(.hup)
     #expect(
-      service.after(.exit(.id(2, 2), 3)).orders == [
+      service.after(.exit(.id(2, 2), 3)).effects == [
         .announce(.ready), .announce(.reloading), askForTime, .prepare(Generation(number: 3), from: .configuration),
       ])
   }
@@ -194,7 +175,7 @@ struct ReloadTests {
   func numbers() {
     var service = Service.reloading()
     service.suppose(.exit(.id(2, 2), 3))
-    #expect(service.after(.hup).orders.last == .prepare(Generation(number: 3), from: .configuration))
+    #expect(service.after(.hup).effects.last == .prepare(Generation(number: 3), from: .configuration))
   }
 
   @Test("A current worker that dies before its candidate is started is restarted at once: nobody else is on the way")
@@ -202,32 +183,25 @@ struct ReloadTests {
     var service = Service.serving()
     service.suppose(.hup)
     #expect(
-      service.after(.exit(.first(0), 1)) == [
-        .spawn(.id(2, 1)),
-        .report(
-          .workerLost(
-            .first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .another(after: .zero))),
-      ])
-    #expect(service.after(.generationPrepared(second)).orders == [.spawn(.id(3, 2))])
-    #expect(service.after(.workerReady(.id(3, 2))).orders == [.restoreBacklog, .drain(.id(2, 1)), .announce(.ready)])
+      service.after(.exit(.first(0), 1)) == Decision(effects: [.spawn(.id(2, 1))], notices: [.workerLost(
+            .first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .another(after: .zero))]))
+    #expect(service.after(.generationPrepared(second)).effects == [.spawn(.id(3, 2))])
+    #expect(service.after(.workerReady(.id(3, 2))).effects == [.restoreBacklog, .drain(.id(2, 1)), .announce(.ready)])
   }
 
   @Test("A current worker that dies when its candidate is started isn't restarted: that is on its way")
   func currentDies() {
     var service = Service.reloading()
     #expect(
-      service.after(.exit(.first(0), 1)) == [
-        .report(
-          .workerLost(.first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .awaitsCandidate))
-      ])
-    #expect(service.after(.workerReady(.id(2, 2))).orders == [.restoreBacklog, .announce(.ready)])
+      service.after(.exit(.first(0), 1)) == Decision(effects: [], notices: [.workerLost(.first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .awaitsCandidate)]))
+    #expect(service.after(.workerReady(.id(2, 2))).effects == [.restoreBacklog, .announce(.ready)])
   }
 
   @Test("A current worker that died during a reload is restarted as soon as the reload fails")
   func currentDiesAndReloadFails() {
     var service = Service.reloading()
     service.suppose(.exit(.first(0), 1))
-    #expect(service.after(.exit(.id(2, 2), 3)).orders == [.announce(.ready), .spawn(.id(3, 1))])
+    #expect(service.after(.exit(.id(2, 2), 3)).effects == [.announce(.ready), .spawn(.id(3, 1))])
   }
 
   @Test("A slot that waits for its restart goes on waiting while a reload has no candidate for it")
@@ -243,7 +217,7 @@ struct ReloadTests {
     var service = Service.serving()
     service.suppose(.exit(.first(0), 1), .exit(.id(2, 1), 1), .hup, .generationPrepared(second))
     #expect(service.after(.milliseconds(500)) == [])
-    #expect(service.after(.workerReady(.id(3, 2))).orders == [.restoreBacklog, .announce(.ready)])
+    #expect(service.after(.workerReady(.id(3, 2))).effects == [.restoreBacklog, .announce(.ready)])
   }
 
   @Test("A retiree is killed with its group when its drain timeout is over, and not before")
@@ -252,9 +226,7 @@ struct ReloadTests {
     service.suppose(.workerReady(.id(2, 2)))
     #expect(service.after(.milliseconds(4999)) == [])
     #expect(
-      service.after(.milliseconds(1)) == [
-        .kill(.first(0)), .report(.drainTimedOut(.first(0), after: .seconds(5), remains: false)),
-      ])
+      service.after(.milliseconds(1)) == Decision(effects: [.kill(.first(0))], notices: [.drainTimedOut(.first(0), after: .seconds(5), remains: false)]))
     #expect(service.after(.seconds(600)) == [])
   }
 
@@ -263,14 +235,14 @@ struct ReloadTests {
     var service = Service.reloading(drainTimeout: .seconds(5))
     service.suppose(.workerReady(.id(2, 2)), .workerAskedForTime(.first(0), .seconds(20)))
     #expect(service.after(.milliseconds(19_999)) == [])
-    #expect(service.after(.milliseconds(1)).orders == [.kill(.first(0))])
+    #expect(service.after(.milliseconds(1)).effects == [.kill(.first(0))])
   }
 
   @Test("Readiness that comes with the deadline counts, if it is heard before")
   func readyAtDeadline() {
     var service = Service.reloading()
     service.now = service.now + .seconds(60)
-    #expect(service.after(.workerReady(.id(2, 2))).orders.contains(.drain(.first(0))))
+    #expect(service.after(.workerReady(.id(2, 2))).effects.contains(.drain(.first(0))))
     #expect(service.after(.zero).notices.isEmpty)
   }
 
@@ -279,7 +251,7 @@ struct ReloadTests {
     var service = Service.reloading(settle: .seconds(2))
     service.suppose(.workerReady(.id(2, 2)))
     service.now = service.now + .seconds(2)
-    #expect(service.after(.exit(.id(2, 2), 1)).orders == [.announce(.ready)])
+    #expect(service.after(.exit(.id(2, 2), 1)).effects == [.announce(.ready)])
     #expect(service.after(.zero) == [])
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
@@ -302,7 +274,7 @@ struct ReloadTests {
     #expect(service.supervisor.settings.drainTimeout == .seconds(60))
     service.suppose(.workerReady(.id(2, 2)))
     #expect(service.supervisor.settings == settings)
-    #expect(service.after(.seconds(5)).orders == [.kill(.first(0))])
+    #expect(service.after(.seconds(5)).effects == [.kill(.first(0))])
   }
 
   @Test("Settings of a reload that fails are forgotten")
@@ -324,11 +296,11 @@ struct ReloadTests {
     var settings = service.supervisor.settings
     settings.workers = 2
     service.suppose(.hup)
-    let orders = service.after(.generationPrepared(Generation(number: 2), settings: settings)).orders
+    let orders = service.after(.generationPrepared(Generation(number: 2), settings: settings)).effects
     #expect(orders == [.spawn(.id(2, slot: 0, 2)), .spawn(.id(3, slot: 1, 2))])
-    #expect(service.after(.workerReady(.id(2, slot: 0, 2))).orders == [.restoreBacklog])
+    #expect(service.after(.workerReady(.id(2, slot: 0, 2))).effects == [.restoreBacklog])
     #expect(
-      service.after(.workerReady(.id(3, slot: 1, 2))).orders == [.restoreBacklog, .drain(.first(0)), .announce(.ready)])
+      service.after(.workerReady(.id(3, slot: 1, 2))).effects == [.restoreBacklog, .drain(.first(0)), .announce(.ready)])
     #expect(service.supervisor.desiredWorkers == 2)
   }
 
@@ -351,10 +323,10 @@ struct ReloadTests {
     settings.hooks = [.beforeReload]
     service.suppose(.hup)
     #expect(
-      service.after(.generationPrepared(second, settings: settings)).orders == [.runHook(.beforeReload, second)])
+      service.after(.generationPrepared(second, settings: settings)).effects == [.runHook(.beforeReload, second)])
     var other = service
-    #expect(service.after(.hookEnded(.beforeReload, second, failure: nil)).orders == [.spawn(.id(2, 2))])
-    #expect(other.after(.hookEnded(.beforeReload, second, failure: "no")).orders == [.announce(.ready)])
+    #expect(service.after(.hookEnded(.beforeReload, second, failure: nil)).effects == [.spawn(.id(2, 2))])
+    #expect(other.after(.hookEnded(.beforeReload, second, failure: "no")).effects == [.announce(.ready)])
     #expect(other.supervisor.phase == .serving)
   }
 
@@ -365,7 +337,7 @@ struct ReloadTests {
     settings.hooks = [.beforeReload]
     settings.hookTimeout = .seconds(9)
     service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings))
-    let orders = service.after(.seconds(9)).orders
+    let orders = service.after(.seconds(9)).effects
     #expect(orders == [.killHook(.beforeReload, Generation(number: 2)), .announce(.ready)])
   }
 
@@ -373,7 +345,7 @@ struct ReloadTests {
   func slowPreparation() {
     var service = Service.serving()
     service.suppose(.hup)
-    let orders = service.after(.seconds(60)).orders
+    let orders = service.after(.seconds(60)).effects
     #expect(orders.contains(.abandonPreparation(Generation(number: 2))))
     #expect(service.supervisor.phase == .serving)
   }
@@ -382,6 +354,6 @@ struct ReloadTests {
   func stopDuringPreparation() {
     var service = Service.serving()
     service.suppose(.hup)
-    #expect(service.after(.term).orders.first == .abandonPreparation(Generation(number: 2)))
+    #expect(service.after(.term).effects.first == .abandonPreparation(Generation(number: 2)))
   }
 }

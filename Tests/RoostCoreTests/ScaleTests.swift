@@ -7,49 +7,52 @@ struct ScaleTests {
   func more() {
     var service = Service.serving()
     #expect(
-      service.after(.scaleRequested(by: 1)) == [
-        .report(.scaled(from: 1, to: 2, latched: nil)), .spawn(.id(2, slot: 1, 1)),
-      ])
+      service.after(.scaleRequested(by: 1)) == Decision(effects: [.spawn(.id(2, slot: 1, 1))], notices: [.scaled(from: 1, to: 2, latched: nil)]))
+  }
+
+  @Test("One more is neither probed nor observed: it runs what serves")
+  func neitherProbedNorObserved() {
+    var service = Service(probeTimeout: .seconds(5), settle: .seconds(2))
+    service.suppose(.startRequested, .workerReady(.first(0)), .probeSucceeded(.first(0)), .scaleRequested(by: 1))
+    #expect(service.after(.workerReady(.id(2, slot: 1, 1))).effects == [.restoreBacklog])
+    #expect(service.supervisor.slots[1].worker?.stage == .ready(since: service.now))
   }
 
   @Test("With one fewer, the last slot's worker drains")
   func fewer() {
     var service = Service.serving(workers: 2)
     #expect(
-      service.after(.scaleRequested(by: -1)) == [
-        .report(.scaled(from: 2, to: 1, latched: nil)), .drain(.first(1)),
-        .report(.drainBegan(.first(1), timeout: .seconds(60))),
-      ])
-    #expect(service.after(.exit(.first(1))).orders == [])
+      service.after(.scaleRequested(by: -1)) == Decision(effects: [.drain(.first(1))], notices: [.scaled(from: 2, to: 1, latched: nil), .drainBegan(.first(1), timeout: .seconds(60))]))
+    #expect(service.after(.exit(.first(1))).effects == [])
   }
 
   @Test("There is always one worker")
   func floor() {
     var service = Service.serving()
-    #expect(service.after(.scaleRequested(by: -1)) == [.report(.scaleRefused(at: 1))])
+    #expect(service.after(.scaleRequested(by: -1)) == Decision(effects: [], notices: [.scaleRefused(at: 1)]))
     #expect(service.supervisor.slots.count == 1)
   }
 
   @Test("No number is too large to ask for", arguments: [Int.max, .min])
   func extremes(_ change: Int) {
     var service = Service.serving(workers: 2)
-    #expect(!service.after(.scaleRequested(by: change)).orders.isEmpty)
+    #expect(!service.after(.scaleRequested(by: change)).effects.isEmpty)
     #expect(service.supervisor.desiredWorkers == (change < 0 ? 1 : Settings.maximumWorkers))
   }
 
   @Test("There are never more workers than the most")
   func ceiling() {
     var service = Service.serving()
-    #expect(service.after(.scaleRequested(by: 5000)).orders.count == Settings.maximumWorkers - 1)
-    #expect(service.after(.scaleRequested(by: 1)) == [.report(.scaleRefused(at: Settings.maximumWorkers))])
+    #expect(service.after(.scaleRequested(by: 5000)).effects.count == Settings.maximumWorkers - 1)
+    #expect(service.after(.scaleRequested(by: 1)) == Decision(effects: [], notices: [.scaleRefused(at: Settings.maximumWorkers)]))
   }
 
   @Test("Scaling during a reload takes effect when it has ended, with the new generation")
   func duringReload() {
     var service = Service.reloading()
-    #expect(service.after(.scaleRequested(by: 1)) == [.report(.scaled(from: 1, to: 2, latched: .reload))])
+    #expect(service.after(.scaleRequested(by: 1)) == Decision(effects: [], notices: [.scaled(from: 1, to: 2, latched: .reload)]))
     #expect(
-      service.after(.workerReady(.id(2, 2))).orders == [
+      service.after(.workerReady(.id(2, 2))).effects == [
         .restoreBacklog, .drain(.first(0)), .announce(.ready), .spawn(.id(3, slot: 1, 2)),
       ])
   }
@@ -58,16 +61,16 @@ struct ScaleTests {
   func duringStart() {
     var service = Service(workers: 2)
     service.suppose(.startRequested)
-    #expect(service.after(.scaleRequested(by: -1)) == [.report(.scaled(from: 2, to: 1, latched: .start))])
+    #expect(service.after(.scaleRequested(by: -1)) == Decision(effects: [], notices: [.scaled(from: 2, to: 1, latched: .start)]))
     service.suppose(.workerReady(.first(0)))
-    #expect(service.after(.workerReady(.first(1))).orders == [.restoreBacklog, .announce(.ready), .drain(.first(1))])
+    #expect(service.after(.workerReady(.first(1))).effects == [.restoreBacklog, .announce(.ready), .drain(.first(1))])
   }
 
   @Test("A slot that goes while its worker waits for a restart takes the restart with it")
   func backingOffSlot() {
     var service = Service.serving(workers: 2)
     service.suppose(.exit(.first(1), 1), .exit(.id(3, slot: 1, 1), 1))
-    #expect(service.after(.scaleRequested(by: -1)).orders == [])
+    #expect(service.after(.scaleRequested(by: -1)).effects == [])
     #expect(service.after(.seconds(60)) == [])
   }
 

@@ -23,12 +23,12 @@ struct Service {
   }
 
   /// What is done about a fact.
-  mutating func after(_ event: Event) -> [Effect] {
+  mutating func after(_ event: Event) -> Decision {
     supervisor.handle(event, at: now)
   }
 
   /// What is done when so much time has passed without anything else.
-  mutating func after(_ duration: Duration) -> [Effect] {
+  mutating func after(_ duration: Duration) -> Decision {
     now = now + duration
     return supervisor.handle(.timePassed, at: now)
   }
@@ -79,33 +79,10 @@ extension Event {
   }
 }
 
-extension [Effect] {
-  /// The orders without what only informs the operator.
-  var orders: [Effect] {
-    filter {
-      switch $0 {
-      case .report: false
-      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill,
-        .restoreBacklog,
-        .closeListeners,
-        .announce, .exit:
-        true
-      }
-    }
-  }
-
-  /// What the operator is told.
-  var notices: [Notice] {
-    compactMap {
-      switch $0 {
-      case .report(let notice): notice
-      case .openListeners, .record, .prepare, .abandonPreparation, .runHook, .killHook, .spawn, .probe, .drain, .kill,
-        .restoreBacklog,
-        .closeListeners,
-        .announce, .exit:
-        nil
-      }
-    }
+extension Decision: ExpressibleByArrayLiteral {
+  /// What is done without a word.
+  public init(arrayLiteral effects: Effect...) {
+    self.init(effects: effects)
   }
 }
 

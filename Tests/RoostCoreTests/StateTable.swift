@@ -18,6 +18,12 @@ enum StateTable {
     probing.suppose(
       .startRequested, .workerReady(.first(0)), .probeSucceeded(.first(0)), .hup,
       .generationPrepared(Generation(number: 2)), .workerReady(.id(2, 2)))
+    var upgrading = Service.serving()
+    upgrading.suppose(.upgradeRequested(by: .signal(12)))
+    var replacing = Service.serving()
+    replacing.suppose(.replacementRequested(slot: 0, by: .signal(1)))
+    var emptying = Service.serving()
+    emptying.suppose(.hup, .generationPrepared(Generation(number: 2), leavesQueues: true), .workerReady(.id(2, 2)))
     var preparing = Service.serving()
     preparing.suppose(.hup)
     return [
@@ -26,6 +32,9 @@ enum StateTable {
       ("starting", starting, .first(0), nil),
       ("starting, falling back", fallingBack, nil, nil),
       ("serving", .serving(), .first(0), nil),
+      ("serving, successor asked for", replacing, .first(0), .id(2, 1)),
+      ("serving, retiree has a queue", emptying, .id(2, 2), nil),
+      ("serving, new master is tried", upgrading, .first(0), nil),
       ("reloading, preparing", preparing, .first(0), nil),
       ("reloading, candidate starts", .reloading(), .first(0), .id(2, 2)),
       ("reloading, candidate is probed", probing, .first(0), .id(2, 2)),
@@ -45,6 +54,10 @@ enum StateTable {
     ("stop at once requested (QUIT)", { _, _, _ in .quit }),
     ("one worker more (TTIN)", { _, _, _ in .scaleRequested(by: 1) }),
     ("one worker fewer (TTOU)", { _, _, _ in .scaleRequested(by: -1) }),
+    ("another worker for the slot requested", { _, _, _ in .replacementRequested(slot: 0, by: .signal(1)) }),
+    ("upgrade of the master requested (USR2)", { _, _, _ in .upgradeRequested(by: .signal(12)) }),
+    ("new master proved", { service, _, _ in service.supervisor.upgrade == nil ? nil : .upgradeProved }),
+    ("new master refused", { service, _, _ in service.supervisor.upgrade == nil ? nil : .upgradeFailed(reason: "") }),
     ("generation prepared", { service, _, _ in preparing(service).map { .generationPrepared($0) } }),
     ("generation not prepared", { service, _, _ in preparing(service).map { .generationNotPrepared($0, reason: "") } }),
     ("current worker ready", { _, current, _ in current.map { .workerReady($0) } }),
@@ -54,6 +67,7 @@ enum StateTable {
     ("candidate passes its probe", { service, _, candidate in probed(service, candidate).map { .probeSucceeded($0) } }),
     ("candidate exits", { _, _, candidate in candidate.map { .exit($0, 1) } }),
     ("candidate not started", { _, _, candidate in candidate.map { .workerNotStarted($0, reason: "") } }),
+    ("queue empty", { service, _, _ in service.supervisor.retirees.first.map { .queueEmpty($0.id) } }),
     ("retiree exits", { service, _, _ in service.supervisor.retirees.first.map { .exit($0.id, 0) } }),
     ("ready timeout", { service, current, candidate in unready(service, current ?? candidate) ? .timePassed : nil }),
     ("probe timeout", { service, _, candidate in probed(service, candidate) == nil ? nil : .timePassed }),
@@ -103,14 +117,60 @@ enum StateTable {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// What holds for each purpose, in Markdown.
+  static var purposes: String {
+    var lines = ["| purpose | its predecessor | waits for | probe | observed | takes over | if it fails |"]
+    lines.append("|---|---|---|---|---|---|---|")
+    for purpose in Purpose.allCases {
+      let policy = purpose.policy
+      let cells: [String] =
+        switch policy.succession {
+        case .vacancy(let wait): ["gone, or there was none", words(wait)]
+        case .beside(.alone, _): ["serves until the takeover", "nothing"]
+        case .beside(.batch, _): ["serves until the takeover", "the batches before its own"]
+        }
+      let rest: [String] =
+        switch policy.succession {
+        case .vacancy: ["has the slot at once", "another is started"]
+        case .beside(let takeover, let outcome): [words(takeover), words(outcome)]
+        }
+      let row = [purpose.rawValue] + cells + [policy.isProbed, policy.isObserved].map { $0 ? "yes" : "no" } + rest
+      lines.append("| " + row.joined(separator: " | ") + " |")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func words(_ wait: Policy.Wait) -> String {
+    switch wait {
+    case .nothing: "nothing"
+    case .backoff: "the backoff, from the first failure on"
+    case .burst: "nothing for the first few, then the backoff"
+    case .pause: "nothing for the first few, then a second"
+    }
+  }
+
+  private static func words(_ takeover: Policy.Takeover) -> String {
+    switch takeover {
+    case .alone: "alone"
+    case .batch: "with its batch"
+    }
+  }
+
+  private static func words(_ outcome: Policy.Outcome) -> String {
+    switch outcome {
+    case .reloadFails: "the reload has failed"
+    case .predecessorStays: "its predecessor stays"
+    }
+  }
+
   private static func cell(_ service: Service, _ event: Event) -> String {
     var service = service
     let before = service.supervisor.phase
-    let effects = event == .timePassed ? service.after(.seconds(60)) : service.after(event)
-    let orders = effects.orders.map(words)
+    let decision = event == .timePassed ? service.after(.seconds(60)) : service.after(event)
+    let orders = decision.effects.map(words)
     let after = name(service.supervisor.phase)
     let next = after == name(before) ? "" : "→ \(after)"
-    let latched = effects.notices.contains(where: isLatch) ? "latched" : ""
+    let latched = decision.notices.contains(where: isLatch) ? "latched" : ""
     let text = [orders.joined(separator: ", "), latched, next].filter { !$0.isEmpty }.joined(separator: " ")
     return text.isEmpty ? "–" : text
   }
@@ -141,7 +201,10 @@ enum StateTable {
     case .announce(.reloading): "`RELOADING=1`"
     case .announce(.stopping): "`STOPPING=1`"
     case .announce(.extendTimeout): "`EXTEND_TIMEOUT_USEC=`"
-    case .report: ""
+    case .awaitEmptyQueue(let id): "await empty queue of generation \(id.generation.number)"
+    case .proveUpgrade: "try new master"
+    case .abandonProof: "abandon new master"
+    case .replaceMaster: "execute new master"
     case .exit(.stopped, _): "exit 0"
     case .exit(.startFailed, _): "exit 1"
     }

@@ -7,13 +7,9 @@ struct StopTests {
   func graceful() {
     var service = Service.serving(workers: 2)
     #expect(
-      service.after(.term) == [
-        .report(.stopRequested(by: .signal(15))), .announce(.stopping), askForTime, .drain(.first(0)),
-        .drain(.first(1)), .closeListeners, .report(.drainBegan(.first(0), timeout: .seconds(60))),
-        .report(.drainBegan(.first(1), timeout: .seconds(60))),
-      ])
-    #expect(service.after(.exit(.first(0))).orders == [])
-    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped, atOnce: false)])
+      service.after(.term) == Decision(effects: [.announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners], notices: [.stopRequested(by: .signal(15)), .drainBegan(.first(0), timeout: .seconds(60)), .drainBegan(.first(1), timeout: .seconds(60))]))
+    #expect(service.after(.exit(.first(0))).effects == [])
+    #expect(service.after(.exit(.first(1))).effects == [.exit(.stopped, atOnce: false)])
     #expect(service.supervisor.nextDeadline == nil)
   }
 
@@ -21,9 +17,9 @@ struct StopTests {
   func second() {
     var service = Service.serving()
     service.suppose(.term)
-    #expect(service.after(.term) == [.report(.stopAtOnceRequested(by: .signal(15))), .kill(.first(0))])
+    #expect(service.after(.term) == Decision(effects: [.kill(.first(0))], notices: [.stopAtOnceRequested(by: .signal(15))]))
     #expect(
-      service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: false)).orders == [
+      service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: false)).effects == [
         .exit(.stopped, atOnce: true)
       ])
   }
@@ -32,22 +28,22 @@ struct StopTests {
   func third() {
     var service = Service.serving()
     service.suppose(.term, .term)
-    #expect(service.after(.term).orders == [])
+    #expect(service.after(.term).effects == [])
   }
 
   @Test("A stop at once kills every worker and waits for it to be reaped")
   func atOnce() {
     var service = Service.serving()
-    let effects = service.after(.quit).orders
+    let effects = service.after(.quit).effects
     #expect(effects == [.announce(.stopping), askForTime, .drain(.first(0)), .closeListeners, .kill(.first(0))])
-    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped, atOnce: true)])
+    #expect(service.after(.exit(.first(0))).effects == [.exit(.stopped, atOnce: true)])
   }
 
   @Test("A worker that doesn't drain is killed after the drain timeout")
   func timeout() {
     var service = Service.serving(drainTimeout: .seconds(5))
     service.suppose(.term)
-    #expect(service.after(.seconds(5)).orders == [.kill(.first(0))])
+    #expect(service.after(.seconds(5)).effects == [.kill(.first(0))])
   }
 
   @Test("A stop during the start drains what was started")
@@ -55,23 +51,23 @@ struct StopTests {
     var service = Service(workers: 2)
     service.suppose(.startRequested, .workerReady(.first(0)))
     #expect(
-      service.after(.term).orders == [
+      service.after(.term).effects == [
         .announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners,
       ])
     service.suppose(.workerReady(.first(1)), .exit(.first(0)))
-    #expect(service.after(.exit(.first(1))).orders == [.exit(.stopped, atOnce: false)])
+    #expect(service.after(.exit(.first(1))).effects == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("A stop during a reload drains candidates and current workers alike")
   func duringReload() {
     var service = Service.reloading()
     #expect(
-      service.after(.term).orders == [
+      service.after(.term).effects == [
         .announce(.stopping), askForTime, .drain(.first(0)), .drain(.id(2, 2)), .closeListeners,
       ])
     #expect(service.after(.hup) == [])
     service.suppose(.exit(.first(0)))
-    #expect(service.after(.exit(.id(2, 2))).orders == [.exit(.stopped, atOnce: false)])
+    #expect(service.after(.exit(.id(2, 2))).effects == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("A stop while the generation is being prepared starts nothing")
@@ -79,7 +75,7 @@ struct StopTests {
     var service = Service.serving()
     service.suppose(.hup, .term)
     #expect(service.after(.generationPrepared(Generation(number: 2))) == [])
-    #expect(service.after(.exit(.first(0))).orders == [.exit(.stopped, atOnce: false)])
+    #expect(service.after(.exit(.first(0))).effects == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("A stop waits for retirees of earlier reloads, within their own drain timeout")
@@ -88,15 +84,15 @@ struct StopTests {
     service.suppose(.workerReady(.id(2, 2)))
     _ = service.after(.seconds(4))
     service.suppose(.term)
-    #expect(service.after(.seconds(6)).orders == [.kill(.first(0))])
-    #expect(service.after(.seconds(4)).orders == [.kill(.id(2, 2))])
+    #expect(service.after(.seconds(6)).effects == [.kill(.first(0))])
+    #expect(service.after(.seconds(4)).effects == [.kill(.id(2, 2))])
   }
 
   @Test("A stop before anything was started ends at once")
   func idle() {
     var service = Service()
     #expect(
-      service.after(.term).orders == [
+      service.after(.term).effects == [
         .announce(.stopping), askForTime, .closeListeners, .exit(.stopped, atOnce: false),
       ])
   }
@@ -106,15 +102,15 @@ struct StopTests {
     var service = Service.serving()
     service.suppose(.term)
     #expect(
-      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)).orders == [.drain(.first(0))])
-    #expect(service.after(.workerRemainsGone(.first(0))).orders == [.exit(.stopped, atOnce: false)])
+      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)).effects == [.drain(.first(0))])
+    #expect(service.after(.workerRemainsGone(.first(0))).effects == [.exit(.stopped, atOnce: false)])
   }
 
   @Test("What is killed after its worker was reaped isn't waited for: the master need not be its parent")
   func killedRemains() {
     var service = Service.serving()
     service.suppose(.term, .workerExited(.first(0), .exited(status: 0), remains: true))
-    #expect(service.after(.quit).orders == [.kill(.first(0)), .exit(.stopped, atOnce: true)])
+    #expect(service.after(.quit).effects == [.kill(.first(0)), .exit(.stopped, atOnce: true)])
   }
 
   @Test("What a worker that was killed has left is killed too, and not waited for")
@@ -122,7 +118,7 @@ struct StopTests {
     var service = Service.serving()
     service.suppose(.quit)
     #expect(
-      service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: true)).orders == [
+      service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: true)).effects == [
         .kill(.first(0)), .exit(.stopped, atOnce: true),
       ])
   }

@@ -8,8 +8,10 @@ extension World {
     switch supervisor.phase {
     case .serving:
       require(saidReady && !saidReloading, "RELOADING=1 is answered when the reload has ended")
-      require(supervisor.slots.allSatisfy { $0.candidate == nil }, "candidates belong to a reload")
-      require(supervisor.slots.allSatisfy { $0.current != .vacant }, "no slot is forgotten")
+      require(
+        supervisor.slots.allSatisfy { $0.candidate?.purpose != .reload }, "the candidates of a reload go with it")
+      require(supervisor.slots.allSatisfy { $0.current != .added }, "no slot is forgotten")
+      require(supervisor.slots.allSatisfy { $0.current != .vacant || $0.candidate != nil }, "no slot is forgotten")
       let going = supervisor.slots.drop { $0.emptyBy == nil }
       require(going.allSatisfy { $0.emptyBy != nil }, "the last slots go")
       require(going.startIndex == supervisor.desiredWorkers, "there are as many slots that stay as wanted")
@@ -64,6 +66,8 @@ extension World {
   private mutating func checkEveryProcessIsKnownOnce() {
     let serving = supervisor.slots.flatMap { [$0.worker?.id, $0.candidate?.id] }.compactMap(\.self)
     let known = serving + supervisor.retirees.map(\.id)
+    let awaited = supervisor.retirees.filter { if case .emptying = $0.stage { true } else { false } }.map(\.id)
+    require(Set(awaited) == Set(emptying), "who isn't told yet is waited for")
     require(Set(known).count == known.count, "a worker has one role")
     require(Set(known) == Set(processes.keys).union(spawning), "every process is known, and nothing else")
   }
@@ -72,12 +76,12 @@ extension World {
     let isAwaited =
       supervisor.slots.contains { slot in
         switch slot.current {
-        case .backingOff: true
+        case .waiting: true
         case .worker(let worker): !worker.isReady || slot.candidate.map { !$0.isReady } ?? false
-        case .vacant: slot.candidate.map { !$0.isReady } ?? false
+        case .added, .vacant: slot.candidate.map { !$0.isReady } ?? false
         }
       } || supervisor.retirees.contains { $0.stage != .killed }
-      || supervisor.slots.contains { $0.emptyBy != nil } || preparing != nil || !hooks.isEmpty
+      || supervisor.slots.contains { $0.emptyBy != nil } || preparing != nil || !hooks.isEmpty || upgrade == .proveUpgrade
     require(!isAwaited || supervisor.nextDeadline != nil, "a deadline is armed whenever something is awaited")
   }
 
@@ -103,6 +107,9 @@ extension World {
     if isOpening { return .startRequested }
     if let preparing { return .generationPrepared(preparing) }
     if let id = probing.first { return .probeSucceeded(id) }
+    if let id = emptying.first { return .queueEmpty(id) }
+    if upgrade == .proveUpgrade { return .upgradeProved }
+    if upgrade == .replaceMaster { return .upgraded(from: "1") }
     if let running = hooks.first { return .hookEnded(running.hook, running.generation, failure: nil) }
     for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
       if process.isRemains { return .workerRemainsGone(id) }

@@ -23,6 +23,8 @@ struct World: Hashable {
     var isReady: Bool { readyAt != nil }
   }
 
+  /// Whether operators do everything that they may: everywhere it would cost more than it tells.
+  let isSteered: Bool
   var supervisor: Supervisor
   var now = Instant(sinceOrigin: .seconds(1000))
   var processes: [WorkerID: Process] = [:]
@@ -32,6 +34,12 @@ struct World: Hashable {
   var drainedAtBirth: [WorkerID: Instant] = [:]
   /// Asked by their probe, and not answered yet. An answer may come too late.
   var probing: [WorkerID] = []
+  /// Replaced, and not told to drain before their queue is empty.
+  var emptying: [WorkerID] = []
+  /// Slots whose worker has recycled itself.
+  var recycled: Set<Int> = []
+  /// What the new binary of the master does: it proves itself, or takes over.
+  var upgrade: Effect?
   var preparing: Generation?
   /// Whether the listeners of the first generation are being opened.
   var isOpening = true
@@ -48,7 +56,10 @@ struct World: Hashable {
 
   /// A service that has just been asked to start. With a last good release that isn't the first generation's, it can fall
   /// back to that.
-  init(_ settings: Settings, hasLastGood: Bool = false, areListenersOpen: Bool = true) {
+  init(
+    _ settings: Settings, hasLastGood: Bool = false, areListenersOpen: Bool = true, isSteered: Bool = true
+  ) {
+    self.isSteered = isSteered
     var past = Supervisor.Past()
     if hasLastGood {
       past.first = Generation(number: 2)
@@ -68,12 +79,12 @@ struct World: Hashable {
     if let id = spawning.first { return [.workerStarted(id), .workerNotStarted(id, reason: "no")] }
     if isOpening { return [.startRequested, .listenersNotOpened(reason: "no")] }
     var choices: [Event] = [.hup, .term, .quit, .scaleRequested(by: 1), .scaleRequested(by: -1)]
-    // What operators may do besides, where that is explored: everywhere it would cost more than it tells.
-    if supervisor.settings.rollsBack { choices += steering }
+    if isSteered { choices += steering }
     if let preparing {
       choices += [.generationPrepared(preparing), .generationNotPrepared(preparing, reason: "no")]
-      choices += changedSettings.map { .generationPrepared(preparing, settings: $0) }
+      choices += changedSettings.map { .generationPrepared(preparing, settings: $0, leavesQueues: isSteered) }
     }
+    choices += emptying.map { .queueEmpty($0) }
     for (id, process) in processes.sorted(by: { $0.key < $1.key }) {
       if process.isRemains {
         choices.append(.workerRemainsGone(id))
@@ -102,17 +113,28 @@ struct World: Hashable {
     if supervisor.settings.queuePerSlot, supervisor.slots.count > 1 {
       choices += [.queuesEmpty(from: 1), .queuesEmpty(from: supervisor.slots.count - 1)]
     }
-    if supervisor.nextDeadline != nil { choices += [.timePassed, .stalled(.seconds(2))] }
+    if supervisor.nextDeadline != nil { choices += [.timePassed] }
     return choices
   }
 
   private var steering: [Event] {
-    if case .reloading(let reload) = supervisor.phase {
-      return [.cancelRequested(by: .signal(1))]
-        + (reload.latched == nil ? [.reloadRequested(by: .signal(1), replacing: true)] : [])
+    var events: [Event] = []
+    switch upgrade {
+    case nil: events.append(.upgradeRequested(by: .signal(1)))
+    case .proveUpgrade: events += [.upgradeProved, .upgradeFailed(reason: "no")]
+    default: events += [.upgraded(from: "1"), .upgradeFailed(reason: "no")]
     }
-    guard let good = supervisor.lastGood, supervisor.servingOrigin == .configuration else { return [] }
-    return [.reloadRequested(by: .signal(1), from: .record(good))]
+    switch supervisor.phase {
+    case .reloading(let reload):
+      events.append(.cancelRequested(by: .signal(1)))
+      if reload.latched == nil { events.append(.reloadRequested(by: .signal(1), replacing: true)) }
+    case .idle, .starting, .serving, .stopping, .stopped:
+      events += supervisor.slots.indices.map { .replacementRequested(slot: $0, by: .signal(1)) }
+      if let good = supervisor.lastGood, supervisor.servingOrigin == .configuration {
+        events.append(.reloadRequested(by: .signal(1), from: .record(good)))
+      }
+    }
+    return events
   }
 
   /// What a configuration that was read anew may ask for.
@@ -131,12 +153,11 @@ struct World: Hashable {
   /// Lets one of the choices happen.
   mutating func tell(_ event: Event) {
     let before = supervisor
-    if let deadline = supervisor.nextDeadline {
-      if event == .timePassed { now = max(now, deadline) }
-      if case .stalled(let missed) = event { now = max(now, deadline + missed) }
-    }
+    if event == .timePassed, let deadline = supervisor.nextDeadline { now = max(now, deadline) }
     happen(event)
-    for effect in supervisor.handle(event, at: now) { carryOut(effect, event, before) }
+    let decision = supervisor.handle(event, at: now)
+    for effect in decision.effects { carryOut(effect, event, before) }
+    for notice in decision.notices { hear(notice, before) }
     if supervisor.settings.probation == .zero {
       disturbed = nil
     } else if supervisor.probation?.generation != before.probation?.generation {
@@ -154,6 +175,7 @@ struct World: Hashable {
     case .workerNotStarted(let id, _):
       spawning.removeFirst()
       drainedAtBirth[id] = nil
+      emptying.removeAll { $0 == id }
     case .startRequested, .listenersNotOpened:
       isOpening = false
     case .generationPrepared, .generationNotPrepared:
@@ -165,6 +187,7 @@ struct World: Hashable {
       processes[id]?.probedAt = now
     case .workerExited(let id, let cause, let remains):
       if supervisor.slots.contains(where: { $0.worker?.id == id }), cause != .exited(status: 0) { disturbed = now }
+      emptying.removeAll { $0 == id }
       if remains {
         processes[id]?.isRemains = true
         processes[id]?.drainedAt = nil
@@ -182,7 +205,11 @@ struct World: Hashable {
       if processes[id]?.probedAt != nil { processes[id]?.probedAt = now }
     case .hookEnded(let hook, let generation, _):
       hooks.removeAll { $0 == Running(hook: hook, generation: generation) }
-    case .workersRequested, .queuesEmpty, .reloadRequested, .cancelRequested, .stopRequested, .stopAtOnceRequested,
+    case .queueEmpty(let id):
+      emptying.removeAll { $0 == id }
+    case .upgraded, .upgradeFailed:
+      upgrade = nil
+    case .workersRequested, .queuesEmpty, .replacementRequested, .upgradeRequested, .upgradeProved, .reloadRequested, .cancelRequested, .stopRequested, .stopAtOnceRequested,
       .scaleRequested,
       .workerAskedForTime,
       .timePassed, .stalled:
@@ -227,22 +254,43 @@ struct World: Hashable {
       require(isAged || processes[id]?.isReady == true, "only a worker that accepts is probed")
       require(supervisor.isProbing(id) && !probing.contains(id), "a probe is awaited, once")
       probing.append(id)
+    case .awaitEmptyQueue(let id):
+      require(processes[id] != nil || spawning.contains(id), "no queue of a reaped worker is looked at")
+      if isRunning { checkMayRetire(id, event, before) }
+      emptying.append(id)
     case .drain(let id): drain(id, event, before)
     case .kill(let id): kill(id, event)
     case .closeListeners: listenersAreClosed = true
     case .announce(let announcement): announce(announcement)
+    case .proveUpgrade:
+      require(upgrade == nil, "one upgrade is tried at a time")
+      upgrade = .proveUpgrade
+    case .abandonProof:
+      require(upgrade == .proveUpgrade, "only a proof is abandoned")
+      upgrade = nil
+    case .replaceMaster:
+      require(upgrade == .proveUpgrade, "only a binary that has proved itself takes over")
+      upgrade = .replaceMaster
     case .exit(let verdict, _):
       require(hooks.isEmpty && preparing == nil, "nothing of a reload outlives a stop")
       require(processes.isEmpty && spawning.isEmpty, "every worker is reaped before the master ends")
+      require(upgrade != .proveUpgrade, "no proof outlives the master")
       require(self.verdict == nil, "the master ends once")
       self.verdict = verdict
-    case .report(.reloadSucceeded(let generation, _)):
+    case .restoreBacklog: break
+    }
+  }
+
+  private mutating func hear(_ notice: Notice, _ before: Supervisor) {
+    switch notice {
+    case .workerRecycled(let id, _, _): recycled.insert(id.slot)
+    case .reloadSucceeded(let generation, _):
       require(
-        supervisor.slots.prefix(before.slots.count).allSatisfy {
+        supervisor.slots.prefix(before.slots.count).allSatisfy { slot in
           // Whose worker has served already, and has recycled itself since, is ready again in a moment.
-          ($0.worker?.isReady == true || $0.recycling != nil) && $0.worker?.id.generation == generation
+          slot.worker.map { $0.id.generation == generation && ($0.isReady || recycled.contains($0.id.slot)) } ?? false
         }, "a reload has succeeded when its generation serves in every slot")
-    case .restoreBacklog, .report: break
+    default: break
     }
   }
 
@@ -251,18 +299,30 @@ struct World: Hashable {
     require(processes[id]?.drainedAt == nil, "the drain signal comes once")
     if processes[id] == nil { drainedAtBirth[id] = now }
     processes[id]?.drainedAt = now
-    let wasServing = before.slots.contains { $0.worker?.id == id && $0.worker?.isReady == true }
-    if wasServing, processes[id]?.isRemains == false {
-      require(
-        !isRunning || supervisor.slots.count <= id.slot || isReplaced(id) || hasFallenBack(event, before),
-        "no drain without a takeover by a settled successor")
-      require(
-        !isRunning || supervisor.slots.count > id.slot || mayGo(id.slot, event, before),
-        "a slot goes only when its queue is empty, or its time is over")
+    if emptying.contains(id) {
+      let stage = before.retirees.first { $0.id == id }?.stage
+      let isOver = if case .emptying(let until) = stage { until <= now } else { false }
+      require(!isRunning || isOver, "a queue that isn't empty is waited for")
+      emptying.removeAll { $0 == id }
+    } else if case .queueEmpty(id) = event {
+    } else if isRunning {
+      checkMayRetire(id, event, before)
     }
   }
 
-  /// Whether a worker of a later generation has the slot that was ready and observed.
+  /// A worker that serves goes only for a reason.
+  private mutating func checkMayRetire(_ id: WorkerID, _ event: Event, _ before: Supervisor) {
+    let wasServing = before.slots.contains { $0.worker?.id == id && $0.worker?.isReady == true }
+    guard wasServing, processes[id]?.isRemains == false else { return }
+    require(
+      supervisor.slots.count <= id.slot || isReplaced(id) || hasFallenBack(event, before),
+      "no drain without a takeover by a settled successor")
+    require(
+      supervisor.slots.count > id.slot || mayGo(id.slot, event, before),
+      "a slot goes only when its queue is empty, or its time is over")
+  }
+
+  /// Whether another worker, of no earlier generation, has the slot that was ready and observed.
   private func isReplaced(_ id: WorkerID) -> Bool {
     guard let successor = supervisor.slots[id.slot].worker else { return false }
     guard let process = processes[successor.id], !process.isStopped,
@@ -271,7 +331,7 @@ struct World: Hashable {
       return false
     }
     let isSettled = (process.probedAt ?? process.readyAt).map { $0 + supervisor.settings.settle <= now } ?? false
-    return successor.id.generation > id.generation && (isAged || isSettled)
+    return successor.id > id && successor.id.generation >= id.generation && (isAged || isSettled)
   }
 
   /// Whether a start that was given up goes on with the last good generation.

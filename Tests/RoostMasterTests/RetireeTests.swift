@@ -42,7 +42,7 @@ struct RetireeTests {
   @Test("The words say what is known, and no more")
   func words() {
     func text(_ sight: RetireeSearch.Sight, ago: Duration? = .milliseconds(1600)) -> String {
-      Master.acceptsText(who: "worker 7", signal: "SIGQUIT", ago: ago, sight, left: .milliseconds(58_400))
+      Workers.acceptsText(who: "worker 7", signal: "SIGQUIT", ago: ago, sight, left: .milliseconds(58_400))
     }
     #expect(
       text(sight(7, ["10.0.0.7:1", "[::1]:2"]))

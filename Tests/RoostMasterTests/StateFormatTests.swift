@@ -60,7 +60,30 @@ struct StateFormatTests {
     let other = try Self.supervisor(in: ["reloading": ["_0": reload]])
     guard case .reloading(let reloading) = other.phase else { return #expect(Bool(false), "\(other.phase)") }
     #expect(reloading.latched == (latched ? .configuration : nil) && reloading.origin == .configuration)
-    #expect(reloading.start == nil && reloading.settings.probation == .seconds(60))
+    #expect(reloading.start == nil && reloading.workers == other.settings.workers)
+  }
+
+  @Test("What a master of format 5 has saved can be gone on with: a candidate is observed for as long as it was to be")
+  func format5() throws {
+    let state = try StateFormat.migrated(JSON(parsing: try Self.formerState(5)))
+    let saved = try #require(state["running"]).decode(SavedState.self)
+    try saved.check()
+    _ = try Configuration(json: #require(state["configuration"]))
+    var supervisor = saved.supervisor
+    guard case .reloading(let reload) = supervisor.phase, let candidate = supervisor.slots[0].candidate,
+      case .settling(_, let until) = candidate.stage, case .replacing(0..<1) = reload.stage
+    else { return #expect(Bool(false), "\(supervisor)") }
+    #expect(supervisor.settings.settle == .seconds(30) && supervisor.settings.backoff.burst == 5)
+    #expect(supervisor.slots.map(\.worker?.purpose) == [.lost, .lost] && candidate.purpose == .reload)
+    // The first slot moves, and the candidate of the second is started.
+    #expect(supervisor.handle(.timePassed, at: until - .seconds(1)).effects.filter(Self.isOfWorker) == [])
+    let effects = supervisor.handle(.timePassed, at: until).effects.filter(Self.isOfWorker)
+    let next = WorkerID(number: 4, slot: 1, generation: Generation(number: 2))
+    #expect(effects == [.awaitEmptyQueue(saved.workers[0].id), .spawn(next)])
+  }
+
+  private static func isOfWorker(_ effect: Effect) -> Bool {
+    if case .announce = effect { false } else { true }
   }
 
   /// The supervisor of format 4 in another phase.

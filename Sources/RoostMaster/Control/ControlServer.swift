@@ -150,18 +150,4 @@ final class ControlServer {
     let isMember = configuration.group.map { $0 == gid || roost_peer_is_in(number, $0) } ?? false
     return (pid, uid, uid == 0 || uid == geteuid() || isMember)
   }
-
-  /// The last worker is gone: whoever waits for that has an answer.
-  func answerStops() {
-    for client in clients {
-      switch client.task {
-      case .stop: client.reply(VarlinkReply(parameters: ["event": .null]))
-      case .drain(_, let verdict): client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
-      case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
-      case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
-      case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
-      case .none: break
-      }
-    }
-  }
 }

@@ -33,7 +33,7 @@ struct ServiceEvent {
 
   /// For the log (docs/operating.md lists the fields).
   var record: LogRecord {
-    var fields: Logger.Metadata = ["MESSAGE_ID": .string(kind.messageID), "ROOST_EVENT": .string(kind.rawValue)]
+    var fields: Logger.Metadata = ["MESSAGE_ID": "\(kind.messageID)", "ROOST_EVENT": "\(kind.name)"]
     if let generation { fields["ROOST_GENERATION"] = .string("\(generation)") }
     if let slot { fields["ROOST_SLOT"] = .string("\(slot)") }
     if let pid { fields["WORKER_PID"] = .string("\(pid)") }
@@ -46,7 +46,7 @@ struct ServiceEvent {
     clock_gettime(CLOCK_REALTIME, &time)
     return [
       "time": .integer(time.tv_sec * 1_000_000 + time.tv_nsec / 1000),
-      "kind": .string(kind.rawValue),
+      "kind": .string(String(kind.name)),
       "level": .string(logLevel.name),
       "message": .string(text),
       "generation": generation.map(JSON.integer) ?? .null,

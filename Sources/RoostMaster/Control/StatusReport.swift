@@ -14,18 +14,18 @@ extension Master {
       "condition": .string(supervisor.condition.rawValue),
       "trouble": trouble.map(JSON.string) ?? .null,
       "generation": .integer(supervisor.serving.number),
-      "candidate": candidateGeneration.map(JSON.integer) ?? .null,
+      "candidate": (supervisor.reload?.generation.number).map(JSON.integer) ?? .null,
       "workersWanted": .integer(supervisor.desiredWorkers),
       "started": .integer(started),
       "divergence": divergenceReport,
       "waiting": .array(waitingReports),
       "workers": .array(workerReports),
       "obstacles": .array(obstacleReports),
-      "listeners": .array(listeners.map(report)),
-      "outsiders": .array(outsiderReports),
+      "listeners": .array(listeners.all.map(report)),
+      "outsiders": .array(outsiders.reports),
       "metrics": metricsServer?.report ?? .null,
       "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
-      "lastReload": lastReload?.json ?? .null,
+      "lastReload": clients.lastReload?.json ?? .null,
     ]
   }
 
@@ -42,23 +42,16 @@ extension Master {
     }
   }
 
-  var isReloading: Bool {
-    switch supervisor.phase {
-    case .reloading: true
-    case .idle, .starting, .serving, .stopping, .stopped: false
-    }
-  }
-
   /// What is wrong now, in words.
   var trouble: String? {
     switch supervisor.phase {
-    case .starting(let start) where start.failures > 0: return startTrouble
-    case .reloading(let reload) where reload.start != nil: return startTrouble
-    case .stopping, .stopped: return verdict == .startFailed || isStartFailed ? startTrouble : nil
+    case .starting(let start) where start.failures > 0: return troubles.start
+    case .reloading(let reload) where reload.start != nil: return troubles.start
+    case .stopping, .stopped: return verdict == .startFailed || isStartFailed ? troubles.start : nil
     case .idle, .starting, .serving, .reloading: break
     }
     guard let divergence = supervisor.divergence else { return firstLoss }
-    let reason = startTrouble.map { ": \($0)" } ?? ""
+    let reason = troubles.start.map { ": \($0)" } ?? ""
     let what =
       switch divergence {
       // What has failed is told beside it.
@@ -86,7 +79,7 @@ extension Master {
   private var firstLoss: String? {
     guard supervisor.condition != .whole else { return nil }
     let missing = supervisor.slots.indices.filter { !supervisor.slots[$0].isServed }
-    if let lost = missing.lazy.compactMap({ self.losses[$0] }).first { return lost.reason }
+    if let lost = missing.lazy.compactMap({ self.troubles.losses[$0] }).first { return lost.reason }
     let isStopped = missing.contains { supervisor.slots[$0].worker?.stopped != nil }
     return isStopped ? "a signal has stopped a worker" : nil
   }
@@ -102,14 +95,14 @@ extension Master {
 
   /// The slots that have nobody, or somebody who isn't ready although one before him has failed.
   private var waitingReports: [JSON] {
-    let now = Clock.now()
+    let now = now
     return supervisor.slots.indices.compactMap { index in
       let slot = supervisor.slots[index]
       let isStopped = slot.worker?.stopped != nil
-      let loss = isStopped ? SlotLoss(reason: "a signal has stopped its worker", lastWords: []) : losses[index]
+      let loss = isStopped ? SlotLoss(reason: "a signal has stopped its worker", lastWords: []) : troubles.losses[index]
       guard !slot.isServed, slot.emptyBy == nil, loss != nil || slot.worker == nil else { return nil }
       var left: Duration?
-      if case .backingOff(let until) = slot.current { left = until - now }
+      if case .waiting(let until, _) = slot.current { left = until - now }
       return [
         "slot": .integer(index), "reason": loss.map { .string($0.reason) } ?? .null,
         "lastWords": .array((loss?.lastWords ?? []).map(JSON.string)),
@@ -118,14 +111,9 @@ extension Master {
     }
   }
 
-  private var candidateGeneration: Int? {
-    guard case .reloading(let reload) = supervisor.phase else { return nil }
-    return reload.generation.number
-  }
-
   private var workerReports: [JSON] {
     var reports: [JSON?] = []
-    let now = Clock.now()
+    let now = now
     for slot in supervisor.slots {
       if let worker = slot.worker {
         reports.append(report(worker.id, "current", state(worker, of: slot), left: slot.emptyBy.map { $0 - now }))
@@ -134,6 +122,7 @@ extension Master {
     }
     for retiree in supervisor.retirees {
       switch retiree.stage {
+      case .emptying(let until): reports.append(report(retiree.id, "retiree", "emptying", left: until - now))
       case .draining(let until): reports.append(report(retiree.id, "retiree", "draining", left: until - now))
       case .remains(let until): reports.append(report(retiree.id, "retiree", "remains", left: until - now))
       case .killed: reports.append(report(retiree.id, "retiree", "killed"))
@@ -144,7 +133,7 @@ extension Master {
 
   /// The generations whose workers would be restarted if they were lost, and can't be.
   private var obstacleReports: [JSON] {
-    let workers = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap(\.self) }
+    let workers = supervisor.slots.flatMap(\.workers)
     return Set(workers.map(\.id.generation)).sorted().compactMap { generation in
       guard let reason = releases[generation]?.obstacle(mayHang: mounts.mayHang) else { return nil }
       return ["generation": .integer(generation.number), "reason": .string(reason)]
@@ -158,9 +147,9 @@ extension Master {
 
   private func report(_ id: WorkerID, _ role: String, _ state: String, left: Duration? = nil) -> JSON? {
     // Between its order and its start there is none.
-    guard let process = process(id) else { return nil }
+    guard let process = workers.process(id) else { return nil }
     let usage = ProcessUsage(of: process.pid)
-    let seen = retireeWatch.sight(of: id)
+    let seen = workers.retirees.sight(of: id)
     return [
       "pid": .integer(Int(process.pid)),
       "slot": .integer(id.slot),
@@ -169,7 +158,7 @@ extension Master {
       // A retiree is let go on with its stop signal; whoever stops it again keeps it from draining, and not for long.
       "state": .string(usage?.isStopped == true && role != "retiree" ? "stopped" : state),
       "started": .integer(process.started),
-      "restarts": .integer(restarts[id.slot] ?? 0),
+      "restarts": .integer(troubles.restarts(slot: id.slot)),
       "memoryBytes": usage.map { .integer($0.memoryBytes) } ?? .null,
       "cpuMilliseconds": usage.map { .integer($0.cpuMilliseconds) } ?? .null,
       "status": process.statusText.map(JSON.string) ?? .null,

@@ -50,7 +50,7 @@ final class Listener {
 
   /// What an upgrade hands over.
   struct Saved: Codable {
-    let configuration: JSON
+    let configuration: ListenerConfiguration
     let socket: SavedDescriptor
     let socketFile: SocketFile?
     let passedName: String?
@@ -64,14 +64,14 @@ final class Listener {
 
   var saved: Saved {
     Saved(
-      configuration: configuration.json, socket: SavedDescriptor(descriptor), socketFile: socketFile,
+      configuration: configuration, socket: SavedDescriptor(descriptor), socketFile: socketFile,
       passedName: passedName, storedNames: storedNames, isRetired: isRetired, queue: queue, steered: steered,
       further: furtherSockets.map { SavedDescriptor($0.descriptor) })
   }
 
-  convenience init(restoring saved: Saved) throws(ConfigurationError) {
+  convenience init(restoring saved: Saved) {
     self.init(
-      try ListenerConfiguration(json: saved.configuration), adopting: saved.socket.adopt(),
+      saved.configuration, adopting: saved.socket.adopt(),
       socketFile: saved.socketFile, passedName: saved.passedName, storedNames: saved.storedNames,
       further: saved.further.map { SharedSocket(adopting: $0.adopt()) })
     isRetired = saved.isRetired

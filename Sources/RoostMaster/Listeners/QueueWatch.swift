@@ -21,7 +21,7 @@ final class QueueWatch {
   /// To be called when the slots from the first one on aren't steered to any more.
   init(first: Int, listeners: [Listener]) {
     self.first = first
-    // A removed one is emptied by workers that drain later (Master+Drain.swift).
+    // A removed one is emptied by workers that drain later (`LeftQueues`).
     self.listeners = listeners.filter { $0.reuseport != nil && !$0.isRetired }
     roost_network_barrier()
     handshakes = self.listeners.map(Self.handshakes)

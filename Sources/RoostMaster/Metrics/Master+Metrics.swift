@@ -17,9 +17,9 @@ extension Master {
       generation: supervisor.serving.number, workersWanted: supervisor.desiredWorkers)
     snapshot.isDiverged = supervisor.divergence != nil
     snapshot.counters = counters
-    snapshot.restarts = supervisor.slots.indices.map { restarts[$0] ?? 0 }
+    snapshot.restarts = supervisor.slots.indices.map { troubles.restarts(slot: $0) }
     addWorkers(to: &snapshot)
-    for listener in listeners {
+    for listener in listeners.all {
       listener.sampleQueue()
       let queue = listener.queue
       var shown = ServiceSnapshot.Listener(
@@ -28,8 +28,8 @@ extension Master {
       shown.isReachable = listener.obstacle == nil
       snapshot.add(shown)
     }
-    snapshot.lastReloadDropped = lastReload?.evidence?.dropped
-    snapshot.lastReloadPeak = lastReload?.evidence?.peak?.queued
+    snapshot.lastReloadDropped = clients.lastReload?.evidence?.dropped
+    snapshot.lastReloadPeak = clients.lastReload?.evidence?.peak?.queued
     return snapshot.text(format)
   }
 
@@ -55,16 +55,16 @@ extension Master {
       }
     }
     snapshot.census.retirees = supervisor.retirees.count
-    snapshot.retireesAccepting = retireeWatch.accepting
+    snapshot.retireesAccepting = workers.retirees.accepting
     for retiree in supervisor.retirees {
-      guard let process = process(retiree.id), let usage = ProcessUsage(of: process.pid) else { continue }
+      guard let process = workers.process(retiree.id), let usage = ProcessUsage(of: process.pid) else { continue }
       snapshot.retireesMemoryBytes += usage.memoryBytes
     }
   }
 
   /// Adds what a worker uses. Whether it is stopped.
   private func add(_ worker: Worker, to snapshot: inout ServiceSnapshot) -> Bool {
-    guard let process = process(worker.id), let usage = ProcessUsage(of: process.pid) else { return false }
+    guard let process = workers.process(worker.id), let usage = ProcessUsage(of: process.pid) else { return false }
     snapshot.workers.append(
       ServiceSnapshot.Worker(
         slot: worker.id.slot, generation: worker.id.generation.number, memoryBytes: usage.memoryBytes,

@@ -45,7 +45,7 @@ extension MetricsServer {
     _ address: Address, restoring saved: Listener.Saved?, _ wait: MetricsWait?, loop: EventLoop, _ log: Log
   ) throws(ConfigurationError) {
     let stage: Stage =
-      if let saved { .serving(try Listener(restoring: saved)) } else {
+      if let saved { .serving(Listener(restoring: saved)) } else {
         .waiting(wait ?? MetricsWait("the former master has served none", at: Clock.now()))
       }
     self.init(Self.wanted(address), stage, loop: loop, log)

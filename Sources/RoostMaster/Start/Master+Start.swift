@@ -1,70 +1,77 @@
+import Glibc
 import RoostConfiguration
 import RoostCore
+import RoostLog
+import RoostMetrics
+import RoostSystemd
 
-/// From an open master to its first generation.
+/// From a configuration to a master, and to its first generation.
 extension Master {
-  /// Opens the listeners of the first generation. What time may heal is no reason to give up: then those that could be opened
-  /// stay, so that whoever connects waits. Somebody at a terminal, who has bounded the start, wants to see at once what is
-  /// wrong.
-  static func firstListeners(
-    _ first: FirstRelease, _ adoption: inout Adoption
-  ) throws(MasterError) -> ([Listener], MasterError?) {
-    var opened: [Listener] = []
+  /// Checks and opens everything that the configuration asks for. Nothing is started yet.
+  convenience init(_ handover: Handover, _ inheritance: Inheritance, log: Log) throws(MasterError) {
+    let configuration = handover.configuration
+    let started = time(nil)
+    try Acceptance.check(configuration.worker)
+    let directory = try WorkingDirectory.logical()
+    guard chdir("/") == 0 else { throw MasterError(cannot: "enter the root directory") }
+    let history = ServiceRecord.past(configuration, log)
+    let first = try FirstRelease(
+      configuration, trouble: handover.trouble, history, ReleaseResolver(startDirectory: directory))
+    // Why is known here only; that it is so the supervisor tells.
+    if first.past.divergence == .fellBack, let reason = first.reason { log.error("\(reason)") }
+    var releases = Releases()
+    releases[first.past.first] = first.release
     do {
-      first.release.listeners = try listeners(
-        for: first.configuration.listeners, beside: [], &adoption, keepingOpened: { opened = $0 })
-      return (first.release.listeners.map(\.listener), nil)
+      let loop = try EventLoop()
+      let channel = UpstreamChannel(loop: loop, log)
+      let watchdog = try UpstreamWatchdog(channel)
+      // Before the listeners: a second master of the same name must not take them from the first.
+      let control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
+      let listeners = try ServiceListeners(
+        first.configuration, of: first.release, Adoption(try inheritance.descriptors()), FdStore(channel, log), log)
+      var past = first.past
+      past.slots = listeners.slotsWithQueues
+      self.init(
+        handover, inheritance.openFiles,
+        Origins(
+          started: started, directory: directory, loop: loop, channel: channel, watchdog: watchdog,
+          deadlines: Deadlines(),
+          supervisor: Supervisor(settings: first.configuration.settings, past: past), releases: releases,
+          listeners: listeners,
+          record: ServiceRecord(configuration, history, serving: first.past.first, loop, log),
+          clients: Clients(control),
+          // After the listeners: where both want the same address, the service comes first.
+          metrics: configuration.metrics.map { MetricsServer($0, loop: loop, log) }),
+        log)
+    } catch let error as MasterError {
+      throw error
     } catch {
-      guard error.healsWithTime, first.configuration.settings.startAttempts == nil else {
-        for listener in opened { adoption.giveBack(listener) }
-        throw error
-      }
-      first.release.listeners = opened.map(PassedListener.init)
-      return (opened, error)
+      throw MasterError("\(error)")
     }
+    troubles.start = first.reason
+    if first.release.configuration.readinessChannel == .automatic, !listeners.all.isEmpty,
+      let obstacle = Acceptance.obstacle(first.release.configuration)
+    {
+      log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
+    }
+    listeners.begin()
+    record.prepared(first.past.first, of: first.past.origin, first.configuration, first.release)
   }
 
   /// Starts the first generation, as soon as it can be.
   func begin() {
-    if let listenersTrouble { return handle(.listenersNotOpened(reason: listenersTrouble.description)) }
+    if let trouble = listeners.trouble { return handle(.listenersNotOpened(reason: trouble.description)) }
     handle(.startRequested)
   }
 
   /// Another try.
   func openFirstListeners() {
-    guard let release = releases[supervisor.serving] else { preconditionFailure("the first generation has no release") }
-    var opened: [Listener] = []
     do {
-      release.listeners = try Self.listeners(
-        for: firstListeners, beside: listeners, &adoption, keepingOpened: { opened = $0 })
-      add(release.listeners.map(\.listener))
-      dropUntakenAtLast()
-      if supervisor.divergence == nil { startTrouble = nil }
+      try listeners.openFirst(for: releases.known(supervisor.serving))
+      if supervisor.divergence == nil { troubles.start = nil }
       handle(.startRequested)
     } catch {
-      release.listeners += opened.map(PassedListener.init)
-      add(opened)
       handle(.listenersNotOpened(reason: error.description))
     }
   }
-
-  /// All listeners of a generation are open, after those of the first weren't.
-  func dropUntakenAtLast() {
-    guard keepsUntaken else { return }
-    keepsUntaken = false
-    dropUntaken()
-  }
-
-  private func add(_ opened: [Listener]) {
-    let added = opened.filter { one in !listeners.contains { $0 === one } }
-    listeners += added
-    keep(added)
-  }
-}
-
-/// Why a slot lost its last worker.
-struct SlotLoss: Codable {
-  let reason: String
-  /// What it wrote last.
-  let lastWords: [String]
 }

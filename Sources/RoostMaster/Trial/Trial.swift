@@ -54,7 +54,7 @@ public final class Trial {
     var adoption = Adoption([])
     var moved: [ListenerConfiguration] = []
     for wanted in configuration.listeners { moved.append(try places.unoccupied(wanted)) }
-    passed = try Master.listeners(for: moved, beside: [], &adoption)
+    passed = try ServiceListeners.passed(for: moved, beside: [], &adoption)
     listeners = zip(passed, configuration.listeners).map { TrialListener($0.listener, wanted: $1) }
     let sink = showsOutput ? STDERR_FILENO : open("/dev/null", O_WRONLY | O_CLOEXEC)
     guard sink >= 0, roost_become_subreaper() == 0 else { throw MasterError(cannot: "set up a trial") }
@@ -99,7 +99,7 @@ public final class Trial {
       var wanted = one.configuration
       wanted.address = .tcp(.ipv4("127.0.0.1"), port: 0)
       wanted.isIPv6Only = nil
-      replaced += try Master.listeners(for: [wanted], beside: [], &adoption)
+      replaced += try ServiceListeners.passed(for: [wanted], beside: [], &adoption)
     }
     return (try start(replaced), replaced.map { TrialListener($0.listener, wanted: $0.configuration) })
   }

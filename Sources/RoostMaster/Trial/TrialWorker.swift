@@ -1,7 +1,6 @@
 import Glibc
 import RoostConfiguration
 import RoostCore
-import RoostHandoff
 import RoostProcess
 import RoostSystemd
 
@@ -101,32 +100,21 @@ public final class TrialWorker {
   }
 
   func watch(in loop: EventLoop, _ spoke: @escaping () -> Void) throws(SystemdError) {
-    try process.notifySocket.watch(in: loop) { [unowned self] in receive(last: false, spoke) }
-    try process.readinessPipe?.watch(in: loop) { [unowned self] in
-      if process.readinessPipe?.receive() == .line { isReady(by: .line) }
-    }
-    try process.einhornChannel?.stream.watch(in: loop) { [unowned self] in receiveAcknowledgement(spoke) }
-  }
-
-  private func receive(last: Bool, _ spoke: () -> Void = {}) {
-    process.notifySocket.receive(last: last, isAcceptable: process.isAcceptableSender) { message in
-      spoke()
-      if let time = message.extendTimeoutMicroseconds {
-        extendedUntil = max(extendedUntil, Clock.now() + .microseconds(min(time, 604_800_000_000)))
+    try process.listen(in: loop) { [unowned self] word in
+      switch word {
+      case .any: spoke()
+      case .ready(.message): isReady(by: .message)
+      case .ready(.line): isReady(by: .line)
+      case .ready(.acknowledgement): isReady(by: .acknowledgement)
+      case .time(let duration): extendedUntil = max(extendedUntil, Clock.now() + duration)
+      case .status, .reload, .flood, .trouble: break
       }
-      if message.isReady, process.release.configuration.readinessChannel.isByMessage { isReady(by: .message) }
     }
-  }
-
-  private func receiveAcknowledgement(_ spoke: () -> Void) {
-    guard process.einhornChannel?.receive() == true else { return }
-    spoke()
-    if process.release.configuration.readinessChannel.isByAcknowledgement { isReady(by: .acknowledgement) }
   }
 
   func exited(_ cause: ExitCause) {
     // What it said last is heard first.
-    receive(last: true)
+    process.conversation.listenLast()
     process.output.finish()
     process.state = .remains
     exit = (cause, Clock.now() - (stopped ?? started))

@@ -5,55 +5,52 @@ import RoostCore
 import RoostJSON
 
 extension Master {
-  /// Somebody asks for the master's new binary. One that is being tried already answers for this too.
-  func upgradeRequested(by requester: String) {
-    guard verdict == nil, upgrade == nil else { return }
-    renewFiles()
-    tell(ServiceEvent(.upgradeBegan, .info, "upgrade of the master to \(program) requested by \(requester)"))
+  /// Has the new binary prove that it can go on.
+  func proveUpgrade() {
+    guard case .proving = supervisor.upgrade, upgradeAttempt == nil else { return }
     do {
       try SpareMemory.check(SpareMemory.forState)
       try Self.checkClosing()
-      let upgrade = try Upgrade(handover, directory: startDirectory)
-      self.upgrade = upgrade
-      try upgrade.watch(in: loop) { [unowned self] in proved($0) }
+      let attempt = try UpgradeAttempt(handover, directory: startDirectory)
+      upgradeAttempt = attempt
+      try attempt.watch(in: loop) { [unowned self] in proved($0) }
     } catch {
-      refuseUpgrade("\(error)")
+      upgradeFailed("\(error)")
     }
   }
 
-  private func proved(_ result: Result<String, MasterError>) {
-    switch result {
-    case .success:
-      do {
-        try upgrade?.replace(in: loop) { [unowned self] in replaceMaster() }
-      } catch {
-        refuseUpgrade("\(error)")
-      }
-    case .failure(let error): refuseUpgrade("\(error)")
+  private func proved(_ error: MasterError?) {
+    if let error { upgradeFailed("\(error)") } else { handle(.upgradeProved) }
+  }
+
+  /// Executes the new binary when everything that has happened by now was handled.
+  func replaceMasterSoon() {
+    do {
+      try upgradeAttempt?.replace(in: loop) { [unowned self] in replaceMaster() }
+    } catch {
+      upgradeFailed("\(error)")
     }
   }
 
   private func replaceMaster() {
     // A stop may have come to its end meanwhile: then there is nothing to go on with.
-    guard verdict == nil else { return }
-    prober.interrupt()
-    acceptance.interrupt()
+    guard supervisor.upgrade == .replacing else { return }
+    workers.interruptLooks()
     outsiders.abandon()
-    retireeWatch.abandon()
     metricsServer?.dismissClients()
     relay.tellLost()
     // The new binary has it written again: an older record mustn't come last.
-    historyWriter?.abandon()
+    record.abandon()
     do {
-      try upgrade?.check()
+      try upgradeAttempt?.check()
       try SpareMemory.check(SpareMemory.forState)
       try Self.checkClosing()
       guard roost_leave_helpers() else { throw Self.cannotClose }
       // With the state as it is now: time has passed since the proof.
       try handover.execute(givingBack: openFiles)
     } catch {
-      recordSoon()
-      refuseUpgrade("\(error)")
+      record.writeSoon()
+      upgradeFailed("\(error)")
     }
   }
 
@@ -66,25 +63,25 @@ extension Master {
     "what a worker or a client has passed can't be closed yet; try again, and see whether there may be more processes "
       + "(TasksMax= of the unit, RLIMIT_NPROC)")
 
-  private func refuseUpgrade(_ reason: String) {
+  private func upgradeFailed(_ reason: String) {
+    upgradeAttempt = nil
     // What was ended for it.
-    if upgrade != nil, !isStopping { lookForOutsiders() }
-    upgrade = nil
-    tell(
-      ServiceEvent(
-        .upgradeRefused, .error, "upgrade of the master refused: \(reason); version \(Version.number) goes on"))
-    for client in control?.clients ?? [] where client.task == .upgrade {
-      client.reply(VarlinkReply(error: ControlInterface.upgradeRefused, parameters: ["reason": .string(reason)]))
-    }
+    if !supervisor.isStopping { outsiders.searchSoon() }
+    handle(.upgradeFailed(reason: reason))
   }
 
-  /// The first thing that the new binary does.
-  func finishUpgrade(from version: String) {
-    tell(ServiceEvent(.upgraded, .info, "upgraded the master from version \(version) to version \(Version.number)"))
-    for client in control?.clients ?? [] where client.task == .upgrade {
-      client.reply(
-        VarlinkReply(parameters: ["versionBefore": .string(version), "version": .string(Version.number)]))
+  /// Answers those who wait for an upgrade.
+  func answerUpgrade(_ notice: Notice) {
+    let reply: VarlinkReply
+    switch notice {
+    case .upgradeRefused(let failure):
+      reply = VarlinkReply(
+        error: ControlInterface.upgradeRefused, parameters: ["reason": .string(words.reason(failure))])
+    case .upgraded(let version):
+      reply = VarlinkReply(parameters: ["versionBefore": .string(version), "version": .string(Version.number)])
+    default: return
     }
+    clients.answerUpgrade(reply)
   }
 
   private var handover: Handover {
@@ -94,22 +91,18 @@ extension Master {
   }
 
   private var saved: SavedState {
-    precondition(events.isEmpty && !isHandling, "something is being handled")
+    precondition(isIdle, "something is being handled")
     return SavedState(
       version: Version.number, started: started, supervisor: supervisor,
-      releases: releases.keys.sorted().map { releases[$0]!.saved(as: $0, listeners) },
-      listeners: listeners.map(\.saved), inherited: adoption.sockets.map(\.saved), workers: processes.map(\.saved),
-      heldDrains: heldDrains.map(\.saved),
-      outputs: relay.saved(without: processes.map(\.output) + hooks.map(\.output)), hooks: hooks.map(\.saved),
-      preparation: preparation?.saved, control: control?.saved,
-      metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters.json,
-      probes: prober.saved, einhorn: einhorn?.saved, pidFile: pidFile?.saved,
-      spoken: acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted(),
-      lastEvidence: reloadWatch.lastEvidence,
-      restarts: restarts.keys.sorted().map { SavedState.SlotRestarts(slot: $0, count: restarts[$0]!) },
-      lastReload: lastReload, goneOutputs: goneOutputs, lastFailure: upstream.lastFailure, history: history,
-      firstListeners: firstListeners.map(\.json), startTrouble: startTrouble,
-      generationBeforeReload: generationBeforeReload,
-      losses: losses.keys.sorted().map { SavedState.SavedLoss(slot: $0, loss: losses[$0]!) }, upstream: channel.saved)
+      releases: releases.saved(listeners.all), listeners: listeners.saved, inherited: listeners.savedInherited,
+      workers: workers.processes.map(\.saved), clock: deadlines.clock,
+      outputs: relay.saved(without: workers.processes.map(\.output) + hooks.running.map(\.output)),
+      hooks: hooks.running.map(\.saved), preparation: preparer.saved, control: clients.server?.saved,
+      metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters,
+      probes: workers.prober.saved, einhorn: workers.einhorn?.saved, pidFile: files.savedPidFile,
+      spoken: workers.spoken(supervisor), lastEvidence: reloadWatch.lastEvidence, restarts: troubles.savedRestarts,
+      lastReload: clients.lastReload, goneOutputs: workers.goneOutputs, lastFailure: upstream.lastFailure,
+      history: record.history, firstListeners: listeners.first, startTrouble: troubles.start,
+      generationBeforeReload: record.generationBeforeReload, losses: troubles.savedLosses, upstream: channel.saved)
   }
 }

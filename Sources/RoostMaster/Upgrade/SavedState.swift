@@ -15,7 +15,8 @@ struct SavedState: Codable {
   /// What systemd has passed and nobody has taken.
   let inherited: [InheritedSocket.Saved]
   let workers: [WorkerProcess.Saved]
-  let heldDrains: [HeldDrain.Saved]
+  /// By which the supervisor counts.
+  let clock: ServiceClock
   /// Outputs that outlive the process for which they were made.
   let outputs: [[OutputStream.Saved]]
   let hooks: [HookProcess.Saved]
@@ -25,7 +26,7 @@ struct SavedState: Codable {
   let metrics: Listener.Saved?
   /// What it waits for, where there is no such socket.
   let metricsWait: MetricsWait?
-  let counters: JSON
+  let counters: ServiceCounters
   /// The listeners of the workers that have a probe.
   let probes: [Prober.Saved]
   let einhorn: EinhornSocket.Saved?
@@ -42,7 +43,7 @@ struct SavedState: Codable {
   /// Missing from a former version, like what follows.
   let history: History?
   /// What the first generation is to listen on.
-  let firstListeners: [JSON]?
+  let firstListeners: [ListenerConfiguration]?
   let startTrouble: String?
   /// What served when the last reload began.
   let generationBeforeReload: Generation?
@@ -64,23 +65,24 @@ struct SavedState: Codable {
 
   /// Throws what a master couldn't go on with. It runs in the proof, where nothing of what is open is there.
   func check() throws {
-    for listener in listeners { _ = try ListenerConfiguration(json: listener.configuration) }
+    for listener in listeners { try listener.configuration.check() }
     for release in releases {
-      _ = try WorkerConfiguration(json: release.configuration)
+      try release.configuration.check()
       for passed in release.listeners {
-        _ = try ListenerConfiguration(json: passed.configuration)
+        try passed.configuration.check()
         guard listeners.indices.contains(passed.index) else {
           throw MasterError("the state is damaged: it has no listener \(passed.index)")
         }
       }
     }
-    _ = try ServiceCounters(json: counters)
+    for listener in firstListeners ?? [] { try listener.check() }
+    guard counters.areSound else { throw MasterError("the state is damaged: its counters aren't those of this version") }
     let generations = releases.map(\.generation)
     guard generations.contains(supervisor.serving) else {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")
     }
     let known = workers.map(\.id)
-    let supervised = supervisor.slots.flatMap { [$0.worker, $0.candidate].compactMap { $0?.id } }
+    let supervised = supervisor.slots.flatMap(\.workers).map(\.id)
     for id in supervised + supervisor.retirees.map(\.id) + known where !generations.contains(id.generation) {
       throw MasterError("the state is damaged: it has no release of generation \(id.generation.number)")
     }

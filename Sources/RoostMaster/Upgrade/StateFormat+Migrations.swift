@@ -15,7 +15,7 @@ extension StateFormat {
       }
       .changing("running") { running in
         running.adding([
-          "inherited": [], "heldDrains": [], "counters": ServiceCounters().json, "probes": [], "spoken": [],
+          "inherited": [], "heldDrains": [], "counters": (try? JSON(encoding: ServiceCounters())) ?? .null, "probes": [], "spoken": [],
         ])
         .changing("listeners") { _ in .array(listeners) }
         .changing("releases") { $0.mapping { release($0, listeners) } }
@@ -73,14 +73,19 @@ extension StateFormat {
     let settings = { @Sendable (settings: JSON) in
       settings.adding(added).adding(["probation": (try? JSON(encoding: Duration.seconds(60))) ?? .null])
     }
+    let listener = { @Sendable (listener: JSON) in listener.adding(["freebind": false]) }
     return
       state
       .changing("configuration") { configuration in
-        configuration.adding(["history": .null])
+        configuration.adding(["history": .null]).changing("listeners") { $0.mapping(listener) }
           .changing("settings") { $0.adding(added).adding(["probation": 60_000]) }
       }
       .changing("running") { running in
-        running.changing("counters") { counters in
+        running.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } }
+        .changing("releases") { releases in
+          releases.mapping { $0.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } } }
+        }
+        .changing("counters") { counters in
           counters.adding(["fallbacks": 0, "crashLoops": 0])
             .changing("workersLost") { $0.adding(["cancelled": 0]) }
             .changing("reloadsFailed") { $0.adding(["cancelled": 0]) }
@@ -110,6 +115,86 @@ extension StateFormat {
   private static func latched(_ latched: JSON) -> JSON { latched == true ? configured : .null }
 }
 
+extension StateFormat {
+  /// Format 6 knows for what purpose a worker was started, and has the settings of each generation. A clock that stands still
+  /// has taken the place of deadlines that are put off.
+  static func from5(_ state: JSON) -> JSON {
+    state.changing("running") { running in
+      let held = (running["heldDrains"]?.elements ?? []).compactMap { $0["worker"] }
+      return
+        running.adding(["clock": ["stoodStill": duration(.zero)]])
+        .changing("supervisor") { supervisor($0, held) }
+    }
+  }
+
+  private static func duration(_ duration: Duration) -> JSON { (try? JSON(encoding: duration)) ?? .null }
+
+  private static func supervisor(_ former: JSON, _ held: [JSON]) -> JSON {
+    let settings = flat(former["settings"] ?? .null)
+    let reload = former["phase"]?["reloading"]?["_0"]
+    var generations = [former["serving"] ?? .null, settings]
+    if let reload { generations += [reload["generation"] ?? .null, flat(reload["settings"] ?? .null)] }
+    let desired = former["desiredWorkers"] ?? 1
+    return
+      former.adding([
+        "generations": .array(generations), "workers": reload?["workersBefore"].flatMap(\.number) ?? desired,
+        "configuredWorkers": settings["workers"] ?? 1, "leavesQueues": true,
+      ])
+      .changing("slots") { $0.mapping { slot($0, settles: reload?["stage"]?["settling"]?["until"]) } }
+      .changing("retirees") { $0.mapping { retiree($0, former["settings"] ?? .null, held) } }
+      .changing("phase") { phase in
+        phase.changing("reloading") { $0.changing("_0") { $0.adding(["workers": desired]).changing("stage", batch) } }
+      }
+  }
+
+  /// Settings as a configuration has them: in whole milliseconds.
+  private static func flat(_ former: JSON) -> JSON {
+    func time(_ duration: JSON?) -> JSON {
+      (try? duration?.decode(Duration.self)).map { .integer($0.wholeMilliseconds) } ?? .null
+    }
+    let times = ["probeTimeout", "startLimit", "probation", "settle", "drainTimeout", "hookTimeout"]
+    let (readiness, backoff, hooks) = (former["readiness"], former["backoff"], former["hooks"]?.elements ?? [])
+    return times.reduce(former) { $0.changing($1, time) }.changing("readiness") { _ in
+      if let age = readiness?["alive"] { ["age": time(age["after"])] } else { ["timeout": time(readiness?["reported"]?["timeout"])] }
+    }.adding([
+      "backoffFirst": time(backoff?["first"]), "backoffLongest": time(backoff?["longest"]),
+      "backoffForgivenAfter": time(backoff?["forgivenAfter"]),
+      "beforeReload": .boolean(hooks.contains("before-reload")), "afterTakeover": .boolean(hooks.contains("after-takeover")),
+    ])
+  }
+
+  private static func slot(_ former: JSON, settles: JSON?) -> JSON {
+    former.adding(["waits": former["failures"].flatMap(\.number) ?? 0])
+      .changing("current") { current in
+        current.changing("worker") { $0.changing("_0") { worker($0, "lost") } }
+          .renaming("backingOff", to: "waiting") { $0.adding(["_1": "lost"]) }
+      }
+      .changing("candidate") { candidate in
+        worker(candidate, "reload").changing("stage") { stage in
+          guard let settles else { return stage }
+          return stage.renaming("ready", to: "settling") { $0.adding(["until": settles]) }
+        }
+      }
+  }
+
+  private static func worker(_ former: JSON, _ purpose: JSON) -> JSON {
+    former.removing("stops").adding(["purpose": purpose, "stops": former["stops"].flatMap(\.number) ?? 0])
+  }
+
+  /// One that isn't told yet was counted as told.
+  private static func retiree(_ former: JSON, _ settings: JSON, _ held: [JSON]) -> JSON {
+    former.adding(["timeout": settings["drainTimeout"] ?? duration(.seconds(60))])
+      .changing("stage") { held.contains(former["id"] ?? .null) ? $0.renaming("draining", to: "emptying") { $0 } : $0 }
+  }
+
+  private static func batch(_ stage: JSON) -> JSON {
+    for name in ["starting", "settling"] {
+      if let batch = stage[name]?["batch"] { return ["replacing": ["_0": batch]] }
+    }
+    return stage
+  }
+}
+
 extension JSON {
   fileprivate var elements: [JSON] {
     guard case .array(let elements) = self else { return [] }
@@ -122,6 +207,22 @@ extension JSON {
   fileprivate func adding(_ added: JSON) -> JSON {
     guard case .object(let members) = self, case .object(let added) = added else { return self }
     return .object(members + added.filter { self[$0.name] == nil })
+  }
+
+  /// Nil of what is no integer.
+  fileprivate var number: JSON? {
+    if case .integer = self { self } else { nil }
+  }
+
+  fileprivate func removing(_ name: String) -> JSON {
+    guard case .object(let members) = self else { return self }
+    return .object(members.filter { $0.name != name })
+  }
+
+  /// With another name and value of what has this one, if anything has.
+  fileprivate func renaming(_ name: String, to other: String, _ change: (JSON) -> JSON) -> JSON {
+    guard case .object(let members) = self else { return self }
+    return .object(members.map { $0.name == name ? Member(other, change($0.value)) : $0 })
   }
 
   /// With another value of this name, if it has one.

@@ -5,7 +5,7 @@ import RoostJSON
 /// number, and says below how the former format becomes the new one.
 enum StateFormat {
   /// What this version writes.
-  static let current = 5
+  static let current = 6
 
   /// How a state of each older format becomes one of the next.
   private static let migrations: [Int: @Sendable (JSON) -> JSON] = [
@@ -14,6 +14,7 @@ enum StateFormat {
     2: from2,
     3: from3,
     4: from4,
+    5: from5,
   ]
 
   /// The state in the current format.
@@ -36,9 +37,7 @@ enum StateFormat {
     switch error {
     case let error as MasterError: error.description
     case let error as JSON.Malformed: "the state is damaged: expected \(error.expected) at byte \(error.offset)"
-    case DecodingError.dataCorrupted(let context), DecodingError.keyNotFound(_, let context):
-      "the state is damaged: \(context.debugDescription)"
-    default: "the state is damaged: \(error)"
+    default: "the state is damaged: \(JSON.reason(error))"
     }
   }
 }

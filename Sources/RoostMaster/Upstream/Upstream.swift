@@ -75,7 +75,7 @@ final class Upstream {
       switch reload.stage {
       case .preparing: return "reloading to generation \(reload.generation.number): reading the configuration"
       case .awaitingHook: return "reloading to generation \(reload.generation.number): before-reload runs"
-      case .starting, .settling: break
+      case .replacing: break
       }
       let accepting = reload.moved + slots.count { $0.candidate?.isReady == true }
       parts.append("reloading to generation \(reload.generation.number): \(accepting) of \(slots.count) workers ready")

@@ -1,6 +1,7 @@
 import CRoostLinux
 import Glibc
 import RoostCore
+import RoostLog
 import RoostProcess
 
 /// A cgroup for each worker, where systemd has delegated that of the unit. No process gets out of it, and the kernel kills
@@ -31,6 +32,16 @@ final class Cgroups {
       }
     }
     return nil
+  }
+
+  /// The same of a master, which can do without.
+  static func ofUnit(_ log: Log) -> Cgroups? {
+    do {
+      return try delegated()
+    } catch {
+      log.info("the unit's cgroup is delegated, and workers get none of their own: \(error)")
+      return nil
+    }
   }
 
   private init(_ directory: String) {

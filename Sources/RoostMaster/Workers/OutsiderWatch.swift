@@ -1,10 +1,13 @@
 import Glibc
+import RoostControl
 import RoostCore
 import RoostJSON
+import RoostLog
 import RoostProcess
 import RoostSystemd
 
-/// What is known of outsiders. One search at a time; the loop waits for none.
+/// Processes that have a listener and don't descend from the master aren't its to end, and no reload replaces them. After each
+/// reload it is looked whether there are any, and told. One search at a time; the loop waits for none.
 final class OutsiderWatch {
   /// How long after a reload it is searched, where no other comes meanwhile, and at the latest.
   private static let pause: Duration = .seconds(1)
@@ -17,7 +20,7 @@ final class OutsiderWatch {
   /// Whether the last search could look at every process; nil where there was none since the last reload.
   private(set) var sawAll: Bool?
   /// Whether it was told that it couldn't.
-  var hasToldOfUnseen = false
+  private var hasToldOfUnseen = false
   /// The processes that search and aren't reaped yet.
   private(set) var pids: Set<pid_t> = []
   /// The first of the reloads since the last search.
@@ -25,9 +28,35 @@ final class OutsiderWatch {
   private var search: ShortLivedProcess?
   private var began: UInt64 = 0
   private var isWantedAgain = false
+  private let listeners: ServiceListeners
+  private let workers: Workers
+  private let log: Log
+  private var loop: EventLoop?
+  private var timer: Timer?
+  private var tell: (ServiceEvent) -> Void = { _ in }
+
+  init(_ listeners: ServiceListeners, _ workers: Workers, _ log: Log) {
+    self.listeners = listeners
+    self.workers = workers
+    self.log = log
+  }
+
+  /// Calls the handler with what there is to tell.
+  func watch(in loop: EventLoop, _ tell: @escaping (ServiceEvent) -> Void) throws(SystemdError) {
+    self.loop = loop
+    self.tell = tell
+    timer = try loop.timer(priority: .last) { [unowned self] in
+      timer?.wentOff()
+      beginSearch()
+    }
+  }
+
+  /// Has a process look for them, a while after the last reload: it takes the time of a processor, and after each fork the
+  /// master pays for every page that it writes to.
+  func searchSoon() { timer?.set(wish().microseconds) }
 
   /// What was found isn't known to be all any more. Returns when it is to be searched.
-  func wish() -> Instant {
+  private func wish() -> Instant {
     let now = Clock.now()
     let first = wished ?? now
     wished = first
@@ -36,7 +65,7 @@ final class OutsiderWatch {
   }
 
   /// Whether a search may begin. While one runs, the next is made when it has ended.
-  func mayBegin() -> Bool {
+  private func mayBegin() -> Bool {
     if search != nil, Clock.now().microseconds < began + Self.patienceMicroseconds {
       isWantedAgain = true
       return false
@@ -45,49 +74,83 @@ final class OutsiderWatch {
     return true
   }
 
-  /// Begins a search, and calls the handler when it has ended: with those that are new, and how many processes couldn't be
-  /// looked at; nil if it gave no answer. `names` has the listeners' names by inode.
-  func begin(
-    _ search: OutsiderSearch, _ names: [UInt64: String], in loop: EventLoop,
-    _ handler: @escaping (_ new: [(outsider: Outsider, listeners: [String])], _ unseen: Int?) -> Void
-  ) throws {
-    wished = nil
-    let process = try ShortLivedProcess { search.answer() }
-    pids.insert(process.pid)
-    self.search = process
-    began = Clock.now().microseconds
-    try process.watch(in: loop) { [unowned self] answer in
-      self.search = nil
-      guard let finding = try? JSON(parsing: answer).decode(OutsiderSearch.Finding.self) else {
-        sawAll = false
-        return handler([], nil)
-      }
-      handler(take(finding, names), finding.unseen)
+  private func beginSearch() {
+    guard !listeners.all.isEmpty, mayBegin(), let loop else { return }
+    var names: [UInt64: String] = [:]
+    for listener in listeners.all {
+      for socket in listener.numbers.compactMap({ SocketIdentity(of: $0) }) { names[socket.inode] = listener.name }
+    }
+    let known = workers.running + workers.processes.flatMap { $0.strays.map(\.pid) }
+    let search = OutsiderSearch(sockets: Set(names.keys), master: getpid(), known: Set(known))
+    do {
+      wished = nil
+      let process = try ShortLivedProcess { search.answer() }
+      pids.insert(process.pid)
+      self.search = process
+      began = Clock.now().microseconds
+      try process.watch(in: loop) { [unowned self] in answered($0, names) }
+    } catch {
+      log.warning("cannot look which processes have a listener: \(error)")
     }
   }
 
-  private func take(
-    _ finding: OutsiderSearch.Finding, _ names: [UInt64: String]
-  ) -> [(outsider: Outsider, listeners: [String])] {
+  private func answered(_ answer: [UInt8], _ names: [UInt64: String]) {
+    search = nil
+    let finding = try? JSON(parsing: answer).decode(OutsiderSearch.Finding.self)
+    sawAll = finding?.isComplete ?? false
+    tellOfUnseen(finding?.unseen)
+    if let finding { take(finding, names) }
+    guard isWantedAgain else { return }
+    isWantedAgain = false
+    searchSoon()
+  }
+
+  private func take(_ finding: OutsiderSearch.Finding, _ names: [UInt64: String]) {
     let former = found
-    sawAll = finding.isComplete
     found = finding.outsiders.map { outsider in
       (outsider, Set(outsider.sockets.compactMap { names[UInt64(truncatingIfNeeded: $0)] }).sorted())
     }
-    return found.filter { new in !former.contains { $0.outsider.isSame(as: new.outsider) } }
+    let new = found.filter { new in !former.contains { $0.outsider.isSame(as: new.outsider) } }
+    if new.isEmpty { return }
+    let isOne = new.count == 1
+    let names = Set(new.flatMap(\.listeners)).sorted().joined(separator: ", ")
+    let pids = new.prefix([String].shownProcesses).map { "\($0.outsider.pid)" }.joined(separator: " ")
+    tell(
+      ServiceEvent(
+        .outsiderFound, .warning,
+        "\(new.map(\.outsider.text).asProcesses) \(isOne ? "doesn't" : "don't") belong to this service, "
+          + "\(isOne ? "has" : "have") the socket of \(names) open and may take its connections, whatever is reloaded: "
+          + "'kill \(pids)' ends \(isOne ? "it" : "them"), unless that is meant to be"))
   }
 
-  /// Whether another search was asked for while one was running.
-  func takeWish() -> Bool {
-    defer { isWantedAgain = false }
-    return isWantedAgain
+  /// Once: where the master may not look, it never may.
+  private func tellOfUnseen(_ unseen: Int?) {
+    guard !hasToldOfUnseen, sawAll == false else { return }
+    hasToldOfUnseen = true
+    guard let unseen else { return log.warning("looking which processes have a listener gave no answer") }
+    let what =
+      unseen == 0
+      ? "not all processes can be seen" : "\(unseen) \(unseen == 1 ? "process" : "processes") can't be looked at"
+    log.info(
+      "\(what), so processes outside of this service may have its listeners open and aren't told (docs/control.md)")
+  }
+
+  /// Those that are still there, for the status.
+  var reports: [JSON] {
+    found.filter(\.outsider.isAlive).map { found in
+      [
+        "pid": .integer(Int(found.outsider.pid)), "name": .string(found.outsider.name),
+        "listeners": .array(found.listeners.map(JSON.string)),
+      ]
+    }
   }
 
   /// Children of the master were reaped: their pids may be others' from now on.
   func reaped(_ pids: Set<pid_t>) { self.pids.subtract(pids) }
 
-  /// Ends the search that runs.
+  /// Ends the search that runs, and begins none.
   func abandon() {
+    timer?.set(nil)
     guard let search else { return }
     self.search = nil
     isWantedAgain = false

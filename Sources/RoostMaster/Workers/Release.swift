@@ -1,6 +1,5 @@
 import RoostConfiguration
 import RoostCore
-import RoostJSON
 
 /// What the workers of one generation run. Symbolic links are resolved once, so that a worker restarted after a crash
 /// runs what its generation runs, even if the link has moved on to a release that isn't loaded yet.
@@ -57,7 +56,7 @@ final class Release {
   /// What an upgrade hands over. What a former version hasn't is missing, and not pinned.
   struct Saved: Codable {
     let generation: Generation
-    let configuration: JSON
+    let configuration: WorkerConfiguration
     let executable: String
     let isBinary: Bool?
     let directory: String
@@ -70,37 +69,34 @@ final class Release {
 
   /// A listener as its workers get it.
   struct SavedListener: Codable {
-    let configuration: JSON
+    let configuration: ListenerConfiguration
     /// Which it is of those that are open.
     let index: Int
   }
 
   func saved(as generation: Generation, _ open: [Listener]) -> Saved {
     Saved(
-      generation: generation, configuration: configuration.json, executable: executable, isBinary: pinned.isBinary,
+      generation: generation, configuration: configuration, executable: executable, isBinary: pinned.isBinary,
       directory: directory, programs: pinned.programs, environment: environment,
       listeners: listeners.compactMap { passed in
         open.firstIndex { $0 === passed.listener }.map {
-          SavedListener(configuration: passed.configuration.json, index: $0)
+          SavedListener(configuration: passed.configuration, index: $0)
         }
       }, directoryFile: directoryFile?.saved, executableFile: executableFile?.saved)
   }
 
-  convenience init(restoring saved: Saved, _ open: [Listener]) throws(ConfigurationError) {
-    let configuration = try WorkerConfiguration(json: saved.configuration)
+  convenience init(restoring saved: Saved, _ open: [Listener]) {
     self.init(
-      configuration,
+      saved.configuration,
       PinnedRelease(
         directory: saved.directory, executable: saved.executable, isBinary: saved.isBinary, programs: saved.programs,
         // From a former version it is what the operator has written: that version's own way.
-        worker: configuration),
+        worker: saved.configuration),
       environment: saved.environment)
     directoryFile = saved.directoryFile.map { PinnedFile(restoring: $0) }
     executableFile = saved.executableFile.map { PinnedFile(restoring: $0) }
-    for passed in saved.listeners {
-      listeners.append(
-        PassedListener(
-          configuration: try ListenerConfiguration(json: passed.configuration), listener: open[passed.index]))
+    listeners = saved.listeners.map {
+      PassedListener(configuration: $0.configuration, listener: open[$0.index])
     }
   }
 }

@@ -88,6 +88,12 @@ public struct ReleaseResolver {
     throw MasterError("cannot execute \(command): it is in no directory of PATH (\(path))")
   }
 
+  /// The same of a command of a release, where it wasn't pinned.
+  func executable(_ command: String, of release: Release) throws(MasterError) -> String {
+    if let path = release.path(of: command) { return path }
+    return try executable(command, in: release.directory, release.environment)
+  }
+
   /// Sets errno where it isn't.
   private static func isExecutable(_ path: String) -> Bool {
     var status = stat()

@@ -82,8 +82,8 @@ final class Spawner {
     pipe?.closeWriteEnd()
     einhornChannel?.closeWorkerEnd()
     return WorkerProcess(
-      id: id, pid: pid, release: release, notifySocket: notifySocket, readinessPipe: pipe,
-      einhornChannel: einhornChannel, output: followed, cgroup: cgroup)
+      id: id, pid: pid, release: release, WorkerConversation(notifySocket, pipe, einhornChannel), output: followed,
+      cgroup: cgroup)
   }
 
   private func start(

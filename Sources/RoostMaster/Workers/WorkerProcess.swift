@@ -1,5 +1,6 @@
 import Glibc
 import RoostCore
+import RoostSystemd
 
 /// A worker as a process, with the channels on which it speaks to the master.
 final class WorkerProcess {
@@ -15,9 +16,7 @@ final class WorkerProcess {
   /// Also the number of its process group.
   let pid: pid_t
   let release: Release
-  let notifySocket: NotifySocket
-  let readinessPipe: ReadinessPipe?
-  let einhornChannel: EinhornChannel?
+  let conversation: WorkerConversation
   let output: WorkerOutput
   /// When it was started, in seconds since 1970.
   let started: Int
@@ -43,8 +42,8 @@ final class WorkerProcess {
   private static let maximumStatus = 256
 
   init(
-    id: WorkerID, pid: pid_t, release: Release, notifySocket: NotifySocket, readinessPipe: ReadinessPipe?,
-    einhornChannel: EinhornChannel? = nil, output: WorkerOutput, cgroup: WorkerCgroup? = nil
+    id: WorkerID, pid: pid_t, release: Release, _ conversation: WorkerConversation, output: WorkerOutput,
+    cgroup: WorkerCgroup? = nil
   ) {
     self.cgroup = cgroup
     self.id = id
@@ -52,9 +51,7 @@ final class WorkerProcess {
     self.release = release
     self.output = output
     started = time(nil)
-    self.notifySocket = notifySocket
-    self.readinessPipe = readinessPipe
-    self.einhornChannel = einhornChannel
+    self.conversation = conversation
   }
 
   /// What an upgrade hands over. The release is that of its generation.
@@ -78,9 +75,10 @@ final class WorkerProcess {
   }
 
   var saved: Saved {
-    Saved(
-      id: id, pid: pid, notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved,
-      einhornChannel: einhornChannel?.stream.saved, output: output.saved,
+    let channels = conversation.saved
+    return Saved(
+      id: id, pid: pid, notifySocket: channels.notifySocket, readinessPipe: channels.readinessPipe,
+      einhornChannel: channels.einhornChannel, output: output.saved,
       started: started, state: state, statusText: statusText, sockets: sockets.sorted().map { Int($0) },
       cgroup: cgroup?.name, signalled: signalled, hasToldAccepting: hasToldAccepting)
   }
@@ -91,9 +89,9 @@ final class WorkerProcess {
     pid = saved.pid
     self.release = release
     self.output = output
-    notifySocket = NotifySocket(restoring: saved.notifySocket)
-    readinessPipe = saved.readinessPipe.map { ReadinessPipe(restoring: $0) }
-    einhornChannel = saved.einhornChannel.map { EinhornChannel(restoring: $0) }
+    conversation = WorkerConversation(
+      restoring: WorkerConversation.Saved(
+        notifySocket: saved.notifySocket, readinessPipe: saved.readinessPipe, einhornChannel: saved.einhornChannel))
     started = saved.started
     state = saved.state
     statusText = saved.statusText
@@ -108,6 +106,15 @@ final class WorkerProcess {
     // Whole characters, which begin at the bytes that continue none.
     while end < text.endIndex, text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }
     statusText = String(Substring(text.utf8[..<end]))
+  }
+
+  /// Calls the handler with what the worker says.
+  func listen(
+    in loop: EventLoop, _ heard: @escaping (WorkerConversation.Word) -> Void
+  ) throws(SystemdError) {
+    try conversation.listen(
+      in: loop, for: release.configuration.readinessChannel, isAcceptable: { [unowned self] in isAcceptableSender($0) },
+      heard)
   }
 
   /// Who it is, for people.

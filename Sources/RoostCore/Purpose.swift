@@ -1,0 +1,82 @@
+/// Why a slot gets a worker.
+public enum Purpose: String, Hashable, Sendable, Codable, CaseIterable {
+  /// The service is being started.
+  case start
+  /// A reload brings a new generation.
+  case reload
+  /// The worker before it has failed.
+  case lost
+  /// The worker before it has served, and has ended by itself.
+  case recycled
+  /// There are to be more workers.
+  case scaled
+  /// Somebody wants another in the place of one that serves.
+  case asked
+}
+
+/// What holds for a worker of a purpose until it serves.
+public struct Policy: Hashable, Sendable {
+  /// What the worker does meanwhile that it is to follow.
+  public enum Succession: Hashable, Sendable {
+    /// It is gone, or there never was one: whoever is started has the slot. If that fails, another is started.
+    case vacancy(after: Wait)
+    /// It serves until the takeover.
+    case beside(Takeover, onFailure: Outcome)
+  }
+
+  /// What is waited for before a worker is started.
+  public enum Wait: String, Hashable, Sendable {
+    /// Nothing.
+    case nothing
+    /// For longer each time, from the first failure on.
+    case backoff
+    /// Nothing for the first few losses of workers that have served, then the backoff.
+    case burst
+    /// Nothing for the first few losses, then always the same pause.
+    case pause
+  }
+
+  /// With whom a worker takes over.
+  public enum Takeover: String, Hashable, Sendable {
+    /// With nobody.
+    case alone
+    /// With the others of its batch, in the same moment.
+    case batch
+  }
+
+  /// What the failure of a worker means whose predecessor serves.
+  public enum Outcome: String, Hashable, Sendable {
+    /// The reload has failed.
+    case reloadFails
+    /// Its predecessor stays.
+    case predecessorStays
+  }
+
+  /// What the worker does meanwhile that it is to follow.
+  public let succession: Succession
+  /// Whether it has to pass the probe, where there is one. What replaces a lost one runs what has passed before, and giving
+  /// it up because, say, a database is away would take capacity from a service in trouble.
+  public let isProbed: Bool
+  /// Whether it is observed for the settle time.
+  public let isObserved: Bool
+
+  init(_ succession: Succession, probed isProbed: Bool, observed isObserved: Bool) {
+    self.succession = succession
+    self.isProbed = isProbed
+    self.isObserved = isObserved
+  }
+}
+
+extension Purpose {
+  /// What holds for a worker of this purpose.
+  public var policy: Policy {
+    switch self {
+    case .start: Policy(.vacancy(after: .backoff), probed: true, observed: false)
+    case .reload: Policy(.beside(.batch, onFailure: .reloadFails), probed: true, observed: true)
+    case .lost: Policy(.vacancy(after: .burst), probed: false, observed: false)
+    case .recycled: Policy(.vacancy(after: .pause), probed: false, observed: false)
+    case .scaled: Policy(.vacancy(after: .nothing), probed: false, observed: false)
+    case .asked: Policy(.beside(.alone, onFailure: .predecessorStays), probed: true, observed: true)
+    }
+  }
+}

@@ -1,0 +1,102 @@
+/// A worker's place.
+public struct Slot: Hashable, Sendable, Codable {
+  /// What holds the place.
+  public enum Occupant: Hashable, Sendable, Codable {
+    /// Nobody yet: a reload has added the slot, and starts the first who is to have it.
+    case added
+    /// Nobody: the slot's candidate was started, and the worker has died since or was being waited for.
+    case vacant
+    /// Nobody until then, when another is started for this purpose.
+    case waiting(until: Instant, Purpose)
+    /// This worker.
+    case worker(Worker)
+  }
+
+  /// Who has the slot.
+  public internal(set) var current: Occupant
+  /// Who is started to take the slot over from a worker that serves.
+  public internal(set) var candidate: Worker?
+  /// How many workers in a row have failed here.
+  public internal(set) var failures = 0
+  /// How many of these failures were answered by a wait.
+  var waits = 0
+  /// How often a worker was replaced at once lately.
+  var burst: Burst?
+  /// Of a slot that goes, the time at which it does even if connections wait for it; nil of one that stays.
+  public internal(set) var emptyBy: Instant?
+
+  init(_ current: Occupant) {
+    self.current = current
+  }
+
+  /// The current worker, if there is one.
+  public var worker: Worker? {
+    switch current {
+    case .worker(let worker): worker
+    case .added, .vacant, .waiting: nil
+    }
+  }
+
+  /// The current worker and the candidate, as far as there are such.
+  public var workers: [Worker] { [worker, candidate].compactMap(\.self) }
+
+  var deadline: Instant? {
+    let own: Instant? =
+      switch current {
+      case .added, .vacant: nil
+      case .waiting(let until, _): until
+      case .worker(let worker): worker.deadline
+      }
+    return earliest(earliest(own, candidate?.deadline), emptyBy)
+  }
+}
+
+/// How often workers of a slot were replaced at once.
+struct Burst: Hashable, Sendable, Codable {
+  /// Who recycles itself more often is replaced after this time, always the same: it isn't a failure that gets worse.
+  static let pause: Duration = .seconds(1)
+
+  let began: Instant
+  var count = 0
+}
+
+extension Slot {
+  /// Whether the next loss isn't answered at once.
+  func isBurstOver(_ backoff: Backoff, at now: Instant) -> Bool {
+    guard let burst, now - burst.began < backoff.window else { return backoff.burst == 0 }
+    return burst.count >= backoff.burst
+  }
+
+  /// Counts the loss of a worker that had the slot. How long it is to wait for its successor.
+  mutating func count(_ worker: Worker, for successor: Purpose, _ backoff: Backoff, at now: Instant) -> Duration {
+    if let since = worker.readySince {
+      if now - since >= backoff.forgivenAfter { (failures, waits) = (0, 0) }
+      if burst.map({ now - $0.began >= backoff.window }) ?? true { (burst, waits) = (Burst(began: now), 0) }
+    }
+    let isAtOnce = worker.isReady && !isBurstOver(backoff, at: now)
+    switch successor.policy.succession {
+    case .beside, .vacancy(.nothing): return .zero
+    case .vacancy(.pause):
+      if isAtOnce { burst?.count += 1 }
+      return isAtOnce ? .zero : Burst.pause
+    case .vacancy(.burst) where isAtOnce:
+      burst?.count += 1
+      failures += 1
+      return .zero
+    case .vacancy(.burst), .vacancy(.backoff):
+      failures += 1
+      waits += 1
+      return wait(backoff)
+    }
+  }
+
+  /// How long somebody is waited for here. Unlike one that has served, a worker that never did isn't tried again at once:
+  /// what it needs may come up.
+  func wait(_ backoff: Backoff) -> Duration { backoff.delay(afterFailures: waits + 1) }
+}
+
+func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+  guard let one else { return other }
+  guard let other else { return one }
+  return min(one, other)
+}

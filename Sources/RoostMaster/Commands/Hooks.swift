@@ -1,0 +1,69 @@
+import RoostConfiguration
+import RoostCore
+
+/// The operator's commands that run before and after takeovers.
+final class Hooks {
+  private let spawner: Spawner
+  private let resolver: ReleaseResolver
+  private(set) var running: [HookProcess] = []
+  /// What the one wrote last whose end is being told.
+  private(set) var lastWords: [String] = []
+  private var ended: (Hook, Generation, _ failure: String?) -> Void = { _, _, _ in }
+
+  init(_ spawner: Spawner, _ resolver: ReleaseResolver) {
+    self.spawner = spawner
+    self.resolver = resolver
+  }
+
+  /// Calls the handler with each that has ended, and why it has failed, if it has.
+  func watch(_ ended: @escaping (Hook, Generation, _ failure: String?) -> Void) { self.ended = ended }
+
+  /// Runs one for a generation.
+  func run(_ hook: Hook, _ generation: Generation, _ release: Release) {
+    let configured: [String]? =
+      switch hook {
+      case .beforeReload: release.configuration.beforeReload
+      case .afterTakeover: release.configuration.afterTakeover
+      }
+    guard let command = configured else { preconditionFailure("a hook that isn't configured") }
+    do {
+      let executable = try resolver.executable(command[0], of: release)
+      running.append(try spawner.run(hook, of: generation, command, release: release, executable: executable))
+    } catch {
+      ended(hook, generation, "\(error)")
+    }
+  }
+
+  func kill(_ hook: Hook, _ generation: Generation) {
+    for process in running where process.hook == hook && process.generation == generation { process.kill() }
+  }
+
+  /// Children of the master were reaped: perhaps some of these. Returns which.
+  func wereReaped(_ exits: [Children.Exit]) -> [(process: HookProcess, cause: ExitCause)] {
+    exits.compactMap { exit in
+      guard let process = running.first(where: { $0.pid == exit.pid && !$0.isReaped }) else { return nil }
+      process.isReaped = true
+      return (process, exit.cause)
+    }
+  }
+
+  /// Tells of those that were reaped.
+  func tell(of exits: [(process: HookProcess, cause: ExitCause)]) {
+    for (process, cause) in exits {
+      process.output.finish()
+      running.removeAll { $0 === process }
+      if cause != .exited(status: 0) { lastWords = process.output.lastLines }
+      ended(process.hook, process.generation, cause == .exited(status: 0) ? nil : "it \(cause.text)")
+      lastWords = []
+    }
+  }
+
+  /// What an upgrade hands over.
+  func restore(_ saved: [HookProcess.Saved], _ relay: OutputRelay) throws(MasterError) {
+    for hook in saved {
+      running.append(
+        HookProcess(
+          hook: hook.hook, generation: hook.generation, pid: hook.pid, output: try relay.restore(hook.output)))
+    }
+  }
+}

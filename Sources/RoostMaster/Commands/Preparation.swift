@@ -1,0 +1,119 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostJSON
+import RoostSystemd
+
+/// A short-lived process that prepares a generation, in two steps. The first reads the configuration anew: it executes what
+/// has started the master, with the same arguments, and hands over the validated result. So a parser's memory or mistake never
+/// reaches the master. The second looks for what the configuration names: a file system that hangs holds it, and not the
+/// master.
+final class Preparation {
+  /// What has been found out.
+  struct Finding {
+    let configuration: Configuration
+    /// After the second step.
+    let places: PinnedRelease?
+  }
+
+  /// What the process answers.
+  fileprivate enum Answer {
+    static let configuration = "configuration"
+    static let places = "places"
+    static let problem = "problem"
+  }
+
+  /// The environment variable that tells the process to answer instead of becoming a master.
+  fileprivate static let variable = "ROOST_PREPARE"
+
+  let generation: Generation
+  private let process: ShortLivedProcess
+
+  /// Starts the process.
+  init(of generation: Generation, reader: String, directory: String) throws(MasterError) {
+    self.generation = generation
+    process = try ShortLivedProcess(reader, variable: Self.variable, directory: directory)
+  }
+
+  /// Starts the process that looks for what a configuration names.
+  init(
+    of generation: Generation, looking configuration: Configuration, with resolver: ReleaseResolver
+  ) throws(MasterError) {
+    self.generation = generation
+    process = try ShortLivedProcess {
+      let answer: JSON
+      do {
+        let places = try JSON(encoding: resolver.pin(configuration.worker))
+        answer = [Answer.configuration: configuration.json, Answer.places: places]
+      } catch {
+        answer = [Answer.problem: .string("\(error)")]
+      }
+      return Array(answer.text.utf8)
+    }
+  }
+
+  /// What an upgrade hands over.
+  struct Saved: Codable {
+    let generation: Generation
+    let process: ShortLivedProcess.Saved
+  }
+
+  var saved: Saved { Saved(generation: generation, process: process.saved) }
+
+  init(restoring saved: Saved) {
+    generation = saved.generation
+    process = ShortLivedProcess(restoring: saved.process)
+  }
+
+  /// Calls the handler once, with what the process has found.
+  func watch(
+    in loop: EventLoop, _ handler: @escaping (Result<Finding, MasterError>) -> Void
+  ) throws(SystemdError) {
+    try process.watch(in: loop) { handler(Self.result($0)) }
+  }
+
+  /// Gives up.
+  func abandon() { process.abandon() }
+
+  private static func result(_ answer: [UInt8]) -> Result<Finding, MasterError> {
+    do {
+      let json = try JSON(parsing: answer)
+      if case .string(let problem) = json[Answer.problem] { return .failure(MasterError(problem)) }
+      guard let configuration = json[Answer.configuration] else {
+        return .failure(MasterError("reading the configuration anew gave no answer"))
+      }
+      let places = try json[Answer.places]?.decode(PinnedRelease.self)
+      try places?.worker?.check()
+      return .success(Finding(configuration: try Configuration(json: configuration), places: places))
+    } catch is JSON.Malformed {
+      return .failure(
+        MasterError(
+          "reading the configuration anew failed: the process ended without an answer; 'roost check' on the file may say why"
+        ))
+    } catch {
+      return .failure(MasterError("the configuration that was read anew can't be used: \(error)"))
+    }
+  }
+}
+
+/// The other end, in the process that reads.
+public struct PreparationRequest {
+  private let descriptor: Int32
+
+  /// The request that this process was started for, or nil if it wasn't.
+  public init?() {
+    guard let request = ShortLivedProcess.request(Preparation.variable) else { return nil }
+    descriptor = request.answer
+  }
+
+  /// Answers with a configuration.
+  public func answer(_ configuration: Configuration) { send([Preparation.Answer.configuration: configuration.json]) }
+
+  /// Answers with what is wrong, in one line.
+  public func answer(problem: String) { send([Preparation.Answer.problem: .string(problem)]) }
+
+  private func send(_ answer: JSON) {
+    _ = Handover.write(Array(answer.text.utf8), to: descriptor)
+    close(descriptor)
+  }
+}

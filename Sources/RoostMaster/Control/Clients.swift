@@ -1,0 +1,103 @@
+import RoostControl
+import RoostCore
+import RoostJSON
+
+/// Who operates the service over the control socket, and what they wait for.
+final class Clients {
+  let server: ControlServer?
+  /// What came of the last reload.
+  private(set) var lastReload: ReloadVerdict?
+
+  init(_ server: ControlServer?, lastReload: ReloadVerdict? = nil) {
+    self.server = server
+    self.lastReload = lastReload
+  }
+
+  private var all: [ControlClient] { server?.clients ?? [] }
+
+  /// Whether a client may wait. Before anything is done: who is turned away has asked for nothing.
+  func admit(_ client: ControlClient, toWaitFor wait: Places.Wait) -> Bool {
+    server?.admit(client, toWaitFor: wait) ?? true
+  }
+
+  /// Tells those who listen.
+  func tell(_ event: ServiceEvent) {
+    let listening = all.filter { $0.wantsMore && $0.task != .none && $0.task != .upgrade }
+    if listening.isEmpty { return }
+    let json = event.json
+    for client in listening { client.reply(VarlinkReply(parameters: ["event": json], continues: true)) }
+  }
+
+  /// Tells what has happened, and those who have waited for it, the verdict.
+  func tell(_ notice: Notice, _ event: ServiceEvent, _ evidence: ReloadEvidence?, lastWords: (Failure) -> [String]) {
+    settle(notice, event, evidence, lastWords)
+    let clients = all
+    if clients.isEmpty { return }
+    if case .reloadBegan(let generation, _) = notice {
+      for client in clients { client.reloadBegan(generation) }
+    }
+    tell(event)
+    guard let verdict = lastReload else { return }
+    switch notice {
+    case .reloadSucceeded(let generation, _), .reloadFailed(let generation, _, _, _, _, _):
+      for client in clients { answer(client, verdict, of: generation) }
+    default: break
+    }
+  }
+
+  /// What is known of a reload that has ended.
+  private func settle(
+    _ notice: Notice, _ event: ServiceEvent, _ evidence: ReloadEvidence?, _ lastWords: (Failure) -> [String]
+  ) {
+    switch notice {
+    case .reloadSucceeded(let generation, _):
+      lastReload = ReloadVerdict(
+        generation: generation.number, succeeded: true, message: event.text, lastWords: [], evidence: evidence)
+    case .reloadFailed(let generation, let failure, _, _, _, _):
+      lastReload = ReloadVerdict(
+        generation: generation.number, succeeded: false, message: event.text, lastWords: lastWords(failure),
+        evidence: evidence)
+    default: break
+    }
+  }
+
+  private func answer(_ client: ControlClient, _ verdict: ReloadVerdict, of generation: Generation) {
+    guard case .reload(generation, let drained) = client.task else { return }
+    if !verdict.succeeded {
+      client.reply(VarlinkReply(error: ControlInterface.reloadFailed, parameters: ["verdict": verdict.json]))
+    } else if drained {
+      client.begin(.drain(before: generation, verdict.json))
+    } else {
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict.json]))
+    }
+  }
+
+  /// Answers those whose reload has succeeded and whose retirees are gone, with the verdict as it is by then.
+  func answerDrained(_ retirees: [Retiree], _ final: (_ verdict: JSON, Generation) -> JSON) {
+    for client in all {
+      guard case .drain(let generation, let verdict) = client.task,
+        !retirees.contains(where: { $0.id.generation < generation })
+      else { continue }
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": final(verdict, generation)]))
+    }
+  }
+
+  /// Answers those who wait for an upgrade.
+  func answerUpgrade(_ reply: VarlinkReply) {
+    for client in all where client.task == .upgrade { client.reply(reply) }
+  }
+
+  /// The last worker is gone: whoever waits for that has an answer.
+  func answerStops() {
+    for client in all {
+      switch client.task {
+      case .stop: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .drain(_, let verdict): client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
+      case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
+      case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
+      case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .none: break
+      }
+    }
+  }
+}

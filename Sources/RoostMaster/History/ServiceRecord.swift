@@ -1,0 +1,163 @@
+import Glibc
+import RoostConfiguration
+import RoostCore
+import RoostLog
+import RoostSystemd
+
+/// What is recorded of the generations, and what comes back of it.
+final class ServiceRecord {
+  /// What has served, also under former masters.
+  private(set) var history: History
+  private let service: String
+  private let loop: EventLoop
+  private let log: Log
+  /// A former version had none, and gets it with the first reload.
+  private var writer: HistoryWriter?
+  /// Whether it has changed since it was written.
+  private var isDue = false
+  /// How many generations it keeps.
+  private var length: Int
+  /// What served when the last reload began.
+  private(set) var generationBeforeReload: Generation
+  /// The generation that couldn't get ready, and why, while what served last is being started.
+  private var fallen: (generation: Generation, reason: String)?
+  /// The newest generation that serves.
+  private var serving: Generation
+
+  init(_ configuration: Configuration, _ history: History, serving: Generation, _ loop: EventLoop, _ log: Log) {
+    self.history = history
+    self.serving = serving
+    generationBeforeReload = serving
+    service = configuration.name
+    self.loop = loop
+    self.log = log
+    length = configuration.history?.length ?? 1
+    open(configuration)
+  }
+
+  /// Goes on with what a former binary knew, if it did.
+  convenience init(
+    restoring saved: SavedState, _ configuration: Configuration, _ loop: EventLoop, _ log: Log
+  ) {
+    self.init(
+      configuration, saved.history ?? Self.past(configuration, log), serving: saved.supervisor.serving, loop, log)
+    if let generation = saved.generationBeforeReload { generationBeforeReload = generation }
+  }
+
+  /// What former masters of the service have recorded. What can't be used isn't lost, and keeps nothing from starting.
+  static func past(_ configuration: Configuration, _ log: Log) -> History {
+    guard let directory = configuration.history?.directory else { return History() }
+    do {
+      var history = try HistoryFile.read(in: directory, of: configuration.name) ?? History()
+      history.formerMasterIsGone()
+      return history
+    } catch {
+      log.warning("\(error); nothing that served before can come back")
+      return History()
+    }
+  }
+
+  private func open(_ configuration: Configuration) {
+    writer = configuration.history.map { HistoryWriter(in: $0.directory, of: service, loop: loop, log) }
+  }
+
+  // MARK: What happens
+
+  /// A generation could be started.
+  func prepared(_ generation: Generation, of origin: Origin, _ configuration: Configuration, _ release: Release) {
+    length = configuration.history?.length ?? length
+    if writer == nil { open(configuration) }
+    // What comes back twice is still what it was first.
+    let first: Origin =
+      switch origin {
+      case .configuration: .configuration
+      case .record(let former): .record(history.original(of: former))
+      }
+    history.prepared(
+      HistoryEntry(
+        generation, of: first, configuration.pinned(release), directory: release.directory, at: Self.now))
+  }
+
+  /// The generation has proved itself.
+  func proved(_ generation: Generation) {
+    history.proved(generation)
+    writeSoon()
+  }
+
+  /// Takes account of what has happened, by which the supervisor has become this.
+  func take(_ notice: Notice, _ supervisor: Supervisor, _ words: NoticeText) {
+    serving = supervisor.serving
+    switch notice {
+    case .startSucceeded(let generation, _, _):
+      settleFall(before: generation)
+      history.tookOver(generation, at: Self.now)
+      if case .configuration = supervisor.servingOrigin { history.succeeded(generation, after: generation) }
+      writeSoon()
+    case .reloadBegan(let generation, _):
+      generationBeforeReload = supervisor.serving
+      history.began(generation)
+    case .reloadSucceeded(let generation, _):
+      settleFall(before: generation)
+      history.tookOver(generation, at: Self.now)
+      history.succeeded(generation, after: generationBeforeReload)
+      writeSoon()
+    case .reloadFailed(let generation, let failure, _, _, _, _):
+      if history.entry(generation) == nil { history.prepared(HistoryEntry(unprepared: generation, at: Self.now)) }
+      history.failed(generation, words.text(failure))
+      writeSoon()
+    case .fellBack(_, _, let failed, let failure): fallen = (failed, words.text(failure))
+    case .fallbackFailed: fallen = nil
+    case .startFailed(let failure):
+      history.failed(supervisor.serving, words.text(failure))
+      // Where nothing ever served there is nothing to be remembered.
+      if history.servedLast != nil { writeSoon() }
+    case .stopRequested, .stopAtOnceRequested:
+      if supervisor.isStopping {
+        history.ended("the service was stopped", at: Self.now)
+        writeSoon()
+      }
+    default: break
+    }
+  }
+
+  /// Another generation serves than the one that couldn't get ready: what that was to run is refused from now on. Not before: it
+  /// may get ready after all.
+  private func settleFall(before serving: Generation) {
+    if let fallen, fallen.generation < serving { history.failed(fallen.generation, fallen.reason) }
+    fallen = nil
+  }
+
+  private static var now: Int {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    return now.tv_sec * 1_000_000 + now.tv_nsec / 1000
+  }
+
+  // MARK: Writing
+
+  /// Has all of it written when what is urgent is done: to copy the process takes longer than to start a worker.
+  func writeSoon() {
+    guard !isDue else { return }
+    isDue = true
+    loop.atRoundEnd { [unowned self] in writeWhatIsDue() }
+  }
+
+  private func writeWhatIsDue() {
+    guard isDue else { return }
+    isDue = false
+    history.trim(to: length, serving: serving)
+    writer?.write(history)
+  }
+
+  /// Has the last of it written, at the end of the service.
+  func finish() {
+    writeWhatIsDue()
+    writer?.finish()
+  }
+
+  /// Gives up what is being written. An older record mustn't come last.
+  func abandon() { writer?.abandon() }
+
+  /// Who writes, or has just been told to end that.
+  var writers: Set<pid_t> { writer?.pids ?? [] }
+}

@@ -1,0 +1,68 @@
+import RoostCore
+import RoostLog
+import RoostSystemd
+
+/// The queues that are left to workers which retire. Who is in the queue of a listener that was removed has connected while it
+/// was there, and only those workers have it. So they accept what is queued before they are told to drain, since after that they
+/// accept no more.
+final class LeftQueues {
+  /// A handshake that had begun when the listener was shut takes a moment to get into the queue.
+  private static let handshake: Duration = .milliseconds(100)
+  /// The kernel tells nobody that a queue has become empty.
+  private static let interval: Duration = .milliseconds(2)
+
+  /// A worker that isn't told to drain before its queues are empty.
+  private struct Awaited {
+    let id: WorkerID
+    /// The listeners whose queues are left to it by now.
+    let listeners: () -> [Listener]
+    /// From when on that is looked at.
+    let from: Instant
+
+    var isEmpty: Bool { listeners().allSatisfy { $0.isEmpty(slot: $0.reuseport == nil ? 0 : id.slot) } }
+  }
+
+  private let log: Log
+  private var awaited: [Awaited] = []
+  private var timer: Timer?
+  private var areEmpty: (WorkerID) -> Void = { _ in }
+
+  init(log: Log) {
+    self.log = log
+  }
+
+  /// Calls the handler with each worker whose queues are empty, or that isn't awaited to empty them any more.
+  func watch(in loop: EventLoop, _ areEmpty: @escaping (WorkerID) -> Void) throws(SystemdError) {
+    self.areEmpty = areEmpty
+    timer = try loop.timer(priority: .late) { [unowned self] in look() }
+  }
+
+  /// Waits until nobody waits any more where only this worker can accept.
+  func await(_ process: WorkerProcess, _ listeners: @escaping () -> [Listener]) {
+    let new = Awaited(id: process.id, listeners: listeners, from: Clock.now() + Self.handshake)
+    awaited.append(new)
+    arm()
+    if !new.isEmpty {
+      log.info(
+        "worker \(process.pid) gets its stop signal when it has accepted what is queued on listeners that are closed")
+    }
+  }
+
+  /// Forgets the workers for which the supervisor doesn't wait any more.
+  func forget(where isOver: (WorkerID) -> Bool) {
+    if !awaited.isEmpty { awaited.removeAll { isOver($0.id) } }
+  }
+
+  private func look() {
+    timer?.wentOff()
+    let now = Clock.now()
+    let empty = awaited.filter { $0.from <= now && $0.isEmpty }.map(\.id)
+    awaited.removeAll { empty.contains($0.id) }
+    for id in empty { areEmpty(id) }
+    arm()
+  }
+
+  private func arm() {
+    timer?.set(awaited.isEmpty ? nil : (Clock.now() + Self.interval).microseconds)
+  }
+}

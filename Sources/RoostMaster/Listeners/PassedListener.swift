@@ -1,0 +1,19 @@
+import RoostConfiguration
+
+/// A listener as the workers of one generation get it: another may call it otherwise.
+struct PassedListener {
+  let configuration: ListenerConfiguration
+  let listener: Listener
+
+  var name: String { configuration.name }
+
+  init(configuration: ListenerConfiguration, listener: Listener) {
+    self.configuration = configuration
+    self.listener = listener
+  }
+
+  /// A listener as it is.
+  init(_ listener: Listener) {
+    self.init(configuration: listener.configuration, listener: listener)
+  }
+}

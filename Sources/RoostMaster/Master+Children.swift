@@ -1,0 +1,40 @@
+import Glibc
+import RoostCore
+
+/// What has become of the master's children.
+extension Master {
+  /// Reads every exit there is, and tells whose it was.
+  func reap() {
+    let exits = Children.exits()
+    if exits.mayBeMore { reapLater() }
+    // All of them, before anything else is started: a pid that was reaped may be another's from then on.
+    let ofWorkers = workers.wereReaped(exits.all)
+    let ofHooks = hooks.wereReaped(exits.all)
+    let others = exits.all.filter { exit in !ofWorkers.contains { $0.process.pid == exit.pid } }
+    outsiders.reaped(Set(others.map(\.pid)))
+    // There may be room for another process by now.
+    if !exits.all.isEmpty { PassedDescriptors.closeUnclosed() }
+    workers.tell(of: ofWorkers)
+    hooks.tell(of: ofHooks)
+    workers.othersWereReaped(others)
+    takeStops()
+  }
+
+  /// Tells which workers were stopped, by whomever, and which go on.
+  private func takeStops() {
+    let stops = Children.stops()
+    if !stops.all.isEmpty { metricsServer?.forgetText() }
+    for stop in stops.all { workers.take(stop) }
+    if stops.mayBeMore { reapLater() }
+  }
+
+  /// Reads the rest when others have had their turn: once, whoever asks for it.
+  private func reapLater() {
+    guard !isReapDue else { return }
+    isReapDue = true
+    loop.atRoundEnd { [unowned self] in
+      isReapDue = false
+      reap()
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Glibc
+import RoostControl
+import RoostCore
+import RoostJSON
+
+/// A retiree has its listeners until it lets go of them. One that doesn't, since it ignores the stop signal or is slow to heed it,
+/// goes on to answer clients with a former release: that is told, once. See docs/decisions/0019-retirees-that-accept.md.
+extension Workers {
+  /// Tells a worker to drain, or what it has left behind, and looks from now on what it still does.
+  func drain(_ id: WorkerID, at now: Instant) {
+    guard let process = process(id) else { return }
+    process.drain()
+    process.signalled = now
+    watchDrain(of: process)
+  }
+
+  private func watchDrain(of process: WorkerProcess) {
+    if process.state == .reaped { return }
+    let slot = process.id.slot
+    let sockets = process.release.listeners.map(\.listener).filter { !$0.isDatagram }.compactMap { listener in
+      listener.reuseport == nil || listener.numbers.indices.contains(slot) ? listener.number(slot: slot) : nil
+    }
+    if !sockets.isEmpty { retirees.add(process, sockets) }
+  }
+
+  /// Goes on with those that a former binary has told to drain. What it knew of them isn't handed over.
+  func resumeDrains(_ supervisor: Supervisor) {
+    for retiree in supervisor.retirees where retiree.stage != .killed {
+      guard let process = process(retiree.id), !retiree.isEmptying else { continue }
+      if process.hasToldAccepting { retirees.told.append((retiree.id, supervisor.newestServing)) }
+      watchDrain(of: process)
+    }
+  }
+
+  /// A retiree was looked at.
+  func saw(_ process: WorkerProcess, _ sight: RetireeSearch.Sight, _ supervisor: Supervisor, at now: Instant) {
+    guard sight.accepts == true, !process.hasToldAccepting,
+      let retiree = supervisor.retirees.first(where: { $0.id == process.id })
+    else { return }
+    let until: Instant
+    switch retiree.stage {
+    case .draining(let end), .remains(let end): until = end
+    case .emptying, .killed: return
+    }
+    process.hasToldAccepting = true
+    retirees.told.append((process.id, supervisor.newestServing))
+    let text = Self.acceptsText(
+      who: process.state == .running ? process.title : "what \(process.title) has left behind",
+      signal: signalName(process.release.configuration.stopSignal.number), ago: process.signalled.map { now - $0 },
+      sight, left: until - now)
+    tell(
+      ServiceEvent(
+        .retireeAccepts, .warning, text, generation: process.id.generation.number, slot: process.id.slot,
+        pid: process.pid))
+  }
+
+  static func acceptsText(
+    who: String, signal: String, ago: Duration?, _ sight: RetireeSearch.Sight, left: Duration
+  ) -> String {
+    let ago = ago.map { " \($0.wholeSeconds.text) ago" } ?? ""
+    let connections = sight.connectionsText.map { "has \($0) and " } ?? ""
+    return "\(who) was sent \(signal)\(ago) and still accepts connections; "
+      + "it \(connections)may go on until its drain timeout ends in \(left.wholeSeconds.text)"
+  }
+
+  /// Whoever waits for the last retiree has been answered.
+  func forgetTold(_ supervisor: Supervisor) {
+    if !retirees.told.isEmpty, supervisor.retirees.isEmpty, supervisor.reload == nil { retirees.told = [] }
+  }
+
+  /// The verdict of a reload whose retirees are gone, with what those were told to do that it had replaced.
+  func drainedVerdict(_ verdict: JSON, of generation: Generation) -> JSON {
+    // One that was told before this reload began isn't of its making, although it was waited for.
+    let count = retirees.told.count { $0.id.generation < generation && $0.newest >= generation }
+    guard count > 0, case .object(let members) = verdict else { return verdict }
+    let (workers, their) = count == 1 ? ("1 old worker", "its") : ("\(count) old workers", "their")
+    return .object(
+      members.map { member in
+        guard member.name == "message", case .string(let message) = member.value else { return member }
+        return JSON.Member(
+          member.name, .string("\(message); \(workers) still accepted connections after \(their) stop signal"))
+      })
+  }
+}
+
+extension Supervisor {
+  /// The newest generation that serves or is to.
+  fileprivate var newestServing: Generation { max(reload?.generation ?? serving, serving) }
+}
+
+extension Duration {
+  /// To the nearest second.
+  fileprivate var wholeSeconds: Duration { .seconds((max(0, wholeMilliseconds) + 500) / 1000) }
+}
