@@ -5,7 +5,7 @@ extension Configuration {
   /// trap.
   func check() throws(ConfigurationError) {
     _ = try ServiceName.validate(name)
-    try Check.path("pidFile", pidFile)
+    for option in Self.options { try option.check(self, against: Self.standard) }
     if let control {
       try Check.path("directory", control.directory)
       try Check.identifier("group", control.group)
@@ -16,7 +16,7 @@ extension Configuration {
     }
     for listener in listeners { try listener.check() }
     try worker.check()
-    try settings.check()
+    try settings.check(in: self)
     guard listeners.count <= Limits.listeners else {
       throw ConfigurationError("there are \(listeners.count) listeners, and at most \(Limits.listeners) are possible")
     }
@@ -30,19 +30,12 @@ extension Configuration {
       case .udp, .systemd: throw ConfigurationError("'metrics' can't be at \(metrics)")
       }
     }
-    try checkHooks()
     try checkProbe(names)
     try checkReadiness()
     guard settings.queuePerSlot == listeners.contains(where: { $0.reuseport != nil }) else {
       throw ConfigurationError("'queuePerSlot' doesn't fit the listeners")
     }
     try checkTemplates(worker.probe == nil ? names : names.union([Probe.listenerName]))
-  }
-
-  private func checkHooks() throws(ConfigurationError) {
-    guard settings.hooks.contains(.beforeReload) == (worker.beforeReload != nil),
-      settings.hooks.contains(.afterTakeover) == (worker.afterTakeover != nil)
-    else { throw ConfigurationError("the hooks of 'settings' aren't those of 'worker'") }
   }
 
   private func checkProbe(_ names: Set<String>) throws(ConfigurationError) {
@@ -87,11 +80,10 @@ extension ListenerConfiguration {
   public func check() throws(ConfigurationError) {
     _ = try ListenerName.validate(name)
     guard address.isValid else { throw ConfigurationError("'\(address)' is no address") }
-    try Check.range("backlog", Int(backlog), Limits.backlog)
+    for option in Self.options { try option.check(self, against: Self.standard) }
     if reuseport != nil, !address.mayBeShared {
       throw ConfigurationError("'reuseport' of the listener \(name)=\(address) has no meaning")
     }
-    try Check.mode("mode", mode)
     try Check.identifier("user", user)
     try Check.identifier("group", group)
   }
@@ -108,16 +100,11 @@ extension WorkerConfiguration {
     for variable in variableTemplates {
       if let problem = VariableName.problem(with: variable.name) { throw ConfigurationError(problem) }
     }
-    try Check.path("directory", directory)
     for assignment in environment { try Self.check(assignment) }
     if let identity {
       for id in [identity.user, identity.group] + identity.supplementaryGroups { try Check.identifier("identity", id) }
     }
-    try Check.mode("umask", umask)
     for limit in limits { try limit.check() }
-    if let nice { try Check.range("nice", Int(nice), Limits.nice) }
-    try Check.command("beforeReload", beforeReload)
-    try Check.command("afterTakeover", afterTakeover)
     switch probe {
     case .http(let path, let status):
       guard Probe.isPath(path) else { throw ConfigurationError("'path' is no path of a request") }
@@ -150,27 +137,15 @@ extension ResourceLimit {
 }
 
 extension Settings {
-  fileprivate func check() throws(ConfigurationError) {
+  fileprivate func check(in configuration: Configuration) throws(ConfigurationError) {
     try Check.range("workers", workers, Limits.workers)
-    // `Int.max` stands for all.
-    try Check.range("surge", surge, 1...Int.max)
-    if surge != .max { try Check.range("surge", surge, Limits.surge) }
-    switch readiness {
-    case .reported(let timeout): try Check.duration("timeout", timeout, from: .milliseconds(1))
-    case .alive(let age): try Check.duration("age", age)
+    try Check.duration("probe.timeout", probeTimeout, from: .milliseconds(1))
+    guard backoffLongest >= backoffFirst else {
+      throw ConfigurationError("'restart-delay-limit' is below 'restart-delay'")
     }
-    if let startAttempts { try Check.range("startAttempts", startAttempts, Limits.startAttempts) }
-    try Check.duration("startLimit", startLimit, from: .milliseconds(1))
-    try Check.duration("probeTimeout", probeTimeout, from: .milliseconds(1))
-    try Check.duration("probation", probation)
-    try Check.duration("settle", settle)
-    try Check.duration("drainTimeout", drainTimeout)
-    try Check.duration("backoffFirst", backoff.first, from: .milliseconds(1))
-    try Check.duration("backoffLongest", backoff.longest, from: backoff.first)
-    try Check.duration("backoffForgivenAfter", backoff.forgivenAfter)
-    try Check.range("restartBurst", backoff.burst, Limits.restartBurst)
-    try Check.duration("restartWindow", backoff.window, from: .milliseconds(1))
-    try Check.duration("hookTimeout", hookTimeout, from: Limits.shortestHookTimeout)
+    guard beforeReload == (configuration.worker.beforeReload != nil),
+      afterTakeover == (configuration.worker.afterTakeover != nil)
+    else { throw ConfigurationError("the hooks of 'settings' aren't those of 'worker'") }
   }
 }
 
@@ -181,42 +156,5 @@ extension Address {
     case .tcp, .udp: true
     case .unix, .systemd: false
     }
-  }
-}
-
-/// Checks of single values, by their names in JSON. What isn't there is always good.
-private enum Check {
-  static func range(_ name: String, _ value: Int, _ range: ClosedRange<Int>) throws(ConfigurationError) {
-    guard range.contains(value) else {
-      throw ConfigurationError("'\(name)' is \(value), expected \(range.lowerBound) to \(range.upperBound)")
-    }
-  }
-
-  static func duration(
-    _ name: String, _ value: Duration?, from shortest: Duration = .zero
-  ) throws(ConfigurationError) {
-    guard let value else { return }
-    try range(name, value.wholeMilliseconds, shortest.wholeMilliseconds...Limits.longestDuration.wholeMilliseconds)
-  }
-
-  static func path(_ name: String, _ value: String?) throws(ConfigurationError) {
-    guard value?.utf8.first ?? UInt8(ascii: "/") == UInt8(ascii: "/"), value != "" else {
-      throw ConfigurationError("'\(name)' is no absolute path")
-    }
-  }
-
-  /// A program and its arguments.
-  static func command(_ name: String, _ value: [String]?) throws(ConfigurationError) {
-    guard let value else { return }
-    guard value.first?.isEmpty == false else { throw ConfigurationError("'\(name)' names no program") }
-  }
-
-  static func mode(_ name: String, _ value: UInt32?) throws(ConfigurationError) {
-    if let value { try range(name, Int(value), Limits.mode) }
-  }
-
-  /// The id of a user or a group.
-  static func identifier(_ name: String, _ value: UInt32?) throws(ConfigurationError) {
-    if let value { try range(name, Int(value), Limits.identifier) }
   }
 }

@@ -1,3 +1,4 @@
+import RoostCore
 import RoostJSON
 
 /// The form in which a validated configuration reaches the master, and in which it is recorded.
@@ -26,6 +27,9 @@ extension Configuration {
     try check()
   }
 }
+
+// A former version has recorded none of the options that came later, and is read all the same.
+extension Settings: Defaulted {}
 
 extension JSON {
   fileprivate var textWithNUL: String? {

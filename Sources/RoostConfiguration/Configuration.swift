@@ -51,13 +51,16 @@ public struct ControlConfiguration: Hashable, Sendable, Codable {
 
 /// The record of the generations that have served.
 public struct HistoryConfiguration: Hashable, Sendable, Codable {
+  /// How many generations it keeps if nobody has chosen.
+  public static let defaultLength = 5
+
   /// The directory of the record: an absolute path.
   public var directory: String
   /// How many generations that have served it keeps.
   public var length: Int
 
   /// A record in this directory.
-  public init(directory: String, length: Int = 5) {
+  public init(directory: String, length: Int = defaultLength) {
     self.directory = directory
     self.length = length
   }

@@ -62,7 +62,7 @@ public struct WorkerConfiguration: Hashable, Sendable, Codable {
   /// Their resource limits, where they aren't the master's own.
   public var limits: [ResourceLimit]
   /// Their nice value, or nil for the master's own (nice(2)).
-  public var nice: Int32?
+  public var nice: Int?
   /// How a worker says that it is ready.
   public var readinessChannel: ReadinessChannel
   /// How a worker of a new generation is asked whether it serves well, before it takes over.
@@ -79,7 +79,8 @@ public struct WorkerConfiguration: Hashable, Sendable, Codable {
   public var afterTakeover: [String]?
 
   private enum CodingKeys: String, CodingKey {
-    case command, argumentTemplates, directory, environment, variableTemplates, compatibility, identity, umask, limits, nice,
+    case command, argumentTemplates, directory, environment, variableTemplates, compatibility, identity, umask, limits,
+      nice,
       probe, stopSignal, output, beforeReload, afterTakeover
     case readinessChannel = "ready"
     case allowsWorkerReload = "allowWorkerReload"

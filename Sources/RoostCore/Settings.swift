@@ -1,5 +1,6 @@
-/// What the operator wants of the supervision. It was validated before it came here.
-public struct Settings: Hashable, Sendable {
+/// What the operator wants of the supervision. It was validated before it came here. The names are those of the form in which
+/// settings are handed over and recorded.
+public struct Settings: Hashable, Sendable, Codable {
   /// How the master learns that a worker accepts.
   public enum Readiness: Hashable, Sendable {
     /// The worker says so, at the latest this long after its start.
@@ -15,60 +16,95 @@ public struct Settings: Hashable, Sendable {
   static func validWorkers(_ wanted: Int) -> Int { min(max(wanted, 1), maximumWorkers) }
 
   /// The number of slots to begin with, 1 … `maximumWorkers`.
-  public var workers: Int
+  public var workers = 1
   /// How many candidates are started at a time in a reload, at least 1. `Int.max` stands for all at once.
-  public var surge: Int
+  public var surge = Int.max
   /// How the master learns that a worker accepts.
-  public var readiness: Readiness
-  /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil where there is none.
+  public var readiness = Readiness.reported(timeout: .seconds(60))
+  /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil if there is none.
   public var probeTimeout: Duration?
-  /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil where it
-  /// never is.
+  /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil if it never is.
   public var startAttempts: Int?
   /// After what time without success the start is given up; nil for never.
   public var startLimit: Duration?
   /// How long a generation has to serve without a failing worker before it is the last good one.
-  public var probation: Duration
+  public var probation: Duration = .seconds(60)
   /// Whether a start whose generation can't get ready goes on with the last good one.
-  public var fallsBack: Bool
+  public var fallsBack = true
   /// Whether a generation that keeps failing on probation is replaced by the last good one.
-  public var rollsBack: Bool
+  public var rollsBack = false
   /// How long ready candidates are observed before they take over.
-  public var settle: Duration
+  public var settle: Duration = .seconds(1)
   /// How long a retiree may take from the stop signal to its exit.
-  public var drainTimeout: Duration
-  /// The waits between the restarts of a worker that keeps failing.
-  public var backoff: Backoff
-  /// The operator's commands that a reload runs.
-  public var hooks: Set<Hook>
-  /// How long such a command may take.
-  public var hookTimeout: Duration
+  public var drainTimeout: Duration = .seconds(60)
+  /// The wait after the second failure in a row; it is doubled after each further one.
+  public var backoffFirst: Duration = .milliseconds(100)
+  /// The longest such wait.
+  public var backoffLongest: Duration = .seconds(30)
+  /// A worker that has served this long has not failed in a row with those before it.
+  public var backoffForgivenAfter: Duration = .seconds(10)
+  /// How many workers of a slot that have served are replaced at once within the window.
+  public var restartBurst = 5
+  /// Over what time they are counted.
+  public var restartWindow: Duration = .seconds(10)
+  /// Whether a hook runs before the first candidate is started. A reload fails with it.
+  public var beforeReload = false
+  /// Whether a hook runs after the last takeover. Nothing waits for it.
+  public var afterTakeover = false
+  /// How long a hook may take.
+  public var hookTimeout: Duration = .seconds(60)
   /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
-  public var queuePerSlot: Bool
+  public var queuePerSlot = false
+}
 
-  /// Settings with the given values.
-  public init(
-    workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
-    probeTimeout: Duration? = nil, startAttempts: Int? = nil, startLimit: Duration? = nil,
-    probation: Duration = .seconds(60), fallsBack: Bool = true, rollsBack: Bool = false, settle: Duration = .seconds(1),
-    drainTimeout: Duration = .seconds(60), backoff: Backoff = Backoff(), hooks: Set<Hook> = [],
-    hookTimeout: Duration = .seconds(60), queuePerSlot: Bool = false
-  ) {
-    self.workers = workers
-    self.surge = surge
-    self.readiness = readiness
-    self.probeTimeout = probeTimeout
-    self.startAttempts = startAttempts
-    self.startLimit = startLimit
-    self.probation = probation
-    self.fallsBack = fallsBack
-    self.rollsBack = rollsBack
-    self.settle = settle
-    self.drainTimeout = drainTimeout
-    self.backoff = backoff
-    self.hooks = hooks
-    self.hookTimeout = hookTimeout
-    self.queuePerSlot = queuePerSlot
+extension Settings {
+  /// What holds if nothing else is asked for.
+  public static let standard = Settings()
+
+  /// How long a worker has to be alive if that is enough, and nobody has chosen.
+  public static let defaultReadyAfter: Duration = .seconds(1)
+
+  /// How long a worker may take to say that it is ready; nil if it needn't.
+  public var readyTimeout: Duration? {
+    get { if case .reported(let timeout) = readiness { timeout } else { nil } }
+    set { if let newValue { readiness = .reported(timeout: newValue) } }
+  }
+
+  /// How long a worker has to be alive; nil if it says that it is ready.
+  public var readyAfter: Duration? {
+    get { if case .alive(let age) = readiness { age } else { nil } }
+    set { if let newValue { readiness = .alive(after: newValue) } }
+  }
+
+  /// The wait after so many failures in a row, from 1.
+  func backoff(afterFailures failures: Int) -> Duration {
+    guard failures > 1 else { return .zero }
+    // Thirty doublings exceed any longest wait; beyond them the shift would overflow.
+    let doublings = min(failures - 2, 30)
+    return min(backoffFirst * (1 << doublings), backoffLongest)
+  }
+}
+
+extension Settings.Readiness: Codable {
+  private enum Key: String, CodingKey {
+    case timeout, age
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: Key.self)
+    if let age = try values.decodeIfPresent(Duration.self, forKey: .age) {
+      self = .alive(after: age)
+    } else {
+      self = .reported(timeout: try values.decode(Duration.self, forKey: .timeout))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: Key.self)
+    switch self {
+    case .reported(let timeout): try values.encode(timeout, forKey: .timeout)
+    case .alive(let age): try values.encode(age, forKey: .age)
+    }
   }
 }
 
@@ -78,39 +114,4 @@ public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   case beforeReload = "before-reload"
   /// After the last takeover. Nothing waits for it.
   case afterTakeover = "after-takeover"
-}
-
-/// How long the restart of a worker is put off: not at all for the first losses of workers that have served, then twice as long
-/// each time.
-public struct Backoff: Hashable, Sendable {
-  /// The wait after the second failure in a row.
-  public var first: Duration
-  /// The longest wait.
-  public var longest: Duration
-  /// A worker that has served this long has not failed in a row with those before it.
-  public var forgivenAfter: Duration
-  /// How many workers of a slot that have served are replaced at once within the window.
-  public var burst: Int
-  /// Over what time they are counted.
-  public var window: Duration
-
-  /// A backoff with the given times.
-  public init(
-    first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10),
-    burst: Int = 5, window: Duration = .seconds(10)
-  ) {
-    self.first = first
-    self.longest = longest
-    self.forgivenAfter = forgivenAfter
-    self.burst = burst
-    self.window = window
-  }
-
-  /// The wait after so many failures in a row, from 1.
-  public func delay(afterFailures failures: Int) -> Duration {
-    guard failures > 1 else { return .zero }
-    // Thirty doublings exceed any longest wait; beyond them the shift would overflow.
-    let doublings = min(failures - 2, 30)
-    return min(first * (1 << doublings), longest)
-  }
 }

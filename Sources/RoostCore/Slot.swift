@@ -62,18 +62,18 @@ struct Burst: Hashable, Sendable, Codable {
 
 extension Slot {
   /// Whether the next loss isn't answered at once.
-  func isBurstOver(_ backoff: Backoff, at now: Instant) -> Bool {
-    guard let burst, now - burst.began < backoff.window else { return backoff.burst == 0 }
-    return burst.count >= backoff.burst
+  func isBurstOver(_ settings: Settings, at now: Instant) -> Bool {
+    guard let burst, now - burst.began < settings.restartWindow else { return settings.restartBurst == 0 }
+    return burst.count >= settings.restartBurst
   }
 
   /// Counts the loss of a worker that had the slot. How long it is to wait for its successor.
-  mutating func count(_ worker: Worker, for successor: Purpose, _ backoff: Backoff, at now: Instant) -> Duration {
+  mutating func count(_ worker: Worker, for successor: Purpose, _ settings: Settings, at now: Instant) -> Duration {
     if let since = worker.readySince {
-      if now - since >= backoff.forgivenAfter { (failures, waits) = (0, 0) }
-      if burst.map({ now - $0.began >= backoff.window }) ?? true { (burst, waits) = (Burst(began: now), 0) }
+      if now - since >= settings.backoffForgivenAfter { (failures, waits) = (0, 0) }
+      if burst.map({ now - $0.began >= settings.restartWindow }) ?? true { (burst, waits) = (Burst(began: now), 0) }
     }
-    let isAtOnce = worker.isReady && !isBurstOver(backoff, at: now)
+    let isAtOnce = worker.isReady && !isBurstOver(settings, at: now)
     switch successor.policy.succession {
     case .beside, .vacancy(.nothing): return .zero
     case .vacancy(.pause):
@@ -86,13 +86,13 @@ extension Slot {
     case .vacancy(.burst), .vacancy(.backoff):
       failures += 1
       waits += 1
-      return wait(backoff)
+      return wait(settings)
     }
   }
 
   /// How long somebody is waited for here. Unlike one that has served, a worker that never did isn't tried again at once:
   /// what it needs may come up.
-  func wait(_ backoff: Backoff) -> Duration { backoff.delay(afterFailures: waits + 1) }
+  func wait(_ settings: Settings) -> Duration { settings.backoff(afterFailures: waits + 1) }
 }
 
 func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {

@@ -59,7 +59,7 @@ extension Supervisor {
     if slots.isEmpty {
       // It may lack the same listeners, and be worth another look once they are open.
       start.hasFallenBackInVain = true
-      start.stage = .awaitingListeners(until: now + settings.backoff.delay(afterFailures: start.failures + 1))
+      start.stage = .awaitingListeners(until: now + settings.backoff(afterFailures: start.failures + 1))
     } else {
       fallback = nil
       start.stage = .startingWorkers

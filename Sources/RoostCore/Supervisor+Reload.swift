@@ -80,7 +80,7 @@ extension Supervisor {
         reload.workers = settings.workers
         addSlots(upTo: reload.workers)
       }
-      guard settings.hooks.contains(.beforeReload) else { return startBatch(of: reload, at: now) }
+      guard settings.beforeReload else { return startBatch(of: reload, at: now) }
       reload.stage = .awaitingHook
       phase = .reloading(reload)
       run(.beforeReload, generation, at: now)
@@ -175,7 +175,7 @@ extension Supervisor {
     slotsAtStart = 1
     leavesQueues = false
     beginProbation(at: now)
-    if settings.hooks.contains(.afterTakeover) { run(.afterTakeover, reload.generation, at: now) }
+    if settings.afterTakeover { run(.afterTakeover, reload.generation, at: now) }
     serve(reloading: reload.latched, at: now)
   }
 

@@ -95,7 +95,9 @@ extension Supervisor {
   /// A worker has failed, or has to be given up. Who is alive is told to go.
   mutating func lose(_ worker: Worker, _ failure: Failure, isAlive: Bool, at now: Instant) {
     let index = worker.id.slot
-    guard slots[index].candidate?.id == worker.id else { return currentLost(worker, failure, isAlive: isAlive, at: now) }
+    guard slots[index].candidate?.id == worker.id else {
+      return currentLost(worker, failure, isAlive: isAlive, at: now)
+    }
     if !isAlive { slots[index].candidate = nil }
     switch (worker.purpose.policy.succession, phase) {
     case (.beside(_, onFailure: .reloadFails), .reloading(let reload)): failReload(reload, failure, at: now)
@@ -117,7 +119,7 @@ extension Supervisor {
   private mutating func currentLost(_ worker: Worker, _ failure: Failure, isAlive: Bool, at now: Instant) {
     let index = worker.id.slot
     let successor = successor(of: worker, failure, at: now)
-    let wait = slots[index].count(worker, for: successor, settings.backoff, at: now)
+    let wait = slots[index].count(worker, for: successor, settings, at: now)
     let isAwaited = slots[index].candidate != nil
     slots[index].current = isAwaited ? .vacant : .waiting(until: now + wait, successor)
     let isStartOver = !isAwaited && successor == .start && isStartOver(failure, slot: index)
@@ -136,7 +138,7 @@ extension Supervisor {
   private func successor(of worker: Worker, _ failure: Failure, at now: Instant) -> Purpose {
     guard case .exited(_, .exited(status: 0), .serving) = failure else { return purposeOfReplacement }
     // A start has to come to an end.
-    let isTooOften = hasNeverServed && slots[worker.id.slot].isBurstOver(settings.backoff, at: now)
+    let isTooOften = hasNeverServed && slots[worker.id.slot].isBurstOver(settings, at: now)
     return isTooOften ? .start : .recycled
   }
 
@@ -153,7 +155,7 @@ extension Supervisor {
 
   /// Starts another worker in a slot whose candidate was to have it.
   mutating func refill(_ index: Int, at now: Instant) {
-    fill(index, for: purposeOfReplacement, after: slots[index].wait(settings.backoff), at: now)
+    fill(index, for: purposeOfReplacement, after: slots[index].wait(settings), at: now)
   }
 }
 

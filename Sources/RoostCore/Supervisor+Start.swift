@@ -55,7 +55,7 @@ extension Supervisor {
     start.failures += 1
     let failure = Failure.notListening(reason: reason)
     if fallsBack(start, afterFailures: start.failures, failure) { return fallBack(start, failure, at: now) }
-    let delay = settings.backoff.delay(afterFailures: start.failures + 1)
+    let delay = settings.backoff(afterFailures: start.failures + 1)
     start.stage = .awaitingListeners(until: now + delay)
     phase = .starting(start)
     report(.listenersNotOpened(reason: reason, retry: delay))
@@ -153,7 +153,7 @@ extension Supervisor {
     case .awaitingListeners(let until) where until <= now:
       // Answered before anything else happens; if it weren't, it would be tried again.
       var start = start
-      start.stage = .awaitingListeners(until: now + settings.backoff.longest)
+      start.stage = .awaitingListeners(until: now + settings.backoffLongest)
       phase = .starting(start)
       order(.openListeners)
     case .preparing(let generation, let until) where until <= now: fallbackTimedOut(start, generation, at: now)

@@ -1,3 +1,9 @@
+/// What may have been written before some of its members were there: those are as in `standard`.
+public protocol Defaulted: Codable {
+  /// The value in which nobody has chosen anything.
+  static var standard: Self { get }
+}
+
 extension JSON {
   /// The value that this was encoded from.
   public func decode<T: Decodable>(_ type: T.Type) throws -> T {
@@ -30,21 +36,39 @@ private struct TreeDecoder: Decoder {
       found = string as? T
     case let integer as any FixedWidthInteger.Type:
       guard case .integer(let number) = json else { throw mismatch("a whole number") }
-      found = Self.integer(number, integer) as? T
-    default: found = try type.init(from: self)
+      found = try self.integer(number, integer) as? T
+    case is Duration.Type:
+      if case .integer(let milliseconds) = json {
+        found = Duration.milliseconds(milliseconds) as? T
+      } else {
+        found = try type.init(from: self)
+      }
+    default: found = try type.init(from: filled(type))
     }
     guard let found else { throw mismatch("\(type)") }
     return found
   }
 
-  /// nil if it doesn't fit. A UInt64 was written with its bits.
-  private static func integer<I: FixedWidthInteger>(_ number: Int, _ type: I.Type) -> I? {
-    I.bitWidth == Int.bitWidth ? I(truncatingIfNeeded: number) : I(exactly: number)
+  private func filled(_ type: any Decodable.Type) throws -> TreeDecoder {
+    guard case .object(let members) = json, let type = type as? any Defaulted.Type,
+      case .object(let standard) = try JSON(encoding: type.standard)
+    else { return self }
+    let missing = standard.filter { json[$0.name] == nil }
+    return TreeDecoder(json: .object(members + missing), codingPath: codingPath)
   }
 
-  func mismatch(_ expected: String) -> DecodingError {
+  /// A UInt64 was written with its bits.
+  private func integer<I: FixedWidthInteger>(_ number: Int, _ type: I.Type) throws -> I {
+    if I.bitWidth == Int.bitWidth { return I(truncatingIfNeeded: number) }
+    guard let integer = I(exactly: number) else { throw damage("is \(number), expected \(I.min) to \(I.max)") }
+    return integer
+  }
+
+  func mismatch(_ expected: String) -> DecodingError { damage("isn't \(expected)") }
+
+  private func damage(_ problem: String) -> DecodingError {
     let place = codingPath.map(\.stringValue).joined(separator: ".")
-    return .dataCorrupted(.init(codingPath: codingPath, debugDescription: "'\(place)' isn't \(expected)"))
+    return .dataCorrupted(.init(codingPath: codingPath, debugDescription: "'\(place)' \(problem)"))
   }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {

@@ -61,6 +61,8 @@ private final class Node {
     case let boolean as Bool: content = .value(.boolean(boolean))
     case let string as String: content = .value(.string(string))
     case let number as any BinaryInteger: content = .value(.integer(Int(truncatingIfNeeded: number)))
+    case let duration as Duration where duration.exactMilliseconds != nil:
+      content = .value(duration.exactMilliseconds.map(JSON.integer) ?? .null)
     case is Double, is Float:
       throw EncodingError.invalidValue(value, .init(codingPath: path, debugDescription: "a number that isn't whole"))
     default: try value.encode(to: TreeEncoder(node: self, codingPath: path))
@@ -98,7 +100,6 @@ private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
   mutating func encodeIfPresent<T: Encodable>(_ value: T?, forKey key: Key) throws {
     if let value { try encode(value, forKey: key) } else { encodeNil(forKey: key) }
   }
-
 
   mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
     try node.member(key.stringValue).encode(value, at: codingPath + [key])
@@ -148,4 +149,13 @@ private struct ValueEncoder: SingleValueEncodingContainer {
 
   mutating func encodeNil() {}
   mutating func encode<T: Encodable>(_ value: T) throws { try node.encode(value, at: codingPath) }
+}
+
+extension Duration {
+  /// Nil if it isn't a whole number of them. The standard library's own form has two numbers, which nobody can read.
+  fileprivate var exactMilliseconds: Int? {
+    let (seconds, attoseconds) = components
+    guard abs(seconds) < 1 << 50, attoseconds.isMultiple(of: 1_000_000_000_000_000) else { return nil }
+    return Int(seconds) * 1000 + Int(attoseconds / 1_000_000_000_000_000)
+  }
 }

@@ -134,12 +134,14 @@ final class OptionReader {
     }
   }
 
-  func choice<C: RawRepresentable & CaseIterable>(_ option: String) -> C? where C.RawValue == String {
-    guard let value = located(option) else { return nil }
-    let names = C.allCases.map(\.rawValue)
+  func choice(_ option: String, among names: [String]) -> String? {
+    located(option).flatMap { choice($0, option, among: names, "") }
+  }
+
+  func choice(_ value: Located, _ option: String, among names: [String], _ alternative: String) -> String? {
     let what = "one of " + names.map { "\"\($0)\"" }.joined(separator: ", ")
-    guard let string = string(value, option, what) else { return nil }
-    if let choice = C(rawValue: string) { return choice }
+    guard let string = string(value, option, alternative.isEmpty ? what : alternative) else { return nil }
+    if names.contains(string) { return string }
     let hint = Spelling.nearest(to: string, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
     report(value, option, "found \"\(string)\", expected \(what)\(hint)")
     return nil

@@ -1,10 +1,6 @@
 import RoostConfiguration
 
 extension Options {
-  private static let listenerOptions = [
-    "name", "address", "backlog", "nonblocking", "ipv6-only", "freebind", "reuseport", "mode", "user", "group",
-  ]
-
   func listeners(_ reader: OptionReader) -> [ListenerConfiguration] {
     let backlog = reader.integer("backlog", Limits.backlog).map { Int32($0) } ?? ListenerConfiguration.defaultBacklog
     var listeners: [ListenerConfiguration] = []
@@ -42,15 +38,12 @@ extension Options {
         entries = Self.parts(of: text, at: element.place)
       }
     }
-    let own = OptionReader(entries, known: Self.listenerOptions, context: "listen")
+    let own = OptionReader(entries, known: ListenerConfiguration.options.map(\.name), context: "listen")
     defer { reader.add(own.problems) }
     guard var listener = addressed(own, element) else { return nil }
-    listener.backlog = own.integer("backlog", Limits.backlog).map { Int32($0) } ?? backlog
-    listener.isNonblocking = own.boolean("nonblocking") ?? false
-    listener.isIPv6Only = own.boolean("ipv6-only")
-    listener.isFreebind = own.boolean("freebind") ?? false
+    listener.backlog = backlog
+    own.take(ListenerConfiguration.options, into: &listener, in: directory)
     listener.reuseport = reuseport(own)
-    listener.mode = own.parsed("mode", "octal digits such as \"0660\"", Self.mode)
     listener.user = own.located("user").flatMap { Users.user($0, "user", own) }
     listener.group = own.located("group").flatMap { Users.group($0, "group", own) }
     checkFit(of: listener.address, own, isTable: element.value.isTable)

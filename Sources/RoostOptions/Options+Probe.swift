@@ -1,22 +1,19 @@
 import RoostConfiguration
 
 extension Options {
-  private static let probeOptions = ["path", "status", "command", "timeout"]
-
   /// The probe and how long it may take; nil where there is none, or none that can be used.
   func probe(
     _ reader: OptionReader, _ listeners: [ListenerConfiguration]
   ) -> (probe: Probe, timeout: Duration)? {
     guard let value = reader.located("probe") else { return nil }
-    let own = OptionReader(reader.table("probe"), known: Self.probeOptions, context: "probe")
+    let own = OptionReader(reader.table("probe"), known: Probe.options.map(\.name), context: "probe")
     defer { reader.add(own.problems) }
     if listeners.isEmpty { reader.report("probe", "has a meaning only with 'listen'") }
     if listeners.contains(where: { $0.name == Probe.listenerName }) {
       reader.report("probe", "the listener \"\(Probe.listenerName)\" has the name of the one that the probe brings")
     }
-    let timeout = own.duration("timeout") ?? .seconds(5)
-    if timeout == .zero { own.report("timeout", "0s gives no worker time to answer") }
-    let status = own.integer("status", Limits.probeStatus) ?? 200
+    let timeout = own.duration("timeout", .above("0s gives no worker time to answer")) ?? Probe.defaultTimeout
+    let status = own.integer("status", Limits.probeStatus) ?? Probe.defaultStatus
     switch (own.has("path"), own.has("command")) {
     case (true, true): own.report("command", "contradicts 'path': use one of them")
     case (false, false):

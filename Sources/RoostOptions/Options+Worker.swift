@@ -3,18 +3,11 @@ import RoostCore
 import RoostHandoff
 
 extension Options {
-  func worker(
-    _ reader: OptionReader, command: [String], _ listeners: [ListenerConfiguration], _ probe: Probe?
-  ) -> WorkerConfiguration {
-    var worker = WorkerConfiguration(command: command)
-    worker.directory = reader.path("directory", in: directory)
-    worker.umask = reader.parsed("umask", "octal digits such as \"0027\"", Self.mode)
-    worker.nice = reader.integer("nice", Limits.nice).map { Int32($0) }
+  /// What takes code of its own to be understood.
+  func complete(_ worker: inout WorkerConfiguration, _ reader: OptionReader, _ listeners: [ListenerConfiguration]) {
     worker.limits = reader.table("limit").compactMap { limit($0, reader) }
-    worker.readinessChannel = reader.choice("ready") ?? .automatic
     worker.compatibility = compatibility(reader, worker.readinessChannel)
-    worker.probe = probe
-    let own = probe.map { _ in
+    let own = worker.probe.map { _ in
       ListenerConfiguration(name: Probe.listenerName, address: .tcp(.ipv4("127.0.0.1"), port: 0))
     }
     let placeholders = Placeholders(
@@ -24,10 +17,7 @@ extension Options {
       reader.parsed("stop-signal", "the name of a signal such as \"TERM\"") { text throws(ConfigurationError) in
         try StopSignal(parsing: text)
       } ?? .term
-    worker.allowsWorkerReload = reader.boolean("allow-worker-reload") ?? false
     worker.output = output(reader)
-    worker.beforeReload = reader.hook("before-reload")
-    worker.afterTakeover = reader.hook("after-takeover")
     let person = Users.identity(reader)
     worker.identity = person?.identity
     let variables = environment(reader, of: person, placeholders)
@@ -39,7 +29,6 @@ extension Options {
       }
     }
     checkLength(of: worker, reader)
-    return worker
   }
 
   private func checkLength(of worker: WorkerConfiguration, _ reader: OptionReader) {
@@ -56,27 +45,12 @@ extension Options {
     _ reader: OptionReader, _ channel: WorkerConfiguration.ReadinessChannel
   ) -> [Compatibility] {
     let names = Compatibility.allCases.map(\.rawValue)
-    let expected = "one of " + names.map { "\"\($0)\"" }.joined(separator: ", ")
+    let chosen = reader.list("compatibility").compactMap {
+      reader.choice($0, "compatibility", among: names, "a string or an array of strings")
+    }.compactMap(Compatibility.init)
     // Its acknowledgement needs what it is sent to.
-    var chosen: Set<Compatibility> = channel == .einhorn ? [.einhorn] : []
-    for value in reader.list("compatibility") {
-      guard let name = reader.string(value, "compatibility", "a string or an array of strings") else { continue }
-      if let known = Compatibility(rawValue: name) {
-        chosen.insert(known)
-      } else {
-        let hint = Spelling.nearest(to: name, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
-        reader.report(value, "compatibility", "found \"\(name)\", expected \(expected)\(hint)")
-      }
-    }
-    return Compatibility.allCases.filter(chosen.contains)
-  }
-
-  /// Octal digits.
-  static func mode(_ text: String) throws(ConfigurationError) -> UInt32 {
-    guard (1...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), Limits.mode.contains(Int(mode)) else {
-      throw ConfigurationError("found \"\(text)\", expected octal digits from \"0000\" to \"0777\"")
-    }
-    return mode
+    let implied: [Compatibility] = channel == .einhorn ? [.einhorn] : []
+    return Compatibility.allCases.filter((chosen + implied).contains)
   }
 
   private func output(_ reader: OptionReader) -> WorkerConfiguration.Output {

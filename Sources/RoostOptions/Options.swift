@@ -5,15 +5,7 @@ import RoostCore
 /// What an operator has written, in a file and on the command line, which wins.
 public struct Options {
   /// Every option there is.
-  public static let names = [
-    "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
-    "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "compatibility", "ready-timeout", "ready-after",
-    "probe",
-    "start-attempts", "start-limit", "fallback", "probation", "rollback", "history", "state-directory",
-    "settle", "drain-timeout", "stop-signal", "restart-delay", "restart-delay-limit", "restart-delay-reset",
-    "before-reload", "after-takeover", "hook-timeout", "allow-worker-reload", "log-prefix", "direct-stderr", "pid-file",
-    "control-directory", "control-group", "metrics",
-  ]
+  static let names = Configuration.options.map(\.name)
 
   let entries: [OptionEntry]
   let file: String?
@@ -76,27 +68,30 @@ public struct Options {
       let text = "'command' is missing, expected an array such as [\"/srv/web/server\"], or a command after '--'"
       reader.add([Problem(place, nil, text)])
     }
-    let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(command)
-    var settings = settings(reader)
-    let listeners = listeners(reader)
-    settings.queuePerSlot = listeners.contains { $0.reuseport != nil }
-    checkAcceptance(listeners, reader)
-    checkProcessors(listeners, workers: settings.workers, reader)
-    let probe = probe(reader, listeners)
-    settings.probeTimeout = probe?.timeout
-    let worker = worker(reader, command: command ?? [""], listeners, probe?.probe)
-    let configuration = Configuration(
-      name: name, listeners: listeners, pidFile: reader.path("pid-file", in: directory),
-      control: control(reader, name: name), history: history(reader, name: name), metrics: metrics(reader),
-      worker: worker, settings: settings)
+    var configuration = Configuration.standard
+    configuration.settings.startAttempts = Self.isAtTerminal ? 3 : nil
+    configuration.settings.fallsBack = !Self.isAtTerminal
+    reader.take(Configuration.options, into: &configuration, in: directory)
+    configuration.name = name(reader, command)
+    configuration.listeners = listeners(reader)
+    configuration.settings.workers = workers(reader)
+    let probe = probe(reader, configuration.listeners)
+    configuration.settings.probeTimeout = probe?.timeout
+    configuration.worker.probe = probe?.probe
+    configuration.worker.command = command ?? [""]
+    complete(&configuration.worker, reader, configuration.listeners)
+    complete(&configuration.settings, reader, configuration)
+    configuration.control = control(reader, name: configuration.name)
+    configuration.history = history(reader, name: configuration.name)
+    configuration.metrics = metrics(reader)
     guard reader.problems.isEmpty else { throw Problems(reader.problems, uncounted: reader.uncounted) }
     return configuration
   }
 
-  /// The name of the file, or that of the command.
-  private func defaultName(_ command: [String]?) -> String {
-    guard let file else { return ServiceName.derived(from: command?.first ?? "") }
-    return Self.serviceName(ofFile: file)
+  /// The name that is chosen, or that of the file, or that of the command.
+  private func name(_ reader: OptionReader, _ command: [String]?) -> String {
+    reader.parsed("name", "a name", ServiceName.validate) ?? file.map(Self.serviceName)
+      ?? ServiceName.derived(from: command?.first ?? "")
   }
 
   /// What the service of a configuration file is called where nobody says otherwise.
@@ -115,14 +110,13 @@ public struct Options {
       reader.report("history", "there is no directory for it; see 'state-directory'")
       return nil
     }
-    return HistoryConfiguration(directory: place, length: length ?? 5)
+    return HistoryConfiguration(directory: place, length: length ?? HistoryConfiguration.defaultLength)
   }
 
   /// Where it is recorded what has served, whatever else is wrong; nil if there is no place for it.
   public var historyDirectory: String? {
     let reader = OptionReader(entries, known: Self.names)
-    let name = reader.parsed("name", "a name", ServiceName.validate) ?? defaultName(nil)
-    return history(reader, name: name)?.directory
+    return history(reader, name: name(reader, nil))?.directory
   }
 
   private func control(_ reader: OptionReader, name: String) -> ControlConfiguration? {

@@ -62,10 +62,11 @@ struct RunCommand: ParsableCommand {
       return (try configuration(), nil)
     } catch let problems as Problems {
       // Who sits there sees it, and can mend it.
-      guard !problems.areUsage, source.options.fallback ?? !Options.isAtTerminal,
-        let recorded = source.historyDirectory().flatMap({
-          RecordedService.configuration(in: $0, of: source.options.name)
-        })
+      let fallsBack = source.options.value("fallback").map { $0 == .boolean(true) } ?? !Options.isAtTerminal
+      var name: String?
+      if case .text(let chosen) = source.options.value("name") { name = chosen }
+      guard !problems.areUsage, fallsBack,
+        let recorded = source.historyDirectory().flatMap({ RecordedService.configuration(in: $0, of: name) })
       else { throw problems }
       return (recorded, problems.oneLine)
     }

@@ -98,13 +98,13 @@ struct MutationTests {
     arguments: [
       ("workers", -1, "'workers' is -1, expected 1 to 1024"),
       ("workers", 1025, "'workers' is 1025, expected 1 to 1024"),
-      ("surge", 0, "'surge' is 0, expected 1 to 9223372036854775807"),
+      ("surge", 0, "'surge' is 0, expected 1 to 1024"),
       ("surge", 1025, "'surge' is 1025, expected 1 to 1024"),
-      ("startAttempts", 0, "'startAttempts' is 0, expected 1 to 1000"),
-      ("drainTimeout", .max, "'drainTimeout' is 9223372036854775807, expected 0 to 604800000"),
-      ("drainTimeout", -1, "'drainTimeout' is -1, expected 0 to 604800000"),
-      ("hookTimeout", 999, "'hookTimeout' is 999, expected 1000 to 604800000"),
-      ("backoffLongest", 0, "'backoffLongest' is 0, expected 1 to 604800000"),
+      ("startAttempts", 0, "'start-attempts' is 0, expected 1 to 1000"),
+      ("drainTimeout", .max, "'drain-timeout' is 9223372036854775807 ms, expected 0 to 604800000 ms"),
+      ("drainTimeout", -1, "'drain-timeout' is -1 ms, expected 0 to 604800000 ms"),
+      ("hookTimeout", 999, "'hook-timeout' is 999 ms, expected 1000 to 604800000 ms"),
+      ("backoffLongest", 0, "'restart-delay-limit' is below 'restart-delay'"),
     ])
   func ranges(_ name: String, _ value: Int, _ problem: String) throws {
     let json = try StateTests.configuration(.alive(after: .zero), pidFile: nil).json

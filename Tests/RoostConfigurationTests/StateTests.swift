@@ -1,7 +1,8 @@
 import RoostConfiguration
-import RoostCore
 import RoostJSON
 import Testing
+
+@testable import RoostCore
 
 @Suite("The state that the master takes over")
 struct StateTests {
@@ -54,11 +55,10 @@ struct StateTests {
       pidFile: pidFile, control: ControlConfiguration(directory: "/run/roost/web", group: 33),
       metrics: pidFile == nil ? nil : .tcp(.ipv4("127.0.0.1"), port: 9100), worker: worker,
       settings: Settings(
-        workers: 4, surge: .max, readiness: readiness, probeTimeout: .seconds(4), startAttempts: 2,
-        settle: .milliseconds(1500),
-        drainTimeout: .seconds(7),
-        backoff: Backoff(first: .milliseconds(1), longest: .seconds(2), forgivenAfter: .seconds(3)),
-        hooks: [.beforeReload, .afterTakeover], hookTimeout: .seconds(5), queuePerSlot: true))
+        workers: 4, readiness: readiness, probeTimeout: .seconds(4), startAttempts: 2, settle: .milliseconds(1500),
+        drainTimeout: .seconds(7), backoffFirst: .milliseconds(1), backoffLongest: .seconds(2),
+        backoffForgivenAfter: .seconds(3), restartBurst: 0, restartWindow: .seconds(4), beforeReload: true,
+        afterTakeover: true, hookTimeout: .seconds(5), queuePerSlot: true))
   }
 
   @Test("A configuration comes out as it went in")
@@ -76,11 +76,13 @@ struct StateTests {
   func leastRoundTrip() throws {
     let least = Configuration(
       name: "web", listeners: [], pidFile: nil, control: nil, worker: WorkerConfiguration(command: ["a"]),
-      settings: Settings())
+      settings: .standard)
     #expect(try Configuration(json: JSON(parsing: Array(least.json.text.utf8))) == least)
   }
 
-  @Test("Without what it needs it is refused; what may be missing counts as not asked for, as where a former version wrote it")
+  @Test(
+    "Without what it needs it is refused; what may be missing counts as not asked for, as where a former version wrote it"
+  )
   func missing() throws {
     let json = try Self.configuration(.alive(after: .seconds(1)), pidFile: nil).json
     guard case .object(let members) = json else { preconditionFailure("a configuration is an object") }

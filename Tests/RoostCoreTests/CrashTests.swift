@@ -1,5 +1,6 @@
-import RoostCore
 import Testing
+
+@testable import RoostCore
 
 @Suite("Crash")
 struct CrashTests {
@@ -8,8 +9,13 @@ struct CrashTests {
     var service = Service.serving(workers: 2)
     _ = service.after(.seconds(3))
     #expect(
-      service.after(.exit(.first(1), 1)) == Decision(effects: [.spawn(.id(3, slot: 1, 1))], notices: [.workerLost(
-            .first(1), .exited(.first(1), .exited(status: 1), .serving(.seconds(3))), then: .another(after: .zero))]))
+      service.after(.exit(.first(1), 1))
+        == Decision(
+          effects: [.spawn(.id(3, slot: 1, 1))],
+          notices: [
+            .workerLost(
+              .first(1), .exited(.first(1), .exited(status: 1), .serving(.seconds(3))), then: .another(after: .zero))
+          ]))
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
 
@@ -62,11 +68,12 @@ struct CrashTests {
   @Test("How many are replaced at once, and over what time, can be said; none at all, too", arguments: [0, 2])
   func configuredBurst(_ burst: Int) {
     var service = Service()
-    let backoff = Backoff(burst: burst, window: .seconds(60))
-    service.supervisor = Supervisor(settings: Settings(probation: .seconds(1_000_000), backoff: backoff))
+    service.supervisor = Supervisor(
+      settings: Settings(probation: .seconds(1_000_000), restartBurst: burst, restartWindow: .seconds(60)))
     service.suppose(.startRequested, .workerReady(.first(0)))
     let waits = (1...5).map { _ in dies(&service, after: .zero) }
-    #expect(waits.prefix(burst + 2) == Array(repeating: .zero, count: burst) + [.milliseconds(100), .milliseconds(200)])
+    #expect(
+      waits.prefix(burst + 2) == Array(repeating: .zero, count: burst) + [.milliseconds(100), .milliseconds(200)])
   }
 
   @Test("A worker that has served for ten seconds is forgiven what was before")
@@ -125,7 +132,13 @@ struct CrashTests {
     service.suppose(.workerReady(.id(2, 2)))
     _ = service.after(.seconds(3))
     #expect(
-      service.after(.workerExited(.first(0), .exited(status: 0), remains: true)) == Decision(effects: [.drain(.first(0))], notices: [.drainEnded(.first(0), .exited(status: 0), after: .seconds(3), killed: false), .remainsStopped(.first(0), timeout: .seconds(5))]))
+      service.after(.workerExited(.first(0), .exited(status: 0), remains: true))
+        == Decision(
+          effects: [.drain(.first(0))],
+          notices: [
+            .drainEnded(.first(0), .exited(status: 0), after: .seconds(3), killed: false),
+            .remainsStopped(.first(0), timeout: .seconds(5)),
+          ]))
     #expect(service.after(.workerRemainsGone(.first(0))) == [])
     #expect(service.supervisor.retirees == [])
     #expect(service.supervisor.nextDeadline == service.supervisor.probation?.until)

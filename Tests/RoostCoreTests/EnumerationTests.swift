@@ -1,6 +1,7 @@
-import RoostCore
 import RoostJSON
 import Testing
+
+@testable import RoostCore
 
 /// All sequences of events up to a depth, and long ones by chance, against the rules of `World`.
 @Suite("All interleavings")
@@ -59,7 +60,7 @@ struct EnumerationTests {
 
   @Test("No sequence of events breaks a rule", arguments: cases)
   func everySequence(_ one: Case) {
-        // Different sequences lead to the same world: each is gone on with once.
+    // Different sequences lead to the same world: each is gone on with once.
     var frontier: [World: [Event]] = [Self.world(one): []]
     var explored = 0
     for _ in 0..<one.depth {

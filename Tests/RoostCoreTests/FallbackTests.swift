@@ -1,5 +1,6 @@
-import RoostCore
 import Testing
+
+@testable import RoostCore
 
 @Suite("Falling back to what served last")
 struct FallbackTests {
@@ -50,7 +51,9 @@ struct FallbackTests {
     }
     let late = service.supervisor.slots[1].worker!.id
     #expect(
-      service.after(.workerReady(late)).effects == [.restoreBacklog, .abandonPreparation(Self.third), .announce(.ready)])
+      service.after(.workerReady(late)).effects == [
+        .restoreBacklog, .abandonPreparation(Self.third), .announce(.ready),
+      ])
     #expect(service.supervisor.divergence == nil)
   }
 

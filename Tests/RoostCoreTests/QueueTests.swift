@@ -1,5 +1,6 @@
-import RoostCore
 import Testing
+
+@testable import RoostCore
 
 @Suite("Slots with a queue of their own")
 struct QueueTests {
@@ -22,7 +23,8 @@ struct QueueTests {
   @Test("A slot that isn't wanted any more goes when its queue is empty")
   func fewer() {
     var service = Self.serving(workers: 3)
-    #expect(service.after(.workersRequested(1)) == Decision(effects: [], notices: [.scaled(from: 3, to: 1, latched: nil)]))
+    #expect(
+      service.after(.workersRequested(1)) == Decision(effects: [], notices: [.scaled(from: 3, to: 1, latched: nil)]))
     #expect(service.after(.queuesEmpty(from: 1)) == Self.drains(2, 1))
     #expect(service.supervisor.slots.count == 1)
   }

@@ -9,7 +9,13 @@ struct ReloadTests {
   func begin() {
     var service = Service.serving()
     #expect(
-      service.after(.hup) == Decision(effects: [.announce(.reloading), askForTime, .prepare(second, from: .configuration)], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: nil), .reloadBegan(second, from: .configuration)]))
+      service.after(.hup)
+        == Decision(
+          effects: [.announce(.reloading), askForTime, .prepare(second, from: .configuration)],
+          notices: [
+            .reloadRequested(by: .signal(1), from: .configuration, latched: nil),
+            .reloadBegan(second, from: .configuration),
+          ]))
   }
 
   @Test("All candidates are started at once unless told otherwise")
@@ -25,7 +31,14 @@ struct ReloadTests {
     var service = Service.reloading(workers: 2)
     #expect(service.after(.workerReady(.id(4, slot: 1, 2))).effects == [.restoreBacklog])
     #expect(
-      service.after(.workerReady(.id(3, slot: 0, 2))) == Decision(effects: [.restoreBacklog, .drain(.first(0)), .drain(.first(1)), .announce(.ready)], notices: [.workerReady(.id(3, slot: 0, 2), after: .zero), .tookOver(second, slots: 0..<2), .drainBegan(.first(0), timeout: .seconds(60)), .drainBegan(.first(1), timeout: .seconds(60)), .reloadSucceeded(second, after: .zero)]))
+      service.after(.workerReady(.id(3, slot: 0, 2)))
+        == Decision(
+          effects: [.restoreBacklog, .drain(.first(0)), .drain(.first(1)), .announce(.ready)],
+          notices: [
+            .workerReady(.id(3, slot: 0, 2), after: .zero), .tookOver(second, slots: 0..<2),
+            .drainBegan(.first(0), timeout: .seconds(60)), .drainBegan(.first(1), timeout: .seconds(60)),
+            .reloadSucceeded(second, after: .zero),
+          ]))
     #expect(service.supervisor.serving == second)
   }
 
@@ -42,9 +55,14 @@ struct ReloadTests {
   func candidateExits() {
     var service = Service.reloading()
     #expect(
-      service.after(.exit(.id(2, 2), 3)) == Decision(effects: [.announce(.ready)], notices: [.reloadFailed(
-            second, .exited(.id(2, 2), .exited(status: 3), .starting), after: .zero, serving: Generation(number: 1),
-            moved: 0, slots: 1)]))
+      service.after(.exit(.id(2, 2), 3))
+        == Decision(
+          effects: [.announce(.ready)],
+          notices: [
+            .reloadFailed(
+              second, .exited(.id(2, 2), .exited(status: 3), .starting), after: .zero, serving: Generation(number: 1),
+              moved: 0, slots: 1)
+          ]))
     #expect(service.supervisor.phase == .serving)
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
@@ -60,8 +78,13 @@ struct ReloadTests {
     var service = Service.serving()
     service.suppose(.hup)
     #expect(
-      service.after(.generationNotPrepared(second, reason: "no")) == Decision(effects: [.announce(.ready)], notices: [.reloadFailed(
-            second, .notPrepared(reason: "no"), after: .zero, serving: Generation(number: 1), moved: 0, slots: 1)]))
+      service.after(.generationNotPrepared(second, reason: "no"))
+        == Decision(
+          effects: [.announce(.ready)],
+          notices: [
+            .reloadFailed(
+              second, .notPrepared(reason: "no"), after: .zero, serving: Generation(number: 1), moved: 0, slots: 1)
+          ]))
   }
 
   @Test("A candidate that hangs is drained after its ready timeout, since it may serve all the same")
@@ -147,7 +170,8 @@ struct ReloadTests {
     var service = Service.reloading()
     for _ in 0..<50 {
       #expect(
-        service.after(.hup) == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .reload)]))
+        service.after(.hup)
+          == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .reload)]))
     }
     let third = Generation(number: 3)
     #expect(
@@ -183,8 +207,13 @@ struct ReloadTests {
     var service = Service.serving()
     service.suppose(.hup)
     #expect(
-      service.after(.exit(.first(0), 1)) == Decision(effects: [.spawn(.id(2, 1))], notices: [.workerLost(
-            .first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .another(after: .zero))]))
+      service.after(.exit(.first(0), 1))
+        == Decision(
+          effects: [.spawn(.id(2, 1))],
+          notices: [
+            .workerLost(
+              .first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .another(after: .zero))
+          ]))
     #expect(service.after(.generationPrepared(second)).effects == [.spawn(.id(3, 2))])
     #expect(service.after(.workerReady(.id(3, 2))).effects == [.restoreBacklog, .drain(.id(2, 1)), .announce(.ready)])
   }
@@ -193,7 +222,12 @@ struct ReloadTests {
   func currentDies() {
     var service = Service.reloading()
     #expect(
-      service.after(.exit(.first(0), 1)) == Decision(effects: [], notices: [.workerLost(.first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .awaitsCandidate)]))
+      service.after(.exit(.first(0), 1))
+        == Decision(
+          effects: [],
+          notices: [
+            .workerLost(.first(0), .exited(.first(0), .exited(status: 1), .serving(.zero)), then: .awaitsCandidate)
+          ]))
     #expect(service.after(.workerReady(.id(2, 2))).effects == [.restoreBacklog, .announce(.ready)])
   }
 
@@ -226,7 +260,9 @@ struct ReloadTests {
     service.suppose(.workerReady(.id(2, 2)))
     #expect(service.after(.milliseconds(4999)) == [])
     #expect(
-      service.after(.milliseconds(1)) == Decision(effects: [.kill(.first(0))], notices: [.drainTimedOut(.first(0), after: .seconds(5), remains: false)]))
+      service.after(.milliseconds(1))
+        == Decision(
+          effects: [.kill(.first(0))], notices: [.drainTimedOut(.first(0), after: .seconds(5), remains: false)]))
     #expect(service.after(.seconds(600)) == [])
   }
 
@@ -300,7 +336,9 @@ struct ReloadTests {
     #expect(orders == [.spawn(.id(2, slot: 0, 2)), .spawn(.id(3, slot: 1, 2))])
     #expect(service.after(.workerReady(.id(2, slot: 0, 2))).effects == [.restoreBacklog])
     #expect(
-      service.after(.workerReady(.id(3, slot: 1, 2))).effects == [.restoreBacklog, .drain(.first(0)), .announce(.ready)])
+      service.after(.workerReady(.id(3, slot: 1, 2))).effects == [
+        .restoreBacklog, .drain(.first(0)), .announce(.ready),
+      ])
     #expect(service.supervisor.desiredWorkers == 2)
   }
 
@@ -320,7 +358,7 @@ struct ReloadTests {
     let second = Generation(number: 2)
     var service = Service.serving()
     var settings = service.supervisor.settings
-    settings.hooks = [.beforeReload]
+    settings.beforeReload = true
     service.suppose(.hup)
     #expect(
       service.after(.generationPrepared(second, settings: settings)).effects == [.runHook(.beforeReload, second)])
@@ -334,7 +372,7 @@ struct ReloadTests {
   func slowHook() {
     var service = Service.serving()
     var settings = service.supervisor.settings
-    settings.hooks = [.beforeReload]
+    settings.beforeReload = true
     settings.hookTimeout = .seconds(9)
     service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings))
     let orders = service.after(.seconds(9)).effects

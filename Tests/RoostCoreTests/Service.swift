@@ -1,4 +1,4 @@
-import RoostCore
+@testable import RoostCore
 
 /// A supervisor with a clock that stands still unless it is told to go on.
 struct Service {

@@ -1,5 +1,6 @@
-import RoostCore
 import Testing
+
+@testable import RoostCore
 
 /// A machine stands still for 20 s, whatever the service is doing.
 @Suite("Stall")
@@ -25,7 +26,7 @@ struct StallTests {
       events: serving),
     Case(testDescription: "a configuration that is read", events: serving + [.hup]),
     Case(
-      testDescription: "a hook", settings: Settings(workers: 1, settle: .zero, hooks: [.beforeReload]),
+      testDescription: "a hook", settings: Settings(workers: 1, settle: .zero, beforeReload: true),
       events: starting),
     Case(testDescription: "a candidate", events: starting),
     Case(

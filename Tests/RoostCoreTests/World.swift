@@ -144,7 +144,7 @@ struct World: Hashable {
     var fewer = supervisor.settings
     fewer.workers = 1
     var hooked = supervisor.settings
-    hooked.hooks = [.beforeReload, .afterTakeover]
+    (hooked.beforeReload, hooked.afterTakeover) = (true, true)
     var probed = supervisor.settings
     probed.probeTimeout = probed.probeTimeout == nil ? .seconds(5) : nil
     return [more, fewer, hooked, probed].filter { $0 != supervisor.settings }
@@ -209,7 +209,8 @@ struct World: Hashable {
       emptying.removeAll { $0 == id }
     case .upgraded, .upgradeFailed:
       upgrade = nil
-    case .workersRequested, .queuesEmpty, .replacementRequested, .upgradeRequested, .upgradeProved, .reloadRequested, .cancelRequested, .stopRequested, .stopAtOnceRequested,
+    case .workersRequested, .queuesEmpty, .replacementRequested, .upgradeRequested, .upgradeProved, .reloadRequested,
+      .cancelRequested, .stopRequested, .stopAtOnceRequested,
       .scaleRequested,
       .workerAskedForTime,
       .timePassed, .stalled:

@@ -73,7 +73,7 @@ struct StateFormatTests {
     guard case .reloading(let reload) = supervisor.phase, let candidate = supervisor.slots[0].candidate,
       case .settling(_, let until) = candidate.stage, case .replacing(0..<1) = reload.stage
     else { return #expect(Bool(false), "\(supervisor)") }
-    #expect(supervisor.settings.settle == .seconds(30) && supervisor.settings.backoff.burst == 5)
+    #expect(supervisor.settings.settle == .seconds(30) && supervisor.settings.restartBurst == 5)
     #expect(supervisor.slots.map(\.worker?.purpose) == [.lost, .lost] && candidate.purpose == .reload)
     // The first slot moves, and the candidate of the second is started.
     #expect(supervisor.handle(.timePassed, at: until - .seconds(1)).effects.filter(Self.isOfWorker) == [])

@@ -1,8 +1,8 @@
 import Foundation
 import RoostConfiguration
-import RoostCore
 import Testing
 
+@testable import RoostCore
 @testable import RoostOptions
 
 @Suite("Options")
@@ -27,7 +27,7 @@ struct OptionTests {
     var worker = WorkerConfiguration(command: ["a"])
     worker.output = .passed
     #expect(configuration.worker == worker)
-    #expect(configuration.settings == Settings())
+    #expect(configuration.settings == .standard)
     #expect(configuration.listeners.isEmpty)
     #expect(configuration.name == "web")
   }
@@ -64,6 +64,8 @@ struct OptionTests {
       restart-delay = "1s"
       restart-delay-limit = "2s"
       restart-delay-reset = "3s"
+      restart-burst = 0
+      restart-window = "1ms"
       before-reload = "make it so"
       after-takeover = ["tell", "them"]
       hook-timeout = "4s"
@@ -96,9 +98,9 @@ struct OptionTests {
       configuration.settings
         == Settings(
           workers: 4, surge: 2, readiness: .reported(timeout: .seconds(5)), startAttempts: 2, settle: .seconds(90),
-          drainTimeout: .milliseconds(500),
-          backoff: Backoff(first: .seconds(1), longest: .seconds(2), forgivenAfter: .seconds(3)),
-          hooks: [.beforeReload, .afterTakeover], hookTimeout: .seconds(4)))
+          drainTimeout: .milliseconds(500), backoffFirst: .seconds(1), backoffLongest: .seconds(2),
+          backoffForgivenAfter: .seconds(3), restartBurst: 0, restartWindow: .milliseconds(1), beforeReload: true,
+          afterTakeover: true, hookTimeout: .seconds(4)))
     var worker = WorkerConfiguration(command: ["a", "b"])
     worker.directory = "/srv"
     worker.environment = ["A=b"]

@@ -68,7 +68,7 @@ final class Spawner {
     request.descriptors = descriptors
     request.ownPid = assignments.value(of: WorkerEnvironment.listenerProcess)
     request.umask = configuration.umask
-    request.nice = configuration.nice
+    request.nice = configuration.nice.map { Int32($0) }
     // In this sequence: the last one counts.
     request.limits = limits(.worker(id.number)) + configuration.limits
     let cgroup = cgroups?.make(for: id)

@@ -78,7 +78,7 @@ struct DoctorCommand: ParsableCommand {
       throw MasterError("the doctor looks at what a worker has open and leaves behind, which it can't without /proc")
     }
     var wanted = source
-    if source.file == nil, source.options.listen.isEmpty { wanted.options.listen = ["http=127.0.0.1:0"] }
+    if source.file == nil, source.options.value("listen") == nil { wanted.options.set("listen", ["http=127.0.0.1:0"]) }
     var configuration = try ManagedSignals.endable {
       try wanted.configuration(example: "roost doctor -- ./server --verbose")
     }
