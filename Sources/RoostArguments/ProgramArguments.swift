@@ -1,4 +1,4 @@
-import CRoostArguments
+import CRoostShims
 
 /// The command line of this process. `CommandLine` of the standard library is empty without `/proc`, and where a preloaded
 /// library has set a variable of the environment: a command that isn't known must never be taken for none.

@@ -1,4 +1,4 @@
-internal import CRoostLinux
+internal import CRoostShims
 import Glibc
 import RoostHandoff
 

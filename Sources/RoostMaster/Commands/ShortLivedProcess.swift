@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import CRoostSpawn
 import Glibc
 import RoostArguments

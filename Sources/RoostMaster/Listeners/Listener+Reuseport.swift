@@ -1,4 +1,5 @@
-import CRoostLinux
+import CRoostMaster
+import CRoostShims
 import Glibc
 import RoostConfiguration
 

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// The signals that the master handles, and those that it doesn't heed. docs/operating.md lists all of them.
