@@ -6,7 +6,7 @@ extension Settings: Codable {
       afterTakeover, hookTimeout, queuePerSlot
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Key.self)
     let readiness = try values.nestedContainer(keyedBy: Key.self, forKey: .readiness)
     self.init(
@@ -30,7 +30,7 @@ extension Settings: Codable {
     if try values.decode(Bool.self, forKey: .afterTakeover) { hooks.insert(.afterTakeover) }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     try values.encode(workers, forKey: .workers)
     try values.encode(surge, forKey: .surge)

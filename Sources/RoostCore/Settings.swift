@@ -1,7 +1,7 @@
 /// What the operator wants of the supervision. It was validated before it came here.
-public struct Settings: Hashable, Sendable {
+package struct Settings: Hashable, Sendable {
   /// How the master learns that a worker accepts.
-  public enum Readiness: Hashable, Sendable {
+  package enum Readiness: Hashable, Sendable {
     /// The worker says so, at the latest this long after its start.
     case reported(timeout: Duration)
     /// Being alive this long after the start is enough.
@@ -9,45 +9,45 @@ public struct Settings: Hashable, Sendable {
   }
 
   /// The most workers that a service can have.
-  public static let maximumWorkers = 1024
+  package static let maximumWorkers = 1024
 
   /// The nearest number of workers that a service can have.
   static func validWorkers(_ wanted: Int) -> Int { min(max(wanted, 1), maximumWorkers) }
 
   /// The number of slots to begin with, 1 … `maximumWorkers`.
-  public var workers: Int
+  package var workers: Int
   /// How many candidates are started at a time in a reload, at least 1. `Int.max` stands for all at once.
-  public var surge: Int
+  package var surge: Int
   /// How the master learns that a worker accepts.
-  public var readiness: Readiness
+  package var readiness: Readiness
   /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil where there is none.
-  public var probeTimeout: Duration?
+  package var probeTimeout: Duration?
   /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil where it
   /// never is.
-  public var startAttempts: Int?
+  package var startAttempts: Int?
   /// After what time without success the start is given up; nil for never.
-  public var startLimit: Duration?
+  package var startLimit: Duration?
   /// How long a generation has to serve without a failing worker before it is the last good one.
-  public var probation: Duration
+  package var probation: Duration
   /// Whether a start whose generation can't get ready goes on with the last good one.
-  public var fallsBack: Bool
+  package var fallsBack: Bool
   /// Whether a generation that keeps failing on probation is replaced by the last good one.
-  public var rollsBack: Bool
+  package var rollsBack: Bool
   /// How long ready candidates are observed before they take over.
-  public var settle: Duration
+  package var settle: Duration
   /// How long a retiree may take from the stop signal to its exit.
-  public var drainTimeout: Duration
+  package var drainTimeout: Duration
   /// The waits between the restarts of a worker that keeps failing.
-  public var backoff: Backoff
+  package var backoff: Backoff
   /// The operator's commands that a reload runs.
-  public var hooks: Set<Hook>
+  package var hooks: Set<Hook>
   /// How long such a command may take.
-  public var hookTimeout: Duration
+  package var hookTimeout: Duration
   /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
-  public var queuePerSlot: Bool
+  package var queuePerSlot: Bool
 
   /// Settings with the given values.
-  public init(
+  package init(
     workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
     probeTimeout: Duration? = nil, startAttempts: Int? = nil, startLimit: Duration? = nil,
     probation: Duration = .seconds(60), fallsBack: Bool = true, rollsBack: Bool = false, settle: Duration = .seconds(1),
@@ -73,7 +73,7 @@ public struct Settings: Hashable, Sendable {
 }
 
 /// A command of the operator's that a reload runs.
-public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
+package enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   /// Before the first candidate is started. A reload fails with it.
   case beforeReload = "before-reload"
   /// After the last takeover. Nothing waits for it.
@@ -82,20 +82,20 @@ public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
 
 /// How long the restart of a worker is put off: not at all for the first losses of workers that have served, then twice as long
 /// each time.
-public struct Backoff: Hashable, Sendable {
+package struct Backoff: Hashable, Sendable {
   /// The wait after the second failure in a row.
-  public var first: Duration
+  package var first: Duration
   /// The longest wait.
-  public var longest: Duration
+  package var longest: Duration
   /// A worker that has served this long has not failed in a row with those before it.
-  public var forgivenAfter: Duration
+  package var forgivenAfter: Duration
   /// How many workers of a slot that have served are replaced at once within the window.
-  public var burst: Int
+  package var burst: Int
   /// Over what time they are counted.
-  public var window: Duration
+  package var window: Duration
 
   /// A backoff with the given times.
-  public init(
+  package init(
     first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10),
     burst: Int = 5, window: Duration = .seconds(10)
   ) {
@@ -107,7 +107,7 @@ public struct Backoff: Hashable, Sendable {
   }
 
   /// The wait after so many failures in a row, from 1.
-  public func delay(afterFailures failures: Int) -> Duration {
+  package func delay(afterFailures failures: Int) -> Duration {
     guard failures > 1 else { return .zero }
     // Thirty doublings exceed any longest wait; beyond them the shift would overflow.
     let doublings = min(failures - 2, 30)

@@ -25,7 +25,7 @@ extension Options {
 
   /// Who sits at a terminal wants to see at once that something doesn't work, and not what has worked before; anybody else
   /// wants that it serves.
-  public static var isAtTerminal: Bool { isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil }
+  package static var isAtTerminal: Bool { isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil }
 
   private func startLimit(_ reader: OptionReader) -> Duration? {
     let limit = reader.duration("start-limit")

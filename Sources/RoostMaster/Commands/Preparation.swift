@@ -97,20 +97,20 @@ final class Preparation {
 }
 
 /// The other end, in the process that reads.
-public struct PreparationRequest {
+package struct PreparationRequest {
   private let descriptor: Int32
 
   /// The request that this process was started for, or nil if it wasn't.
-  public init?() {
+  package init?() {
     guard let request = ShortLivedProcess.request(Preparation.variable) else { return nil }
     descriptor = request.answer
   }
 
   /// Answers with a configuration.
-  public func answer(_ configuration: Configuration) { send([Preparation.Answer.configuration: configuration.json]) }
+  package func answer(_ configuration: Configuration) { send([Preparation.Answer.configuration: configuration.json]) }
 
   /// Answers with what is wrong, in one line.
-  public func answer(problem: String) { send([Preparation.Answer.problem: .string(problem)]) }
+  package func answer(problem: String) { send([Preparation.Answer.problem: .string(problem)]) }
 
   private func send(_ answer: JSON) {
     _ = Handover.write(Array(answer.text.utf8), to: descriptor)
