@@ -83,7 +83,6 @@ extension Configuration {
 }
 
 extension ListenerConfiguration {
-  /// Throws where a value can't be.
   package func check() throws(ConfigurationError) {
     _ = try ListenerName.validate(name)
     guard address.isValid else { throw ConfigurationError("'\(address)' is no address") }
@@ -98,7 +97,6 @@ extension ListenerConfiguration {
 }
 
 extension WorkerConfiguration {
-  /// Throws where a value can't be.
   package func check() throws(ConfigurationError) {
     try Check.command("command", command)
     for argument in argumentTemplates where !command.indices.dropFirst().contains(argument.index) {

@@ -2,7 +2,6 @@ import RoostJSON
 
 /// The form in which a validated configuration reaches the master, and in which it is recorded.
 extension Configuration {
-  /// The configuration as JSON.
   package var json: JSON {
     do {
       return try JSON(encoding: self)

@@ -14,12 +14,9 @@ package struct Configuration: Hashable, Sendable, Codable {
   package var history: HistoryConfiguration?
   /// Where metrics are served over HTTP, or nil if nowhere.
   package var metrics: Address?
-  /// What the workers of a generation run, and how.
   package var worker: WorkerConfiguration
-  /// How the workers are supervised.
   package var settings: Settings
 
-  /// A configuration with the given values.
   package init(
     name: String, listeners: [ListenerConfiguration], pidFile: String?, control: ControlConfiguration?,
     history: HistoryConfiguration? = nil, metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
@@ -35,14 +32,12 @@ package struct Configuration: Hashable, Sendable, Codable {
   }
 }
 
-/// The control socket.
 package struct ControlConfiguration: Hashable, Sendable, Codable {
   /// The directory of the socket and its lock: an absolute path.
   package var directory: String
   /// A group whose members may operate the service too.
   package var group: UInt32?
 
-  /// A control socket in this directory.
   package init(directory: String, group: UInt32? = nil) {
     self.directory = directory
     self.group = group
@@ -56,7 +51,6 @@ package struct HistoryConfiguration: Hashable, Sendable, Codable {
   /// How many generations that have served it keeps.
   package var length: Int
 
-  /// A record in this directory.
   package init(directory: String, length: Int = 5) {
     self.directory = directory
     self.length = length

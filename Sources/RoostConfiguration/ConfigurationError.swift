@@ -3,7 +3,6 @@ package struct ConfigurationError: Error, Hashable, CustomStringConvertible {
   /// One sentence for the operator.
   package let description: String
 
-  /// An error that says this.
   package init(_ description: String) {
     self.description = description
   }

@@ -4,7 +4,6 @@ import RoostCore
 /// What can be asked for: for whoever reads what an operator wrote, and for the master, which takes nothing on trust of who
 /// has read it.
 package enum Limits {
-  /// How many workers.
   package static let workers = 1...Settings.maximumWorkers
   /// The most listeners. A worker is given a descriptor for each.
   package static let listeners = 1024
@@ -18,11 +17,9 @@ package enum Limits {
   package static let generation = 1 << 42
   /// How many generations that have served are remembered.
   package static let history = 1...100
-  /// The length of an accept queue.
   package static let backlog = 1...65535
   /// The nice value (nice(2)).
   package static let nice = -20...19
-  /// Mode bits.
   package static let mode = 0...0o777
   /// The id of a user or a group; the largest number stands for none (chown(2)).
   package static let identifier = 0...Int(UInt32.max) - 1

@@ -2,7 +2,6 @@
 package struct ListenerConfiguration: Hashable, Sendable, Codable {
   /// Its name, which workers see in `LISTEN_FDNAMES`.
   package var name: String
-  /// Where it listens.
   package var address: Address
   /// The length of the accept queue, at least 1 (listen(2)).
   package var backlog: Int32
@@ -66,7 +65,6 @@ package enum Reuseport: String, Hashable, Sendable, Codable {
 
 /// What a listener may be called (sd_listen_fds_with_names(3)).
 package enum ListenerName {
-  /// Checks a name that the operator chose.
   package static func validate(_ name: String) throws(ConfigurationError) -> String {
     let areAllowed = name.utf8.allSatisfy { (0x21...0x7e).contains($0) && !":/=".utf8.contains($0) }
     guard (1...255).contains(name.utf8.count), areAllowed else {

@@ -18,7 +18,6 @@ package struct ResourceLimit: Hashable, Sendable, Codable {
   /// What the worker may raise the soft limit to, or nil for no limit.
   package let hard: UInt64?
 
-  /// A limit on a resource.
   package init(resource: Int32, soft: UInt64?, hard: UInt64?) {
     self.resource = resource
     self.soft = soft

@@ -1,6 +1,5 @@
 /// What a service may be called: the name becomes part of paths, socket addresses and log fields.
 package enum ServiceName {
-  /// Checks a name that the operator chose.
   package static func validate(_ name: String) throws(ConfigurationError) -> String {
     guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isAllowed), name.utf8.first != UInt8(ascii: ".")
     else {

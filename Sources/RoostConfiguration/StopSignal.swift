@@ -8,13 +8,11 @@ package struct StopSignal: Hashable, Sendable {
     ("WINCH", SIGWINCH), ("ALRM", SIGALRM), ("PIPE", SIGPIPE), ("ABRT", SIGABRT),
   ]
 
-  /// Its number.
   package let number: Int32
 
   /// Its name without `SIG`.
   package var name: String { Self.named.first { $0.number == number }!.name }
 
-  /// SIGTERM
   package static let term = StopSignal(number: SIGTERM)
 
   private init(number: Int32) {

@@ -1,6 +1,5 @@
 /// A text with places that are filled in when a worker is started.
 package struct Template: Hashable, Sendable {
-  /// A part of it.
   package enum Segment: Hashable, Sendable {
     /// As it is.
     case text(String)
@@ -20,10 +19,8 @@ package struct Template: Hashable, Sendable {
     case readyDescriptor
   }
 
-  /// Its parts, in their sequence.
   package let segments: [Segment]
 
-  /// A template of these parts.
   package init(_ segments: [Segment]) {
     self.segments = segments
   }
@@ -43,10 +40,8 @@ package struct Template: Hashable, Sendable {
 package struct ArgumentTemplate: Hashable, Sendable, Codable {
   /// Its place in the command, at least 1.
   package let index: Int
-  /// What it is made of.
   package let template: Template
 
-  /// An argument at this place.
   package init(index: Int, template: Template) {
     self.index = index
     self.template = template
@@ -55,12 +50,9 @@ package struct ArgumentTemplate: Hashable, Sendable, Codable {
 
 /// A variable of the environment whose value is filled in.
 package struct VariableTemplate: Hashable, Sendable, Codable {
-  /// Its name.
   package let name: String
-  /// What its value is made of.
   package let template: Template
 
-  /// A variable of this name.
   package init(name: String, template: Template) {
     self.name = name
     self.template = template

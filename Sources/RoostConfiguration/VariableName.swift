@@ -2,7 +2,6 @@ import RoostHandoff
 
 /// What a variable of the workers' environment may be called.
 package enum VariableName {
-  /// For people.
   package static let rule = "use letters, digits and '_', not beginning with a digit"
 
   /// Whether a shell could have such a variable.
@@ -16,7 +15,6 @@ package enum VariableName {
     }
   }
 
-  /// What is wrong with a name, if anything is.
   package static func problem(with name: String) -> String? {
     guard isOne(name.utf8) else { return "'\(name)' is no name of a variable: \(rule)" }
     if WorkerEnvironment.isPrivateToMaster(name) { return "'\(name)' is set by Roost itself for each worker" }

@@ -44,7 +44,6 @@ package struct WorkerConfiguration: Hashable, Sendable, Codable {
 
   /// The program and its arguments. Not empty.
   package var command: [String]
-  /// The arguments that are filled in for each worker.
   package var argumentTemplates: [ArgumentTemplate]
   /// The directory that workers start in, by an absolute path that may lead over symbolic links; nil for that in which
   /// the master was started.
@@ -63,15 +62,11 @@ package struct WorkerConfiguration: Hashable, Sendable, Codable {
   package var limits: [ResourceLimit]
   /// Their nice value, or nil for the master's own (nice(2)).
   package var nice: Int32?
-  /// How a worker says that it is ready.
   package var readinessChannel: ReadinessChannel
   /// How a worker of a new generation is asked whether it serves well, before it takes over.
   package var probe: Probe?
-  /// What asks a worker to drain.
   package var stopSignal: StopSignal
-  /// Whether a worker may ask for a reload.
   package var allowsWorkerReload: Bool
-  /// What becomes of what workers write.
   package var output: Output
   /// Run before the first candidate of a reload, if there is one: a program and its arguments.
   package var beforeReload: [String]?
@@ -102,11 +97,8 @@ package struct WorkerConfiguration: Hashable, Sendable, Codable {
 
 /// A user with groups, as numbers: names are looked up before.
 package struct Identity: Hashable, Sendable, Codable {
-  /// The user id.
   package var user: UInt32
-  /// The primary group's id.
   package var group: UInt32
-  /// The ids of the supplementary groups.
   package var supplementaryGroups: [UInt32]
 
   private enum CodingKeys: String, CodingKey {
@@ -114,7 +106,6 @@ package struct Identity: Hashable, Sendable, Codable {
     case supplementaryGroups = "groups"
   }
 
-  /// An identity of these ids.
   package init(user: UInt32, group: UInt32, supplementaryGroups: [UInt32]) {
     self.user = user
     self.group = group

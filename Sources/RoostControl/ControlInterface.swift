@@ -1,36 +1,23 @@
 /// The interface by which a service is operated (docs/control.md).
 package enum ControlInterface {
-  /// Its name.
   package static let name = "roost.Control"
-  /// Tells how the service is.
   package static let status = "roost.Control.Status"
-  /// Replaces the workers.
   package static let reload = "roost.Control.Reload"
-  /// Replaces the workers by those of a former generation.
   package static let rollback = "roost.Control.Rollback"
-  /// Ends the running reload.
   package static let cancel = "roost.Control.Cancel"
-  /// Tells what has served.
   package static let history = "roost.Control.History"
-  /// Ends the service.
   package static let stop = "roost.Control.Stop"
-  /// Changes the number of workers.
   package static let scale = "roost.Control.Scale"
-  /// Tells what happens.
   package static let subscribe = "roost.Control.Subscribe"
-  /// Tells what workers wrote last.
   package static let logs = "roost.Control.Logs"
-  /// Tells the metrics.
   package static let metrics = "roost.Control.Metrics"
 
-  /// Executes the master's new binary.
   package static let upgrade = "roost.Control.Upgrade"
 
   /// The new generation isn't serving.
   package static let reloadFailed = "roost.Control.ReloadFailed"
   /// Nothing is recorded of what a rollback asks for.
   package static let nothingToRollBackTo = "roost.Control.NothingToRollBackTo"
-  /// No reload is running.
   package static let nothingToCancel = "roost.Control.NothingToCancel"
   /// There is no reload any more.
   package static let serviceStops = "roost.Control.ServiceStops"

@@ -45,7 +45,6 @@ package enum EventKind: String, Hashable, Sendable, CaseIterable {
   case upgraded = "upgraded 5e07b9c4a18d4f6cb3f2d96a7c05e814"
   case upgradeRefused = "upgrade-refused d24c83f75b9e4a12865fa0e7319bc6d8"
 
-  /// The kind of this name.
   package init?(name: some StringProtocol) {
     guard let kind = Self.allCases.first(where: { $0.name == name }) else { return nil }
     self = kind

@@ -2,14 +2,11 @@ import RoostJSON
 
 /// The messages of Varlink (https://varlink.org): JSON objects, each ended by a NUL byte.
 package enum Varlink {
-  /// Ends a message.
   package static let terminator: UInt8 = 0
 
-  /// The bytes of a message.
   package static func bytes(of message: JSON) -> [UInt8] { Array(message.text.utf8) + [terminator] }
 }
 
-/// What a client asks.
 package struct VarlinkCall: Equatable, Sendable {
   /// Interface and method, such as `roost.Control.Status`.
   package var method: String
@@ -20,7 +17,6 @@ package struct VarlinkCall: Equatable, Sendable {
   /// Whether no reply is wanted.
   package var oneway: Bool
 
-  /// A call of these parts.
   package init(method: String, parameters: JSON = [:], more: Bool = false, oneway: Bool = false) {
     self.method = method
     self.parameters = parameters
@@ -44,7 +40,6 @@ package struct VarlinkCall: Equatable, Sendable {
     oneway = json["oneway"] == true
   }
 
-  /// The call as a message.
   package var json: JSON {
     var members = [JSON.Member("method", .string(method)), JSON.Member("parameters", parameters)]
     if more { members.append(JSON.Member("more", true)) }
@@ -53,7 +48,6 @@ package struct VarlinkCall: Equatable, Sendable {
   }
 }
 
-/// What a service replies.
 package struct VarlinkReply: Equatable, Sendable {
   /// The name of an error, or nil.
   package var error: String?
@@ -62,7 +56,6 @@ package struct VarlinkReply: Equatable, Sendable {
   /// Whether more replies follow.
   package var continues: Bool
 
-  /// A reply of these parts.
   package init(error: String? = nil, parameters: JSON = [:], continues: Bool = false) {
     self.error = error
     self.parameters = parameters
@@ -77,7 +70,6 @@ package struct VarlinkReply: Equatable, Sendable {
     continues = json["continues"] == true
   }
 
-  /// The reply as a message.
   package var json: JSON {
     var members: [JSON.Member] = []
     if let error { members.append(JSON.Member("error", .string(error))) }

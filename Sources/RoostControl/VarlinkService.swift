@@ -1,19 +1,12 @@
 /// The interface that every Varlink service has: what it is, and what it can do.
 package enum VarlinkService {
-  /// Its name.
   package static let name = "org.varlink.service"
-  /// Tells what the service is.
   package static let getInfo = "org.varlink.service.GetInfo"
-  /// Tells what an interface consists of.
   package static let getInterfaceDescription = "org.varlink.service.GetInterfaceDescription"
 
-  /// There is no such interface.
   package static let interfaceNotFound = "org.varlink.service.InterfaceNotFound"
-  /// The interface has no such method.
   package static let methodNotFound = "org.varlink.service.MethodNotFound"
-  /// A parameter has a wrong type or value.
   package static let invalidParameter = "org.varlink.service.InvalidParameter"
-  /// The client's user may not do that.
   package static let permissionDenied = "org.varlink.service.PermissionDenied"
   /// The method replies several times, and the client didn't ask for more than one.
   package static let expectedMore = "org.varlink.service.ExpectedMore"

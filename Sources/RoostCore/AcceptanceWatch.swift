@@ -1,7 +1,6 @@
 /// When to look whether a worker has begun to accept, and what a sighting means. A worker that has been seen accepting
 /// once has begun: that it is busy with a request the next time isn't the opposite.
 package struct AcceptanceWatch: Hashable, Sendable {
-  /// How far it has come.
   package enum Stage: Hashable, Sendable {
     /// The next look is due then, and the one after it this much later.
     case looking(next: Instant, interval: Duration)
@@ -19,7 +18,6 @@ package struct AcceptanceWatch: Hashable, Sendable {
   /// After a look that had to be given up.
   static let hungInterval: Duration = .seconds(10)
 
-  /// How far it has come.
   package private(set) var stage: Stage
   /// How long a worker that was seen may still say that it speaks for itself.
   private let grace: Duration
@@ -30,7 +28,6 @@ package struct AcceptanceWatch: Hashable, Sendable {
     stage = .looking(next: now + Self.firstInterval, interval: Self.firstInterval)
   }
 
-  /// When something is due.
   package var deadline: Instant? {
     switch stage {
     case .looking(let next, _): next
@@ -47,7 +44,6 @@ package struct AcceptanceWatch: Hashable, Sendable {
     }
   }
 
-  /// Whether a look is due.
   package func isLookDue(at now: Instant) -> Bool {
     switch stage {
     case .looking(let next, _): next <= now

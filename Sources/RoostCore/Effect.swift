@@ -5,7 +5,6 @@ package struct Decision: Hashable, Sendable {
   /// What the operator should know, in this sequence. Nothing is done because of it.
   package internal(set) var notices: [Notice]
 
-  /// A decision of these.
   package init(effects: [Effect] = [], notices: [Notice] = []) {
     self.effects = effects
     self.notices = notices

@@ -3,12 +3,10 @@ package struct Generation: Comparable, Hashable, Sendable, Codable {
   /// The number, from 1.
   package let number: Int
 
-  /// The generation of this number.
   package init(number: Int) {
     self.number = number
   }
 
-  /// Whether one generation is older than another.
   package static func < (older: Generation, newer: Generation) -> Bool { older.number < newer.number }
 }
 
@@ -27,20 +25,16 @@ package enum Origin: Hashable, Sendable, Codable {
 
 /// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
 package struct WorkerID: Comparable, Hashable, Sendable, Codable {
-  /// The worker's own number.
   package let number: Int
   /// The slot that it serves in, from 0.
   package let slot: Int
-  /// The generation that it belongs to.
   package let generation: Generation
 
-  /// The worker of this number.
   package init(number: Int, slot: Int, generation: Generation) {
     self.number = number
     self.slot = slot
     self.generation = generation
   }
 
-  /// Whether one worker was started before another.
   package static func < (earlier: WorkerID, later: WorkerID) -> Bool { earlier.number < later.number }
 }

@@ -16,7 +16,6 @@ package enum Phase: Hashable, Sendable, Codable {
 
 /// The start of the service, from the first try until a generation serves.
 package struct Start: Hashable, Sendable, Codable {
-  /// How far it has come.
   package enum Stage: Hashable, Sendable, Codable {
     /// The listeners couldn't be opened, and are tried again then.
     case awaitingListeners(until: Instant)
@@ -26,9 +25,7 @@ package struct Start: Hashable, Sendable, Codable {
     case startingWorkers
   }
 
-  /// When it began.
   package let began: Instant
-  /// How far it has come.
   package internal(set) var stage = Stage.startingWorkers
   /// How many tries have failed: of a worker to get ready, or of the listeners to be opened.
   package internal(set) var failures = 0
@@ -66,21 +63,16 @@ package struct Stop: Hashable, Sendable, Codable {
   }
 }
 
-/// A command of the operator's that runs.
 package struct RunningHook: Hashable, Sendable, Codable {
-  /// Which it is.
   package let hook: Hook
   /// The generation of the reload that runs it.
   package let generation: Generation
-  /// When it began.
   package let began: Instant
   /// When it is killed.
   package internal(set) var deadline: Instant
 }
 
-/// A running reload.
 package struct Reload: Hashable, Sendable, Codable {
-  /// How far it has come.
   package enum Stage: Hashable, Sendable, Codable {
     /// The generation is being prepared, and has until then.
     case preparing(until: Instant)
@@ -90,15 +82,11 @@ package struct Reload: Hashable, Sendable, Codable {
     case replacing(Range<Int>)
   }
 
-  /// The generation that it starts.
   package let generation: Generation
-  /// Where it is said what that runs.
   package let origin: Origin
   /// The start that goes on if this reload fails; nil where the service had been started.
   package internal(set) var start: Start?
-  /// When it began.
   package let began: Instant
-  /// How far it has come.
   package internal(set) var stage: Stage
   /// How many workers there are to be once it has succeeded.
   package internal(set) var workers: Int
@@ -107,7 +95,6 @@ package struct Reload: Hashable, Sendable, Codable {
   /// What other reload was asked for since.
   package internal(set) var latched: Origin?
 
-  /// Whether the generation is still being prepared.
   package var isPreparing: Bool {
     switch stage {
     case .preparing: true

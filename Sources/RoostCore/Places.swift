@@ -3,7 +3,6 @@
 /// Who waits for nothing can't be in anybody's way: there is always one who makes room for a client that comes. Who waits
 /// for something has another place, which isn't taken from it for somebody who has only connected.
 package struct Places: Sendable {
-  /// Somebody who is connected.
   package struct Client: Equatable, Sendable {
     /// The user, where the kernel tells.
     package var user: UInt32?
@@ -13,12 +12,10 @@ package struct Places: Sendable {
     package var isPrivileged: Bool
     /// Whether it may be connected at all. One that mayn't is told so when it calls, and keeps no place from anybody.
     package var isAllowed: Bool
-    /// What it waits for.
     package var wait: Wait
     /// When it last sent or took anything; of one that waits, when that began.
     package var lastActive: Instant
 
-    /// A client of which this is known.
     package init(
       user: UInt32?, process: Int32? = nil, isPrivileged: Bool = false, isAllowed: Bool = true, wait: Wait,
       lastActive: Instant
@@ -43,7 +40,6 @@ package struct Places: Sendable {
     /// The end of a reload, of an upgrade, or of the service.
     case end
 
-    /// Whether one is given up sooner than another.
     package static func < (first: Wait, second: Wait) -> Bool { first.rawValue < second.rawValue }
   }
 
@@ -64,7 +60,6 @@ package struct Places: Sendable {
   /// How many of the others' places one user may take.
   let share: Int
 
-  /// So many places.
   package init(idle: Int, waiting: Int = 0, share: Int = 0) {
     self.idle = idle
     self.waiting = waiting
@@ -80,7 +75,6 @@ package struct Places: Sendable {
     first(clients, of: clients.indices.filter { clients[$0].wait == .nothing })
   }
 
-  /// Whether a client may wait for something, beside these others.
   package func admission(_ client: Client, beside others: [Client]) -> Admission {
     let taken = others.indices.filter {
       others[$0].wait != .nothing && others[$0].isPrivileged == client.isPrivileged

@@ -52,7 +52,6 @@ package struct Policy: Hashable, Sendable {
     case predecessorStays
   }
 
-  /// What the worker does meanwhile that it is to follow.
   package let succession: Succession
   /// Whether it has to pass the probe, where there is one. What replaces a lost one runs what has passed before, and giving
   /// it up because, say, a database is away would take capacity from a service in trouble.
@@ -68,7 +67,6 @@ package struct Policy: Hashable, Sendable {
 }
 
 extension Purpose {
-  /// What holds for a worker of this purpose.
   package var policy: Policy {
     switch self {
     case .start: Policy(.vacancy(after: .backoff), probed: true, observed: false)

@@ -7,12 +7,10 @@ package struct ServiceClock: Hashable, Sendable, Codable {
   /// Busy machines are late too, but not by that much.
   private static let stall = interval + .seconds(1)
 
-  /// For how long it has stood still.
   package private(set) var stoodStill = Duration.zero
   private var last: Instant?
   private var told: Instant?
 
-  /// A clock that has never stood still.
   package init() {}
 
   /// What it shows at this time of CLOCK_MONOTONIC.

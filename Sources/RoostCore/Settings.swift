@@ -8,7 +8,6 @@ package struct Settings: Hashable, Sendable {
     case alive(after: Duration)
   }
 
-  /// The most workers that a service can have.
   package static let maximumWorkers = 1024
 
   /// The nearest number of workers that a service can have.
@@ -18,7 +17,6 @@ package struct Settings: Hashable, Sendable {
   package var workers: Int
   /// How many candidates are started at a time in a reload, at least 1. `Int.max` stands for all at once.
   package var surge: Int
-  /// How the master learns that a worker accepts.
   package var readiness: Readiness
   /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil where there is none.
   package var probeTimeout: Duration?
@@ -46,7 +44,6 @@ package struct Settings: Hashable, Sendable {
   /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
   package var queuePerSlot: Bool
 
-  /// Settings with the given values.
   package init(
     workers: Int = 1, surge: Int = .max, readiness: Readiness = .reported(timeout: .seconds(60)),
     probeTimeout: Duration? = nil, startAttempts: Int? = nil, startLimit: Duration? = nil,
@@ -85,7 +82,6 @@ package enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
 package struct Backoff: Hashable, Sendable {
   /// The wait after the second failure in a row.
   package var first: Duration
-  /// The longest wait.
   package var longest: Duration
   /// A worker that has served this long has not failed in a row with those before it.
   package var forgivenAfter: Duration
@@ -94,7 +90,6 @@ package struct Backoff: Hashable, Sendable {
   /// Over what time they are counted.
   package var window: Duration
 
-  /// A backoff with the given times.
   package init(
     first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10),
     burst: Int = 5, window: Duration = .seconds(10)

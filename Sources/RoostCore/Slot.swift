@@ -1,6 +1,5 @@
 /// A worker's place.
 package struct Slot: Hashable, Sendable, Codable {
-  /// What holds the place.
   package enum Occupant: Hashable, Sendable, Codable {
     /// Nobody yet: a reload has added the slot, and starts the first who is to have it.
     case added
@@ -12,7 +11,6 @@ package struct Slot: Hashable, Sendable, Codable {
     case worker(Worker)
   }
 
-  /// Who has the slot.
   package internal(set) var current: Occupant
   /// Who is started to take the slot over from a worker that serves.
   package internal(set) var candidate: Worker?
@@ -37,7 +35,6 @@ package struct Slot: Hashable, Sendable, Codable {
     }
   }
 
-  /// The current worker and the candidate, as far as there are such.
   package var workers: [Worker] { [worker, candidate].compactMap(\.self) }
 
   var deadline: Instant? {

@@ -3,7 +3,6 @@ package struct Probation: Hashable, Sendable, Codable {
   /// How many workers in a row fail in one slot where a generation keeps failing.
   static let mostFailures = 3
 
-  /// The generation.
   package let generation: Generation
   /// When it began to serve.
   let began: Instant

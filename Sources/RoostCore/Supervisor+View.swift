@@ -8,7 +8,6 @@ extension Supervisor {
     }
   }
 
-  /// The reload that runs, if one does.
   package var reload: Reload? {
     switch phase {
     case .reloading(let reload): reload
@@ -43,12 +42,10 @@ extension Supervisor {
     slots.indices.contains(id.slot) ? slots[id.slot].workers.first { $0.id == id } : nil
   }
 
-  /// Whether a worker has still to say that it is ready.
   package func isAwaitingReadiness(of id: WorkerID) -> Bool {
     if case .starting = unretired(id)?.stage { true } else { false }
   }
 
-  /// Whether the answer to a worker's probe is awaited.
   package func isProbing(_ id: WorkerID) -> Bool {
     if case .probing = unretired(id)?.stage { true } else { false }
   }

@@ -17,29 +17,23 @@ package struct Supervisor: Hashable, Sendable, Codable {
   /// How long reading the configuration anew may take: a file system that hangs mustn't hang the reload.
   static let preparationTimeout: Duration = .seconds(60)
 
-  /// What the service is doing as a whole.
   package internal(set) var phase = Phase.idle
-  /// The places of the workers.
   package internal(set) var slots: [Slot] = []
   /// The workers that have been told to go, in the order in which they were told.
   package internal(set) var retirees: [Retiree] = []
   /// The newest generation that has taken over in any slot: that of a worker which replaces a lost one.
   package internal(set) var serving = Generation(number: 1)
-  /// The operator's commands that run.
   package internal(set) var hooks: [RunningHook] = []
 
-  /// Where it was said what the serving generation runs.
   package internal(set) var servingOrigin = Origin.configuration
   /// The last generation that has proved itself.
   package internal(set) var lastGood: Generation?
   /// Why what serves isn't what the configuration names; nil where it is.
   package internal(set) var divergence: Divergence?
-  /// The generation that has yet to prove itself, if there is one.
   package internal(set) var probation: Probation?
 
   /// What the start can fall back to, until a generation serves: it runs something else.
   package internal(set) var fallback: Generation?
-  /// The upgrade of the master that is being tried.
   package internal(set) var upgrade: Upgrade?
   /// What the operator wants, for the generation that serves and for one that is on its way.
   var generations: [Generation: Settings]
@@ -68,11 +62,8 @@ package struct Supervisor: Hashable, Sendable, Codable {
   package struct Past: Hashable, Sendable {
     /// The first generation: its number comes after all that there have been.
     package var first = Generation(number: 1)
-    /// Where it is said what that runs.
     package var origin = Origin.configuration
-    /// Why that isn't what the configuration names.
     package var divergence: Divergence?
-    /// The last generation that has proved itself.
     package var lastGood: Generation?
     /// What the start can fall back to: the last good generation or the one that served last, if it ran something else than the
     /// first one does.
@@ -80,11 +71,9 @@ package struct Supervisor: Hashable, Sendable, Codable {
     /// How many slots have queues already.
     package var slots = 1
 
-    /// Nothing is known.
     package init() {}
   }
 
-  /// A supervisor to which nothing has happened yet.
   package init(settings: Settings, past: Past = Past()) {
     precondition((1...Settings.maximumWorkers).contains(settings.workers), "the number of workers wasn't validated")
     precondition(settings.surge >= 1 && settings.startAttempts ?? 1 >= 1, "the settings weren't validated")
@@ -100,7 +89,6 @@ package struct Supervisor: Hashable, Sendable, Codable {
     slotsAtStart = min(max(settings.workers, past.slots), Settings.maximumWorkers)
   }
 
-  /// What the operator wants of the generation that serves.
   package var settings: Settings { settings(of: serving) }
 
   func settings(of generation: Generation) -> Settings {
@@ -108,7 +96,6 @@ package struct Supervisor: Hashable, Sendable, Codable {
     return settings
   }
 
-  /// Takes a fact, and returns what is to be done about it.
   package mutating func handle(_ event: Event, at now: Instant) -> Decision {
     switch event {
     case .startRequested: startRequested(at: now)

@@ -1,6 +1,5 @@
 /// A worker that serves or is to serve: a current one or a candidate.
 package struct Worker: Hashable, Sendable, Codable {
-  /// How far it has come.
   package enum Stage: Hashable, Sendable, Codable {
     /// It has until then to say that it is ready.
     case starting(until: Instant)
@@ -14,15 +13,12 @@ package struct Worker: Hashable, Sendable, Codable {
     case ready(since: Instant)
   }
 
-  /// Who it is.
   package let id: WorkerID
-  /// Why it was started.
   package let purpose: Purpose
   /// When it was ordered.
   package let started: Instant
   /// How long it may take to pass its probe; nil where it isn't probed.
   package let probeTimeout: Duration?
-  /// How far it has come.
   package internal(set) var stage: Stage
   /// Since when a signal has kept it from doing anything; nil while it runs.
   package internal(set) var stopped: Instant?
@@ -49,10 +45,8 @@ package struct Worker: Hashable, Sendable, Codable {
     }
   }
 
-  /// Whether it accepts.
   package var isReady: Bool { readySince != nil }
 
-  /// Whether it accepts, and a signal doesn't keep it from that.
   package var serves: Bool { isReady && stopped == nil }
 
   /// Whether nothing is awaited of it any more.
@@ -78,7 +72,6 @@ package struct Worker: Hashable, Sendable, Codable {
 
 /// A worker that has been told to drain, or what remains of its process group.
 package struct Retiree: Hashable, Sendable, Codable {
-  /// How far it has come.
   package enum Stage: Hashable, Sendable, Codable {
     /// It isn't told yet: connections wait where only it can accept them, until then at the latest.
     case emptying(until: Instant)
@@ -90,11 +83,9 @@ package struct Retiree: Hashable, Sendable, Codable {
     case killed
   }
 
-  /// Who it is.
   package let id: WorkerID
   /// When it was told to go, or, while it is emptying, when it was replaced.
   package private(set) var told: Instant
-  /// How far it has come.
   package internal(set) var stage: Stage
   /// How long it may take from the signal to its exit.
   let timeout: Duration

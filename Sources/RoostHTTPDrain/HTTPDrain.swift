@@ -5,7 +5,6 @@
 /// the client with the next response that this was the last one, and closes an idle connection only if no request comes
 /// for a while.
 package struct HTTPDrain: Equatable, Sendable {
-  /// What to do.
   package enum Order: Equatable, Sendable {
     /// Nothing.
     case none
@@ -41,7 +40,6 @@ package struct HTTPDrain: Equatable, Sendable {
   private var phase = Phase.fresh
   private var isDraining = false
 
-  /// A new connection.
   package init() {}
 
   /// The head of a request has come. `keepsAlive` says whether the client wants to send more after it.
@@ -58,7 +56,6 @@ package struct HTTPDrain: Equatable, Sendable {
     }
   }
 
-  /// The end of a request has come.
   package mutating func requestEnded() -> Order {
     switch phase {
     case .busy(var work):
@@ -97,7 +94,6 @@ package struct HTTPDrain: Equatable, Sendable {
     }
   }
 
-  /// The connection is to come to its end.
   package mutating func drainRequested() -> Order {
     if isDraining { return .none }
     isDraining = true

@@ -82,12 +82,10 @@ package struct ResponseHead: Hashable, Sendable {
     return String(decoding: rest, as: UTF8.self)
   }
 
-  /// Whether they say the same.
   package static func == (one: ResponseHead, other: ResponseHead) -> Bool {
     one.status == other.status && one.isLast == other.isLast && one.body == other.body
       && one.fields.elementsEqual(other.fields, by: ==)
   }
 
-  /// By what they say most of all.
   package func hash(into hasher: inout Hasher) { hasher.combine([status, fields.count]) }
 }

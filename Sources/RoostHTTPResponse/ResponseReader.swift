@@ -32,10 +32,8 @@ package struct ResponseReader: Sendable {
   private var lineStart = 0
   private var interimLength = 0
 
-  /// Whether anything has come.
   package private(set) var hasBegun = false
 
-  /// Nothing has come yet.
   package init() {}
 
   /// Takes what has come now. Returns how many bytes belong to the response: what follows belongs to the next one.

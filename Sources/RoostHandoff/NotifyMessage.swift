@@ -23,7 +23,6 @@ package struct NotifyMessage: Equatable, Sendable {
   /// `X_ROOST_RELOAD=1`: the worker asks for a reload of the whole service.
   package var requestsReload = false
 
-  /// A message that says nothing.
   package init() {}
 
   /// Why a datagram was dropped.
@@ -82,7 +81,6 @@ package struct NotifyMessage: Equatable, Sendable {
 }
 
 extension NotifyMessage {
-  /// The datagram that says this.
   package var datagram: [UInt8] {
     var lines: [String] = []
     if isReady { lines.append("READY=1") }

@@ -1,7 +1,6 @@
 extension JSON {
   /// Why a text isn't accepted, and at which byte.
   package struct Malformed: Error, Equatable {
-    /// What was expected.
     package let expected: String
     /// The number of bytes before the place.
     package let offset: Int

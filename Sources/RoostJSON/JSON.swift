@@ -8,14 +8,10 @@ package enum JSON: Hashable, Sendable {
   /// The members in their order.
   case object([Member])
 
-  /// One name and its value.
   package struct Member: Hashable, Sendable {
-    /// The name.
     package let name: String
-    /// The value.
     package let value: JSON
 
-    /// A member with this name and value.
     package init(_ name: String, _ value: JSON) {
       self.name = name
       self.value = value
@@ -32,15 +28,10 @@ package enum JSON: Hashable, Sendable {
 extension JSON: ExpressibleByDictionaryLiteral, ExpressibleByArrayLiteral, ExpressibleByStringLiteral,
   ExpressibleByIntegerLiteral, ExpressibleByBooleanLiteral
 {
-  /// An object with these members, in this order.
   package init(dictionaryLiteral elements: (String, JSON)...) { self = .object(elements.map { Member($0, $1) }) }
-  /// An array of these values.
   package init(arrayLiteral elements: JSON...) { self = .array(elements) }
-  /// A string.
   package init(stringLiteral value: String) { self = .string(value) }
-  /// A number.
   package init(integerLiteral value: Int) { self = .integer(value) }
-  /// A boolean.
   package init(booleanLiteral value: Bool) { self = .boolean(value) }
 }
 

@@ -8,7 +8,6 @@ package final class Log {
   private var logger: Logger
   private var held: [LogRecord]?
 
-  /// A log to where stderr leads.
   package init() {
     logger = Logger(label: "roost") { _ in
       if Self.stderrIsJournal, let journal = Journal() { return JournalLogHandler(journal) }

@@ -1,15 +1,12 @@
 import Logging
 
-/// One thing that the log says.
 package struct LogRecord: Sendable {
-  /// How much it matters.
   package let level: Logger.Level
   /// One sentence.
   package let text: String
   /// The parts of it that a program may look for, by the names of journal fields.
   package let fields: Logger.Metadata
 
-  /// A record of these parts.
   package init(_ level: Logger.Level, _ text: String, fields: Logger.Metadata = [:]) {
     self.level = level
     self.text = text

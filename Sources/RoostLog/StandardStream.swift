@@ -29,7 +29,6 @@ package struct StandardStream: ~Copyable, Sendable {
 
   /// Its descriptor.
   package let number: Int32
-  /// Whether it is a terminal.
   package let isTerminal: Bool
   private let way: Way
 

@@ -7,7 +7,6 @@ package struct MasterError: Error, CustomStringConvertible {
   /// Whether time may heal it: an address may come, a port become free, a disk get room.
   let healsWithTime: Bool
 
-  /// An error that says this.
   package init(_ description: String, healsWithTime: Bool = false) {
     self.description = description
     self.healsWithTime = healsWithTime

@@ -1,4 +1,3 @@
-/// The version of Roost.
 package enum Version {
   /// As in CHANGELOG.md.
   package static let number = "0.2.0"

@@ -8,16 +8,13 @@ package struct DurationHistogram: Hashable, Sendable, Codable {
   /// All together, in µs.
   package internal(set) var sum = 0
 
-  /// None yet.
   package init() {}
 
   /// Whether it has the buckets that it needs.
   var isSound: Bool { buckets.count == Self.bounds.count + 1 }
 
-  /// How many there are.
   package var count: Int { buckets.reduce(0, +) }
 
-  /// Adds one.
   package mutating func add(_ microseconds: Int) {
     buckets[Self.bounds.firstIndex { microseconds <= $0 } ?? Self.bounds.count] += 1
     sum += microseconds

@@ -1,6 +1,5 @@
 /// Text of metrics, in one of the two formats that scrapers ask for.
 package struct Exposition {
-  /// What the text looks like.
   package enum Format: Hashable, Sendable, CaseIterable {
     /// OpenMetrics 1.0.0 (https://prometheus.io/docs/specs/om/open_metrics_spec).
     case openMetrics
@@ -84,7 +83,6 @@ package struct Exposition {
     add(String(value), suffix: suffix, labels)
   }
 
-  /// Ends the text.
   mutating func end() {
     if format == .openMetrics { text += "# EOF\n" }
   }

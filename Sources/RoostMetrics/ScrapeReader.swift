@@ -19,7 +19,6 @@ package struct ScrapeReader: Hashable, Sendable {
   private var bytes: [UInt8] = []
   private var lineStart = 0
 
-  /// Nothing has come yet.
   package init() {}
 
   /// Takes what has come now. Not to be called again after anything but `incomplete`.

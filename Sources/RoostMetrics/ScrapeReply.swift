@@ -11,10 +11,8 @@ package enum ScrapeReply: Hashable, Sendable {
   /// The request is too long.
   case tooLarge
 
-  /// The path of the metrics.
   package static let path = "/metrics"
 
-  /// What a request gets.
   package init(to request: ScrapeRequest) {
     if request.path != Self.path {
       self = .notFound

@@ -33,7 +33,6 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
     /// How long it took, in µs.
     package var microseconds: Int
 
-    /// A reload that ended so.
     package init(succeeded: Bool, ended: Int, microseconds: Int) {
       self.succeeded = succeeded
       self.ended = ended
@@ -43,7 +42,6 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
 
   /// Workers that ran their command.
   package internal(set) var workersStarted = 0
-  /// Workers that got ready.
   package internal(set) var workersReady = 0
   /// Current workers that were lost.
   package internal(set) var workersLost: [Cause: Int] = [:]
@@ -53,7 +51,6 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
   package internal(set) var drains = 0
   /// Retirees, or what remained of them, that had to be killed since their drain timeout was over.
   package internal(set) var drainsTimedOut = 0
-  /// Reloads that failed.
   package internal(set) var reloadsFailed: [Cause: Int] = [:]
   /// How long the reloads took that succeeded.
   package internal(set) var succeeded = DurationHistogram()
@@ -63,12 +60,10 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
   package internal(set) var fallbacks = 0
   /// Generations whose workers kept failing on probation.
   package internal(set) var crashLoops = 0
-  /// The last reload.
   package internal(set) var lastReload: Reload?
   /// When a reload succeeded last, in µs since 1970.
   package internal(set) var lastSuccess: Int?
 
-  /// Nothing has happened yet.
   package init() {}
 
   /// Whether they can be gone on with.

@@ -12,11 +12,8 @@ package enum ServicePhase: String, Hashable, Sendable, CaseIterable {
 
 /// How a service is at one moment: all that its metrics tell.
 package struct ServiceSnapshot: Hashable, Sendable {
-  /// A listener.
   package struct Listener: Hashable, Sendable {
-    /// Its name.
     package var name: String
-    /// Its address.
     package var address: String
     /// How many connections wait; nil where the kernel doesn't say.
     package var queued: Int?
@@ -29,7 +26,6 @@ package struct ServiceSnapshot: Hashable, Sendable {
     /// Whether clients get to it, as far as is known.
     package var isReachable = true
 
-    /// A listener of these values.
     package init(name: String, address: String, queued: Int?, limit: Int?, peak: Int, dropped: Int?) {
       self.name = name
       self.address = address
@@ -42,16 +38,13 @@ package struct ServiceSnapshot: Hashable, Sendable {
 
   /// A current worker or a candidate. There is at most one of a slot and a generation.
   package struct Worker: Hashable, Sendable {
-    /// Its slot.
     package var slot: Int
-    /// Its generation.
     package var generation: Int
     /// Resident memory of it and its descendants.
     package var memoryBytes: Int
     /// Processor time of it and its descendants.
     package var cpuMilliseconds: Int
 
-    /// A worker of these values.
     package init(slot: Int, generation: Int, memoryBytes: Int, cpuMilliseconds: Int) {
       self.slot = slot
       self.generation = generation
@@ -62,46 +55,34 @@ package struct ServiceSnapshot: Hashable, Sendable {
 
   /// How many workers there are of each kind.
   package struct Census: Hashable, Sendable {
-    /// Current workers that are ready.
     package var currentReady = 0
-    /// Current workers that aren't.
     package var currentStarting = 0
     /// Current workers that a signal or a tracer has stopped, whether they are ready or not.
     package var currentStopped = 0
-    /// Candidates that are ready.
     package var candidatesReady = 0
-    /// Candidates that aren't.
     package var candidatesStarting = 0
     /// Candidates that a signal or a tracer has stopped.
     package var candidatesStopped = 0
-    /// Retirees.
     package var retirees = 0
 
-    /// None.
     package init() {}
   }
 
-  /// The service's name.
   package var service: String
   /// The master's version.
   package var version: String
   /// When the service was started, in seconds since 1970.
   package var started: Int
-  /// What it does.
   package var phase: ServicePhase
   /// Whether what serves isn't what the configuration names.
   package var isDiverged = false
   /// The generation that serves.
   package var generation: Int
-  /// How many workers there are to be.
   package var workersWanted: Int
-  /// How many there are.
   package var census = Census()
-  /// What has happened.
   package var counters = ServiceCounters()
   /// How many workers of each slot were lost, from slot 0 up.
   package var restarts: [Int] = []
-  /// The current workers and the candidates.
   package var workers: [Worker] = []
   /// How many retirees were seen to accept when they were looked at last.
   package var retireesAccepting = 0
@@ -114,7 +95,6 @@ package struct ServiceSnapshot: Hashable, Sendable {
   /// What the last reload's verdict says of the longest queue, where it does.
   package var lastReloadPeak: Int?
 
-  /// A service without workers and listeners to which nothing has happened.
   package init(
     service: String, version: String, started: Int, phase: ServicePhase, generation: Int, workersWanted: Int
   ) {

@@ -26,28 +26,21 @@ package indirect enum OptionValue: Hashable, Sendable {
 
 /// A value with its place.
 package struct Located: Hashable, Sendable {
-  /// The value.
   package let value: OptionValue
-  /// Where it was written.
   package let place: Place
 
-  /// A value of this place.
   package init(_ value: OptionValue, at place: Place) {
     self.value = value
     self.place = place
   }
 }
 
-/// A name and its value.
 package struct OptionEntry: Hashable, Sendable {
-  /// The name.
   package let name: String
   /// Where the name was written.
   package let place: Place
-  /// The value.
   package let value: Located
 
-  /// A name with a value.
   package init(_ name: String, at place: Place, _ value: Located) {
     self.name = name
     self.place = place

@@ -4,7 +4,6 @@ import RoostCore
 
 /// What an operator has written, in a file and on the command line, which wins.
 package struct Options {
-  /// Every option there is.
   package static let names = [
     "name", "command", "directory", "environment", "environment-file", "user", "group", "supplementary-group", "umask",
     "nice", "limit", "listen", "backlog", "workers", "surge", "ready", "compatibility", "ready-timeout", "ready-after",

@@ -17,7 +17,6 @@ package enum Place: Hashable, Sendable, Comparable {
 
 /// Something that can't be used as it was written.
 package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Where it was written.
   package let place: Place
   /// The option, if one is to blame.
   package let option: String?
@@ -68,11 +67,9 @@ package struct Problems: Error, Sendable, CustomStringConvertible {
   /// Whether only the command line is to blame.
   package var areUsage: Bool { first.allSatisfy(\.place.isCommandLine) }
 
-  /// A line for each.
   package var lines: [String] {
     first.map(\.description) + (count > first.count ? ["and \(count - first.count) more"] : [])
   }
 
-  /// All lines.
   package var description: String { lines.joined(separator: "\n") }
 }

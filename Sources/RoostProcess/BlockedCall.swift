@@ -1,6 +1,5 @@
 /// The system call in which a thread waits, as `/proc/PID/task/TID/syscall` tells (proc_pid_syscall(5)).
 package struct BlockedCall: Hashable, Sendable {
-  /// Its number.
   package let number: Int
   /// Its six arguments.
   package let arguments: [UInt64]

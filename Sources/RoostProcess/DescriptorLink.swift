@@ -9,7 +9,6 @@ package enum DescriptorLink: Hashable, Sendable {
   /// Anything else.
   case other
 
-  /// Reads the text of a link.
   package init(parsing text: ArraySlice<UInt8>) {
     if let rest = text.after("socket:["), rest.last == UInt8(ascii: "]"), let inode = rest.dropLast().number(radix: 10)
     {

@@ -11,7 +11,6 @@ package struct Observer {
     /// The error with which the kernel refused to let a process be looked at, if it did.
     package fileprivate(set) var refusal: Int32?
 
-    /// What came of a look of another process.
     package init(accepted: Set<SocketIdentity> = [], refusal: Int32? = nil) {
       self.accepted = accepted
       self.refusal = refusal

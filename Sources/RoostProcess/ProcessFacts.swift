@@ -7,11 +7,9 @@ package struct ProcessFacts: Hashable, Sendable {
   package let name: String
   /// How it is: `R` running, `S` and `D` waiting, `T` stopped, `t` stopped by a tracer, `Z` ended and not reaped.
   package let state: UInt8
-  /// Its parent's pid.
   package let parent: pid_t
   /// Its process group.
   package let group: pid_t
-  /// Its session.
   package let session: pid_t
   /// When it was started, in clock ticks since boot: with its pid that is its identity. nil where the line is too short.
   package let started: Int?

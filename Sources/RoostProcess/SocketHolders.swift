@@ -5,9 +5,7 @@ import Glibc
 package struct SocketHolders: Sendable {
   /// A process that has some of the sockets open.
   package struct Holder: Hashable, Sendable {
-    /// What is known of the process.
     package let facts: ProcessFacts
-    /// Its pid.
     package let pid: pid_t
     /// The inodes of those of the sockets that it has open.
     package let sockets: Set<UInt64>
@@ -22,7 +20,6 @@ package struct SocketHolders: Sendable {
     /// No process is looked at any more when this is over.
     package let milliseconds: Int
 
-    /// Bounds of one's own.
     package init(processes: Int = 65536, descriptors: Int = 65536, milliseconds: Int = 5000) {
       self.processes = processes
       self.descriptors = descriptors
@@ -30,14 +27,12 @@ package struct SocketHolders: Sendable {
     }
   }
 
-  /// Those that were found.
   package private(set) var holders: [Holder] = []
   /// The processes that couldn't be looked at, or not at all of what they have open.
   package private(set) var unseen: [pid_t] = []
   /// Whether there may be processes of which not even the pid was seen.
   package private(set) var isCutShort = false
 
-  /// Looks for them.
   package init(of sockets: Set<UInt64>, within bounds: Bounds = Bounds()) {
     let deadline = Self.milliseconds + bounds.milliseconds
     guard let pids = ProcessFile.numbers(in: "/proc", atMost: bounds.processes) else {

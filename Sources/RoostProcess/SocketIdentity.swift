@@ -7,7 +7,6 @@ package struct SocketIdentity: Hashable, Sendable {
   /// Its number there.
   package let inode: UInt64
 
-  /// The socket of this device and inode.
   package init(device: UInt64, inode: UInt64) {
     self.device = device
     self.inode = inode

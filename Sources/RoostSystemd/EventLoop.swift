@@ -6,15 +6,10 @@ package final class EventLoop {
   /// In which sequence sources are dispatched that are ready at the same time.
   package struct Priority: Sendable {
     let value: Int64
-    /// Before all others.
     package static let first = Priority(value: -20)
-    /// Before what is normal.
     package static let early = Priority(value: -10)
-    /// In between.
     package static let normal = Priority(value: 0)
-    /// After what is normal.
     package static let late = Priority(value: 10)
-    /// After all others.
     package static let last = Priority(value: 20)
   }
 
@@ -23,7 +18,6 @@ package final class EventLoop {
   private var roundEnd: Source?
   private var atRoundEnd: [() -> Void] = []
 
-  /// A loop without sources.
   package init() throws(SystemdError) {
     var event: OpaquePointer?
     try SystemdError.check("create an event loop", sd_event_new(&event))
@@ -134,10 +128,8 @@ package final class EventLoop {
 
 /// What is awaited of a descriptor (epoll_ctl(2)). Hang-up and error are reported without asking.
 package struct Interest: OptionSet, Sendable {
-  /// The kernel's bits.
   package let rawValue: UInt32
 
-  /// The interest of these bits.
   package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// EPOLLIN, which the Glibc module doesn't have.
@@ -166,17 +158,14 @@ package final class Source {
     self.source = source
   }
 
-  /// Turns it off for a while, or on again.
   package func setEnabled(_ isEnabled: Bool) {
     sd_event_source_set_enabled(source, Int32(isEnabled ? SD_EVENT_ON : SD_EVENT_OFF))
   }
 
-  /// Changes what is awaited of its descriptor.
   package func setInterest(_ interest: Interest) {
     sd_event_source_set_io_events(source, interest.rawValue)
   }
 
-  /// Changes in which sequence it is dispatched.
   package func setPriority(_ priority: EventLoop.Priority) {
     sd_event_source_set_priority(source, priority.value)
   }
@@ -189,7 +178,6 @@ package final class Source {
   }
 }
 
-/// A timer of an event loop.
 package final class Timer {
   private let source: Source
   private var armed: UInt64?

@@ -32,7 +32,6 @@ package enum InheritedDescriptors {
     let process: String?
     let count: String?
     let names: String?
-    /// Whether a descriptor is open.
     let isOpen: @Sendable (Int32) -> Bool
 
     static var ofThisProcess: Variables {

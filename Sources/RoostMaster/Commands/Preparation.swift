@@ -29,7 +29,6 @@ final class Preparation {
   let generation: Generation
   private let process: ShortLivedProcess
 
-  /// Starts the process.
   init(of generation: Generation, reader: String, directory: String) throws(MasterError) {
     self.generation = generation
     process = try ShortLivedProcess(reader, variable: Self.variable, directory: directory)
@@ -72,7 +71,6 @@ final class Preparation {
     try process.watch(in: loop) { handler(Self.result($0)) }
   }
 
-  /// Gives up.
   func abandon() { process.abandon() }
 
   private static func result(_ answer: [UInt8]) -> Result<Finding, MasterError> {
@@ -106,7 +104,6 @@ package struct PreparationRequest {
     descriptor = request.answer
   }
 
-  /// Answers with a configuration.
   package func answer(_ configuration: Configuration) { send([Preparation.Answer.configuration: configuration.json]) }
 
   /// Answers with what is wrong, in one line.

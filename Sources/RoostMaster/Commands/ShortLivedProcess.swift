@@ -95,7 +95,6 @@ final class ShortLivedProcess {
     }
   }
 
-  /// Gives up.
   func abandon() {
     source = nil
     kill(-pid, SIGKILL)

@@ -16,7 +16,6 @@ package struct Handover {
   /// The path of the binary that reads the configuration anew on reload, with the arguments of this process; nil if there
   /// is nothing to be read.
   package let reader: String?
-  /// What the master is to do.
   package let configuration: Configuration
   /// What is wrong with what the operator has written, if the configuration is what was recorded instead.
   let trouble: String?

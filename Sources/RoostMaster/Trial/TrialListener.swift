@@ -3,7 +3,6 @@ import RoostConfiguration
 
 /// Why a connection couldn't be made (errno(3)).
 package struct ConnectFailure: Error {
-  /// The error number.
   package let number: Int32
 }
 
@@ -28,7 +27,6 @@ package struct TrialAddress: Sendable {
   }
 }
 
-/// A listener of a trial.
 package final class TrialListener {
   /// What has become of a listener.
   package enum State: Hashable, Sendable {

@@ -4,7 +4,6 @@ import RoostCore
 import RoostProcess
 import RoostSystemd
 
-/// A worker of a trial.
 package final class TrialWorker {
   /// How a worker's readiness was known.
   package enum Word: Hashable, Sendable {

@@ -16,7 +16,6 @@ package struct UnpinnedPath: Hashable, Sendable {
       + "restarted after the link has moved gets another release than its own"
   }
 
-  /// How to mend it.
   package static let remedy =
     "set 'directory' to where the release is, and write {directory} for that part of the path"
 }

@@ -4,7 +4,6 @@ import RoostConfiguration
 
 /// Something that the user of the workers would have to do, and may not.
 package struct AccessRefusal: Sendable {
-  /// What it is.
   package enum Act: Sendable {
     /// Workers start in this directory.
     case enter(String)
@@ -16,7 +15,6 @@ package struct AccessRefusal: Sendable {
     case interpret(String, script: String)
   }
 
-  /// What would have to be done.
   package let act: Act
   /// The first on the way that refuses: a directory above, or what it is about.
   package let place: String
