@@ -48,8 +48,8 @@ let package = Package(
     .target(
       name: "RoostMaster",
       dependencies: [
-        "CRoostLinux", "CRoostSpawn", "RoostArguments", "RoostConfiguration", "RoostControl", "RoostCore",
-        "RoostHandoff", "RoostJSON", "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd",
+        "CRoostMaster", "CRoostSpawn", "RoostArguments", "RoostConfiguration", "RoostControl",
+        "RoostCore", "RoostHandoff", "RoostJSON", "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -77,14 +77,13 @@ let package = Package(
     .target(name: "RoostProcess", dependencies: ["CRoostProcess"], swiftSettings: strict),
     .target(name: "CRoostProcess", cSettings: strictC),
     // The command line, from C: Swift's own needs /proc, and an environment that nobody has changed.
-    .target(name: "RoostArguments", dependencies: ["CRoostArguments"], swiftSettings: strict),
-    .target(name: "CRoostArguments", cSettings: strictC),
+    .target(name: "RoostArguments", dependencies: ["CRoostShims"], swiftSettings: strict),
     .target(name: "CRoostSpawn", cSettings: strictC),
-    .target(name: "CRoostLinux", cSettings: strictC),
-    .target(name: "CRoostSignals", cSettings: strictC),
+    .target(name: "CRoostMaster", cSettings: strictC),
+    // Linked into the servers of others, by RoostWorker.
+    .target(name: "CRoostShims", cSettings: strictC),
     .target(name: "RoostHandoff", swiftSettings: strict),
-    .target(
-      name: "RoostWorker", dependencies: ["CRoostLinux", "CRoostSignals", "RoostHandoff"], swiftSettings: strict),
+    .target(name: "RoostWorker", dependencies: ["CRoostShims", "RoostHandoff"], swiftSettings: strict),
 
     // What a server answers, for clients of ours: the doctor's and the load generator's.
     .target(name: "RoostHTTPResponse", swiftSettings: strict),
@@ -129,9 +128,8 @@ let package = Package(
     .testTarget(
       name: "RoostMasterTests",
       dependencies: [
-        "CRoostLinux", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster",
-        "RoostProcess",
-        "RoostSystemd",
+        "CRoostMaster", "CRoostSpawn", "RoostConfiguration", "RoostControl", "RoostCore", "RoostJSON", "RoostMaster",
+        "RoostProcess", "RoostSystemd",
       ],
       exclude: ["Fixtures"],
       swiftSettings: strict),

@@ -4,7 +4,7 @@ extension Address: Codable {
     case unix, systemd, udp, ipv4, ipv6, port
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let parts = try decoder.container(keyedBy: Key.self)
     if let path = try parts.decodeIfPresent(String.self, forKey: .unix) {
       self = .unix(path: path)
@@ -26,7 +26,7 @@ extension Address: Codable {
     return (host, try parts.decode(UInt16.self, forKey: .port))
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var parts = encoder.container(keyedBy: Key.self)
     switch self {
     case .tcp(let host, let port): try Self.encode(host, port, into: &parts)

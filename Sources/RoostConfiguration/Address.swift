@@ -1,7 +1,7 @@
 import Glibc
 
 /// Where a listener listens.
-public enum Address: Hashable, Sendable {
+package enum Address: Hashable, Sendable {
   /// A TCP port of this host. 0 lets the kernel choose.
   case tcp(Host, port: UInt16)
   /// A UDP port of this host. 0 lets the kernel choose.
@@ -12,7 +12,7 @@ public enum Address: Hashable, Sendable {
   case systemd(name: String)
 
   /// The addresses of this machine that a TCP or UDP listener takes.
-  public enum Host: Hashable, Sendable {
+  package enum Host: Hashable, Sendable {
     /// All, IPv6 and IPv4.
     case any
     /// An IPv4 address in dotted notation.
@@ -23,7 +23,7 @@ public enum Address: Hashable, Sendable {
 
   /// Reads an address such as `8080`, `127.0.0.1:8080`, `[::1]:8080`, `udp:8443`, `unix:/run/x.sock` or `systemd:NAME`.
   /// A relative path is taken from `directory`. `examples` is what an error offers.
-  public init(
+  package init(
     parsing text: String, directory: String,
     examples: String = "8080, 127.0.0.1:8080, [::1]:8080, udp:8443, unix:/run/x.sock or systemd:NAME"
   ) throws(ConfigurationError) {
@@ -108,7 +108,7 @@ extension Address.Host {
 
 extension Address: CustomStringConvertible {
   /// The address as its parser reads it.
-  public var description: String {
+  package var description: String {
     switch self {
     case .tcp(let host, let port): "\(host):\(port)"
     case .udp(let host, let port): "udp:\(host):\(port)"
@@ -120,7 +120,7 @@ extension Address: CustomStringConvertible {
 
 extension Address.Host: CustomStringConvertible {
   /// The host as the parser of addresses reads it.
-  public var description: String {
+  package var description: String {
     switch self {
     case .any: "*"
     case .ipv4(let host): host

@@ -76,8 +76,7 @@ extension Configuration {
 }
 
 extension ListenerConfiguration {
-  /// Throws where a value can't be.
-  public func check() throws(ConfigurationError) {
+  package func check() throws(ConfigurationError) {
     _ = try ListenerName.validate(name)
     guard address.isValid else { throw ConfigurationError("'\(address)' is no address") }
     for option in Self.options { try option.check(self, against: Self.standard) }
@@ -90,8 +89,7 @@ extension ListenerConfiguration {
 }
 
 extension WorkerConfiguration {
-  /// Throws where a value can't be.
-  public func check() throws(ConfigurationError) {
+  package func check() throws(ConfigurationError) {
     try Check.command("command", command)
     for argument in argumentTemplates where !command.indices.dropFirst().contains(argument.index) {
       // The program itself is the same for all workers.

@@ -3,8 +3,7 @@ import RoostJSON
 
 /// The form in which a validated configuration reaches the master, and in which it is recorded.
 extension Configuration {
-  /// The configuration as JSON.
-  public var json: JSON {
+  package var json: JSON {
     do {
       return try JSON(encoding: self)
     } catch {
@@ -14,7 +13,7 @@ extension Configuration {
 
   /// Reads what `json` wrote, and checks it anew: who has read an operator's text may be of another version, or mistaken, and
   /// the master must not end with it.
-  public init(json: JSON) throws(ConfigurationError) {
+  package init(json: JSON) throws(ConfigurationError) {
     // What comes after a NUL would vanish in silence in C.
     if let text = json.textWithNUL { throw ConfigurationError("\"\(text)\" contains a NUL character") }
     do {

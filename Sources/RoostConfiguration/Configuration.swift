@@ -1,26 +1,23 @@
 import RoostCore
 
 /// Everything that the master has to know, validated.
-public struct Configuration: Hashable, Sendable, Codable {
+package struct Configuration: Hashable, Sendable, Codable {
   /// The name of the service.
-  public var name: String
+  package var name: String
   /// What is listened on, in the order of the workers' descriptors.
-  public var listeners: [ListenerConfiguration]
+  package var listeners: [ListenerConfiguration]
   /// An absolute path.
-  public var pidFile: String?
+  package var pidFile: String?
   /// Where the service is operated, or nil if there is no place for a control socket.
-  public var control: ControlConfiguration?
+  package var control: ControlConfiguration?
   /// Where it is recorded what has served, or nil if nowhere.
-  public var history: HistoryConfiguration?
+  package var history: HistoryConfiguration?
   /// Where metrics are served over HTTP, or nil if nowhere.
-  public var metrics: Address?
-  /// What the workers of a generation run, and how.
-  public var worker: WorkerConfiguration
-  /// How the workers are supervised.
-  public var settings: Settings
+  package var metrics: Address?
+  package var worker: WorkerConfiguration
+  package var settings: Settings
 
-  /// A configuration with the given values.
-  public init(
+  package init(
     name: String, listeners: [ListenerConfiguration], pidFile: String?, control: ControlConfiguration?,
     history: HistoryConfiguration? = nil, metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
   ) {
@@ -35,32 +32,30 @@ public struct Configuration: Hashable, Sendable, Codable {
   }
 }
 
-/// The control socket.
-public struct ControlConfiguration: Hashable, Sendable, Codable {
+package struct ControlConfiguration: Hashable, Sendable, Codable {
   /// The directory of the socket and its lock: an absolute path.
-  public var directory: String
+  package var directory: String
   /// A group whose members may operate the service too.
-  public var group: UInt32?
+  package var group: UInt32?
 
-  /// A control socket in this directory.
-  public init(directory: String, group: UInt32? = nil) {
+  package init(directory: String, group: UInt32? = nil) {
     self.directory = directory
     self.group = group
   }
 }
 
 /// The record of the generations that have served.
-public struct HistoryConfiguration: Hashable, Sendable, Codable {
+package struct HistoryConfiguration: Hashable, Sendable, Codable {
   /// How many generations it keeps if nobody has chosen.
-  public static let defaultLength = 5
+  package static let defaultLength = 5
 
   /// The directory of the record: an absolute path.
-  public var directory: String
+  package var directory: String
   /// How many generations that have served it keeps.
-  public var length: Int
+  package var length: Int
 
   /// A record in this directory.
-  public init(directory: String, length: Int = defaultLength) {
+  package init(directory: String, length: Int = defaultLength) {
     self.directory = directory
     self.length = length
   }

@@ -7,7 +7,7 @@ extension Duration {
   ]
 
   /// The duration that a text like `1m30s` stands for. A number needs its unit, apart from 0.
-  public init(parsing text: String) throws(ConfigurationError) {
+  package init(parsing text: String) throws(ConfigurationError) {
     let error = ConfigurationError(
       "'\(text)' is no duration: use numbers with a unit, such as 500ms, 30s, 2m or 1m30s, at most 168h")
     if text == "0" {
@@ -32,7 +32,7 @@ extension Duration {
   }
 
   /// The duration as its parser reads it: the shortest way, to the millisecond.
-  public var text: String {
+  package var text: String {
     let milliseconds = wholeMilliseconds
     guard milliseconds > 0 else { return "0s" }
     var rest = milliseconds

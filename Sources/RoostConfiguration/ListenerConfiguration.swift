@@ -1,27 +1,26 @@
 /// A listener that the operator asks for.
-public struct ListenerConfiguration: Hashable, Sendable, Codable {
+package struct ListenerConfiguration: Hashable, Sendable, Codable {
   /// Its name, which workers see in `LISTEN_FDNAMES`.
-  public var name: String
-  /// Where it listens.
-  public var address: Address
+  package var name: String
+  package var address: Address
   /// The length of the accept queue, at least 1 (listen(2)).
-  public var backlog: Int32
+  package var backlog: Int32
   /// Whether accepting returns at once where there is no connection: `O_NONBLOCK` of the socket.
-  public var isNonblocking: Bool
+  package var isNonblocking: Bool
   /// Whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY` in ipv6(7)); nil for what fits the address.
-  public var isIPv6Only: Bool?
+  package var isIPv6Only: Bool?
   /// Whether it may have an address that the machine doesn't have, such as one that comes later (`IP_FREEBIND` in ip(7),
   /// `IPV6_FREEBIND`).
-  public var isFreebind: Bool
+  package var isFreebind: Bool
   /// Whether each slot has a socket of its own (`SO_REUSEPORT` in socket(7)), and what chooses between them; nil for one
   /// socket that all workers share.
-  public var reuseport: Reuseport?
+  package var reuseport: Reuseport?
   /// The permissions of a unix socket's file, or nil for what umask(2) leaves.
-  public var mode: UInt32?
+  package var mode: UInt32?
   /// The owner of a unix socket's file, or nil for the master's user.
-  public var user: UInt32?
+  package var user: UInt32?
   /// The group of a unix socket's file, or nil for the master's group.
-  public var group: UInt32?
+  package var group: UInt32?
 
   private enum CodingKeys: String, CodingKey {
     case name, address, backlog, reuseport, mode, user, group
@@ -31,10 +30,10 @@ public struct ListenerConfiguration: Hashable, Sendable, Codable {
   }
 
   /// The length of an accept queue that nobody has chosen. net.core.somaxconn bounds it.
-  public static let defaultBacklog: Int32 = 4096
+  package static let defaultBacklog: Int32 = 4096
 
   /// A listener of this name and address, with the options that nobody has chosen.
-  public init(name: String, address: Address, backlog: Int32 = defaultBacklog) {
+  package init(name: String, address: Address, backlog: Int32 = defaultBacklog) {
     self.name = name
     self.address = address
     self.backlog = backlog
@@ -43,7 +42,7 @@ public struct ListenerConfiguration: Hashable, Sendable, Codable {
   }
 
   /// Reads `ADDRESS` or `NAME=ADDRESS`. Without a name the address gives one.
-  public init(parsing text: String, directory: String) throws(ConfigurationError) {
+  package init(parsing text: String, directory: String) throws(ConfigurationError) {
     // A name has neither '/' nor ':', so that an equals sign in a socket's path isn't taken for one.
     if let equals = text.firstIndex(of: "="), !text[..<equals].contains(where: { $0 == "/" || $0 == ":" }) {
       let name = try ListenerName.validate(String(text[..<equals]))
@@ -57,7 +56,7 @@ public struct ListenerConfiguration: Hashable, Sendable, Codable {
 }
 
 /// What chooses between the sockets that the slots have of a listener.
-public enum Reuseport: String, Hashable, Sendable, Codable {
+package enum Reuseport: String, Hashable, Sendable, Codable {
   /// Chance for connections, and the sender's address and port for datagrams.
   case even
   /// The processor that a packet arrives at: slot n has processor n (`SO_INCOMING_CPU` in socket(7)).
@@ -65,9 +64,8 @@ public enum Reuseport: String, Hashable, Sendable, Codable {
 }
 
 /// What a listener may be called (sd_listen_fds_with_names(3)).
-public enum ListenerName {
-  /// Checks a name that the operator chose.
-  public static func validate(_ name: String) throws(ConfigurationError) -> String {
+package enum ListenerName {
+  package static func validate(_ name: String) throws(ConfigurationError) -> String {
     let areAllowed = name.utf8.allSatisfy { (0x21...0x7e).contains($0) && !":/=".utf8.contains($0) }
     guard (1...255).contains(name.utf8.count), areAllowed else {
       throw ConfigurationError(

@@ -2,9 +2,9 @@
 ///
 /// A listener is known by its address: the socket stays while that does, whatever it is called. Where the kernel chooses
 /// the port, several have one address, and the name decides.
-public struct ListenerPlan: Hashable, Sendable {
+package struct ListenerPlan: Hashable, Sendable {
   /// Where a wanted listener comes from.
-  public enum Step: Hashable, Sendable {
+  package enum Step: Hashable, Sendable {
     /// It is open already: these of the open ones, of which there are several where systemd has passed several under one
     /// name.
     case keep([Int])
@@ -13,10 +13,10 @@ public struct ListenerPlan: Hashable, Sendable {
   }
 
   /// What to do for each wanted listener, in their order.
-  public let steps: [Step]
+  package let steps: [Step]
 
   /// Finds out. Throws where an open listener would have to be changed in a way that a socket can't be.
-  public init(open: [ListenerConfiguration], wanted: [ListenerConfiguration]) throws(ConfigurationError) {
+  package init(open: [ListenerConfiguration], wanted: [ListenerConfiguration]) throws(ConfigurationError) {
     // First those that keep their names, so that none is taken for another of the same address.
     var taken = Set<Int>()
     let named = wanted.map { wanted in
@@ -59,7 +59,7 @@ public struct ListenerPlan: Hashable, Sendable {
 
 extension ListenerConfiguration {
   /// Whether an IPv6 socket takes no IPv4 connections, as chosen or by its address; nil where that has no meaning.
-  public var takesIPv6Only: Bool? {
+  package var takesIPv6Only: Bool? {
     switch address {
     case .tcp(.any, _), .udp(.any, _): isIPv6Only ?? false
     case .tcp(.ipv6, _), .udp(.ipv6, _): isIPv6Only ?? true
@@ -70,7 +70,7 @@ extension ListenerConfiguration {
 
 extension Address {
   /// Whether the kernel chooses the port.
-  public var isChosenByKernel: Bool {
+  package var isChosenByKernel: Bool {
     switch self {
     case .tcp(_, let port), .udp(_, let port): port == 0
     case .unix, .systemd: false

@@ -1,7 +1,7 @@
 /// How a worker is asked whether it serves well: on a listener of its own, where no other worker can answer.
-public enum Probe: Hashable, Sendable {
+package enum Probe: Hashable, Sendable {
   /// What the worker's own listener is called.
-  public static let listenerName = "probe"
+  package static let listenerName = "probe"
 
   /// By HTTP: a GET of this path has to be answered with this status.
   case http(path: String, status: Int)
@@ -9,7 +9,7 @@ public enum Probe: Hashable, Sendable {
   case command([String])
 
   /// Whether a request can ask for this path.
-  public static func isPath(_ text: String) -> Bool {
+  package static func isPath(_ text: String) -> Bool {
     text.utf8.first == UInt8(ascii: "/") && text.utf8.count <= Limits.probePath
       && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
   }
@@ -20,7 +20,7 @@ extension Probe: Codable {
     case path, status, command
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let parts = try decoder.container(keyedBy: Key.self)
     if let path = try parts.decodeIfPresent(String.self, forKey: .path) {
       self = .http(path: path, status: try parts.decode(Int.self, forKey: .status))
@@ -29,7 +29,7 @@ extension Probe: Codable {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var parts = encoder.container(keyedBy: Key.self)
     switch self {
     case .http(let path, let status):

@@ -1,9 +1,9 @@
 import Glibc
 
 /// A limit on a resource of each worker process (getrlimit(2)).
-public struct ResourceLimit: Hashable, Sendable, Codable {
+package struct ResourceLimit: Hashable, Sendable, Codable {
   /// The resources that can be limited: their names here, and their numbers.
-  public static let resources: [(name: String, number: Int32)] = [
+  package static let resources: [(name: String, number: Int32)] = [
     ("open-files", Int32(RLIMIT_NOFILE.rawValue)), ("processes", Int32(__RLIMIT_NPROC.rawValue)),
     ("core-size", Int32(RLIMIT_CORE.rawValue)), ("file-size", Int32(RLIMIT_FSIZE.rawValue)),
     ("stack-size", Int32(RLIMIT_STACK.rawValue)), ("data-size", Int32(RLIMIT_DATA.rawValue)),
@@ -12,14 +12,13 @@ public struct ResourceLimit: Hashable, Sendable, Codable {
   ]
 
   /// The number of the resource.
-  public let resource: Int32
+  package let resource: Int32
   /// What the kernel enforces, or nil for no limit.
-  public let soft: UInt64?
+  package let soft: UInt64?
   /// What the worker may raise the soft limit to, or nil for no limit.
-  public let hard: UInt64?
+  package let hard: UInt64?
 
-  /// A limit on a resource.
-  public init(resource: Int32, soft: UInt64?, hard: UInt64?) {
+  package init(resource: Int32, soft: UInt64?, hard: UInt64?) {
     self.resource = resource
     self.soft = soft
     self.hard = hard

@@ -1,7 +1,6 @@
 /// What a service may be called: the name becomes part of paths, socket addresses and log fields.
-public enum ServiceName {
-  /// Checks a name that the operator chose.
-  public static func validate(_ name: String) throws(ConfigurationError) -> String {
+package enum ServiceName {
+  package static func validate(_ name: String) throws(ConfigurationError) -> String {
     guard (1...64).contains(name.utf8.count), name.utf8.allSatisfy(isAllowed), name.utf8.first != UInt8(ascii: ".")
     else {
       throw ConfigurationError(
@@ -11,7 +10,7 @@ public enum ServiceName {
   }
 
   /// The name for a command that was given none: that of its file.
-  public static func derived(from program: String) -> String {
+  package static func derived(from program: String) -> String {
     let file = program.utf8.split(separator: UInt8(ascii: "/")).last ?? Substring("service").utf8
     let allowed = file.filter(isAllowed).drop { $0 == UInt8(ascii: ".") }.prefix(64)
     return allowed.isEmpty ? "service" : String(decoding: allowed, as: UTF8.self)

@@ -1,28 +1,26 @@
 import Glibc
 
 /// The signal that asks a worker to drain (signal(7)).
-public struct StopSignal: Hashable, Sendable {
+package struct StopSignal: Hashable, Sendable {
   /// The names without `SIG`, and the numbers, of all signals that a worker can handle.
   static let named: [(name: String, number: Int32)] = [
     ("TERM", SIGTERM), ("INT", SIGINT), ("QUIT", SIGQUIT), ("HUP", SIGHUP), ("USR1", SIGUSR1), ("USR2", SIGUSR2),
     ("WINCH", SIGWINCH), ("ALRM", SIGALRM), ("PIPE", SIGPIPE), ("ABRT", SIGABRT),
   ]
 
-  /// Its number.
-  public let number: Int32
+  package let number: Int32
 
   /// Its name without `SIG`.
-  public var name: String { Self.named.first { $0.number == number }!.name }
+  package var name: String { Self.named.first { $0.number == number }!.name }
 
-  /// SIGTERM
-  public static let term = StopSignal(number: SIGTERM)
+  package static let term = StopSignal(number: SIGTERM)
 
   private init(number: Int32) {
     self.number = number
   }
 
   /// The signal of this name, with or without `SIG`, or of this number.
-  public init(parsing text: String) throws(ConfigurationError) {
+  package init(parsing text: String) throws(ConfigurationError) {
     let wanted = text.uppercased()
     let bare = wanted.hasPrefix("SIG") ? String(wanted.dropFirst(3)) : wanted
     guard let signal = Self.named.first(where: { $0.name == bare || String($0.number) == bare }) else {
@@ -35,7 +33,7 @@ public struct StopSignal: Hashable, Sendable {
 
 /// Its number.
 extension StopSignal: Codable {
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let number = try decoder.singleValueContainer().decode(Int32.self)
     guard Self.named.contains(where: { $0.number == number }) else {
       throw ConfigurationError("'\(number)' is no stop signal")
@@ -43,7 +41,7 @@ extension StopSignal: Codable {
     self.init(number: number)
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(number)
   }

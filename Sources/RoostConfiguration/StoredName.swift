@@ -1,5 +1,5 @@
 /// What a listener is called in systemd's fd store, by which a restarted master knows it again: `FDNAME=` in sd_notify(3).
-public enum StoredName {
+package enum StoredName {
   /// No name of a listener has a slash, so that none is taken for one from a .socket unit.
   private static let prefix = "roost/"
   /// More than FDNAME_MAX of systemd isn't stored.
@@ -7,7 +7,7 @@ public enum StoredName {
 
   /// The name of this listener: its own and its address, since both tell it from others that are open at the same time.
   /// With `reuseport` it has a socket for each slot, of which this is one: those after the first have their number in it.
-  public static func of(_ listener: ListenerConfiguration, socket: Int = 0) -> String {
+  package static func of(_ listener: ListenerConfiguration, socket: Int = 0) -> String {
     let full = "\(listener.name)=\(listener.address)"
     let escaped = prefix + (socket == 0 ? "" : "\(socket)/") + escape(full)
     guard escaped.utf8.count > maximumLength else { return escaped }
@@ -16,7 +16,7 @@ public enum StoredName {
   }
 
   /// Which of its listener's sockets has this name.
-  public static func socket(of name: String) -> Int {
+  package static func socket(of name: String) -> Int {
     let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { (0x30...0x39).contains($0) }
     let end = name.utf8.index(
       name.utf8.startIndex, offsetBy: prefix.utf8.count + digits.count, limitedBy: name.utf8.endIndex)
@@ -25,7 +25,7 @@ public enum StoredName {
   }
 
   /// Whether a descriptor of this name was stored by a master.
-  public static func isOne(_ name: String) -> Bool {
+  package static func isOne(_ name: String) -> Bool {
     name.utf8.starts(with: prefix.utf8)
   }
 

@@ -1,7 +1,7 @@
 /// In parts: the master takes no text apart.
 extension Template: Codable {
-  public init(from decoder: any Decoder) throws { self.init(try [Segment](from: decoder)) }
-  public func encode(to encoder: any Encoder) throws { try segments.encode(to: encoder) }
+  package init(from decoder: any Decoder) throws { self.init(try [Segment](from: decoder)) }
+  package func encode(to encoder: any Encoder) throws { try segments.encode(to: encoder) }
 }
 
 /// A text is a string; what is filled in is an object of one member, with the listener's name if there is one.
@@ -10,7 +10,7 @@ extension Template.Segment: Codable {
     case fd, port, address, directory, slot, generation, readyFd
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     if let text = try? decoder.singleValueContainer().decode(String.self) {
       self = .text(text)
       return
@@ -28,7 +28,7 @@ extension Template.Segment: Codable {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     func encode(_ key: Key, _ listener: String? = nil) throws {
       var part = encoder.container(keyedBy: Key.self)
       if let listener { try part.encode(listener, forKey: key) } else { try part.encodeNil(forKey: key) }

@@ -1,7 +1,6 @@
 /// A text with places that are filled in when a worker is started.
-public struct Template: Hashable, Sendable {
-  /// A part of it.
-  public enum Segment: Hashable, Sendable {
+package struct Template: Hashable, Sendable {
+  package enum Segment: Hashable, Sendable {
     /// As it is.
     case text(String)
     /// The number of a listener's descriptor in the worker.
@@ -20,16 +19,14 @@ public struct Template: Hashable, Sendable {
     case readyDescriptor
   }
 
-  /// Its parts, in their sequence.
-  public let segments: [Segment]
+  package let segments: [Segment]
 
-  /// A template of these parts.
-  public init(_ segments: [Segment]) {
+  package init(_ segments: [Segment]) {
     self.segments = segments
   }
 
   /// What it is where nothing is to be filled in.
-  public var literal: String? {
+  package var literal: String? {
     var text = ""
     for segment in segments {
       guard case .text(let part) = segment else { return nil }
@@ -40,28 +37,23 @@ public struct Template: Hashable, Sendable {
 }
 
 /// An argument of the command that is filled in.
-public struct ArgumentTemplate: Hashable, Sendable, Codable {
+package struct ArgumentTemplate: Hashable, Sendable, Codable {
   /// Its place in the command, at least 1.
-  public let index: Int
-  /// What it is made of.
-  public let template: Template
+  package let index: Int
+  package let template: Template
 
-  /// An argument at this place.
-  public init(index: Int, template: Template) {
+  package init(index: Int, template: Template) {
     self.index = index
     self.template = template
   }
 }
 
 /// A variable of the environment whose value is filled in.
-public struct VariableTemplate: Hashable, Sendable, Codable {
-  /// Its name.
-  public let name: String
-  /// What its value is made of.
-  public let template: Template
+package struct VariableTemplate: Hashable, Sendable, Codable {
+  package let name: String
+  package let template: Template
 
-  /// A variable of this name.
-  public init(name: String, template: Template) {
+  package init(name: String, template: Template) {
     self.name = name
     self.template = template
   }

@@ -1,12 +1,11 @@
 import RoostHandoff
 
 /// What a variable of the workers' environment may be called.
-public enum VariableName {
-  /// For people.
-  public static let rule = "use letters, digits and '_', not beginning with a digit"
+package enum VariableName {
+  package static let rule = "use letters, digits and '_', not beginning with a digit"
 
   /// Whether a shell could have such a variable.
-  public static func isOne(_ name: some Collection<UInt8>) -> Bool {
+  package static func isOne(_ name: some Collection<UInt8>) -> Bool {
     guard let first = name.first, !isDigit(first) else { return false }
     return name.allSatisfy { byte in
       switch byte {
@@ -16,8 +15,7 @@ public enum VariableName {
     }
   }
 
-  /// What is wrong with a name, if anything is.
-  public static func problem(with name: String) -> String? {
+  package static func problem(with name: String) -> String? {
     guard isOne(name.utf8) else { return "'\(name)' is no name of a variable: \(rule)" }
     if WorkerEnvironment.isPrivateToMaster(name) { return "'\(name)' is set by Roost itself for each worker" }
     return nil

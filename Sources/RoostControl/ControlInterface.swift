@@ -1,51 +1,38 @@
 /// The interface by which a service is operated (docs/control.md).
-public enum ControlInterface {
-  /// Its name.
-  public static let name = "roost.Control"
-  /// Tells how the service is.
-  public static let status = "roost.Control.Status"
-  /// Replaces the workers.
-  public static let reload = "roost.Control.Reload"
-  /// Replaces the workers by those of a former generation.
-  public static let rollback = "roost.Control.Rollback"
-  /// Ends the running reload.
-  public static let cancel = "roost.Control.Cancel"
-  /// Tells what has served.
-  public static let history = "roost.Control.History"
-  /// Ends the service.
-  public static let stop = "roost.Control.Stop"
-  /// Changes the number of workers.
-  public static let scale = "roost.Control.Scale"
-  /// Tells what happens.
-  public static let subscribe = "roost.Control.Subscribe"
-  /// Tells what workers wrote last.
-  public static let logs = "roost.Control.Logs"
-  /// Tells the metrics.
-  public static let metrics = "roost.Control.Metrics"
+package enum ControlInterface {
+  package static let name = "roost.Control"
+  package static let status = "roost.Control.Status"
+  package static let reload = "roost.Control.Reload"
+  package static let rollback = "roost.Control.Rollback"
+  package static let cancel = "roost.Control.Cancel"
+  package static let history = "roost.Control.History"
+  package static let stop = "roost.Control.Stop"
+  package static let scale = "roost.Control.Scale"
+  package static let subscribe = "roost.Control.Subscribe"
+  package static let logs = "roost.Control.Logs"
+  package static let metrics = "roost.Control.Metrics"
 
-  /// Executes the master's new binary.
-  public static let upgrade = "roost.Control.Upgrade"
+  package static let upgrade = "roost.Control.Upgrade"
 
   /// The new generation isn't serving.
-  public static let reloadFailed = "roost.Control.ReloadFailed"
+  package static let reloadFailed = "roost.Control.ReloadFailed"
   /// Nothing is recorded of what a rollback asks for.
-  public static let nothingToRollBackTo = "roost.Control.NothingToRollBackTo"
-  /// No reload is running.
-  public static let nothingToCancel = "roost.Control.NothingToCancel"
+  package static let nothingToRollBackTo = "roost.Control.NothingToRollBackTo"
+  package static let nothingToCancel = "roost.Control.NothingToCancel"
   /// There is no reload any more.
-  public static let serviceStops = "roost.Control.ServiceStops"
+  package static let serviceStops = "roost.Control.ServiceStops"
 
   /// There is no place for this client, or it had to make room for another.
-  public static let busy = "roost.Control.Busy"
+  package static let busy = "roost.Control.Busy"
 
   /// The master goes on with its former binary.
-  public static let upgradeRefused = "roost.Control.UpgradeRefused"
+  package static let upgradeRefused = "roost.Control.UpgradeRefused"
 
   /// The longest call that is read, in bytes. None of the interface's comes near.
-  public static let maximumCall = 65536
+  package static let maximumCall = 65536
 
   /// The interface in the language of Varlink.
-  public static let description = """
+  package static let description = """
     # Operates one service that runs under Roost.
     interface roost.Control
 

@@ -1,20 +1,20 @@
 import Glibc
 
 /// Where a service keeps what has to outlive it.
-public enum StatePlace {
+package enum StatePlace {
   /// Where systemd tells what it has made (`StateDirectory=` in systemd.exec(5)).
-  public static let variable = "STATE_DIRECTORY"
+  package static let variable = "STATE_DIRECTORY"
 
   /// The directory that systemd has made for a master that starts now, if it has: the one for the master, else the first. A
   /// master that a worker has started inherits the variable of another service.
-  public static func forMaster() -> String? {
+  package static func forMaster() -> String? {
     guard getenv("ROOST_SERVICE") == nil, let value = getenv(variable).map({ String(cString: $0) }) else { return nil }
     let paths = value.split(separator: ":").filter { $0.hasPrefix("/") }
     return (paths.first { isOfMaster($0.utf8) } ?? paths.first).map(String.init)
   }
 
   /// What is left of the variable's value for workers, whose data others of the directories are for; nil if nothing is.
-  public static func forWorkers(_ value: some StringProtocol) -> String? {
+  package static func forWorkers(_ value: some StringProtocol) -> String? {
     let paths = value.utf8.split(separator: UInt8(ascii: ":")).filter { !isOfMaster($0) }
     return paths.isEmpty ? nil : paths.map { String(decoding: $0, as: UTF8.self) }.joined(separator: ":")
   }
@@ -26,27 +26,27 @@ public enum StatePlace {
 }
 
 /// Where control sockets are.
-public enum ControlPlace {
+package enum ControlPlace {
   /// The socket's name in its directory.
-  public static let socketName = "control"
+  package static let socketName = "control"
   /// The lock's name in the same directory.
-  public static let lockName = "lock"
+  package static let lockName = "lock"
 
   /// The directory for the control socket of a master that starts now, or nil if there is none: what systemd has made
   /// (`RuntimeDirectory=` in systemd.exec(5)), else one in /run for root, else one in the user's own runtime directory.
-  public static func forMaster(name: String) -> String? {
+  package static func forMaster(name: String) -> String? {
     if let directory = runtimeDirectoryOfMaster() { return directory }
     return (geteuid() == 0 ? shared : own).map { "\($0)/\(name)" }
   }
 
   /// The first of the directories that systemd has made for a master that starts now. A master that a worker has started
   /// inherits the variable of another service, which ROOST_SERVICE names.
-  public static func runtimeDirectoryOfMaster() -> String? {
+  package static func runtimeDirectoryOfMaster() -> String? {
     environment("ROOST_SERVICE") == nil ? runtimeDirectory() : nil
   }
 
   /// The first of the directories that systemd has made for this process, if it has.
-  public static func runtimeDirectory() -> String? {
+  package static func runtimeDirectory() -> String? {
     guard let value = environment("RUNTIME_DIRECTORY"), let first = value.split(separator: ":").first,
       first.hasPrefix("/")
     else { return nil }
@@ -55,7 +55,7 @@ public enum ControlPlace {
 
   /// The directories in which services of this machine, or of this user, have theirs. The first is where this user's
   /// own would be.
-  public static func roots() -> [String] {
+  package static func roots() -> [String] {
     (geteuid() == 0 ? [shared, own] : [own, shared]).compactMap(\.self)
   }
 

@@ -1,6 +1,6 @@
 /// The kinds of events that a service tells: to the log, and to the clients of its control socket. The names and ids never
 /// change their meaning.
-public enum EventKind: String, Hashable, Sendable, CaseIterable {
+package enum EventKind: String, Hashable, Sendable, CaseIterable {
   // Its name, and its id in the journal, as sd-id128(3) writes it. systemd/roost.catalog explains each.
   case workerStarted = "worker-started f3c95789ace14954ac5d6baed2eac902"
   case workerReady = "worker-ready cbf27734ac1045258b66402800e03d2c"
@@ -45,15 +45,14 @@ public enum EventKind: String, Hashable, Sendable, CaseIterable {
   case upgraded = "upgraded 5e07b9c4a18d4f6cb3f2d96a7c05e814"
   case upgradeRefused = "upgrade-refused d24c83f75b9e4a12865fa0e7319bc6d8"
 
-  /// The kind of this name.
-  public init?(name: some StringProtocol) {
+  package init?(name: some StringProtocol) {
     guard let kind = Self.allCases.first(where: { $0.name == name }) else { return nil }
     self = kind
   }
 
   /// Its name, as clients and the journal have it.
-  public var name: Substring { rawValue.prefix { $0 != " " } }
+  package var name: Substring { rawValue.prefix { $0 != " " } }
 
   /// Its id in the journal.
-  public var messageID: Substring { rawValue.suffix(32) }
+  package var messageID: Substring { rawValue.suffix(32) }
 }

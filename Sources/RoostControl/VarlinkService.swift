@@ -1,25 +1,18 @@
 /// The interface that every Varlink service has: what it is, and what it can do.
-public enum VarlinkService {
-  /// Its name.
-  public static let name = "org.varlink.service"
-  /// Tells what the service is.
-  public static let getInfo = "org.varlink.service.GetInfo"
-  /// Tells what an interface consists of.
-  public static let getInterfaceDescription = "org.varlink.service.GetInterfaceDescription"
+package enum VarlinkService {
+  package static let name = "org.varlink.service"
+  package static let getInfo = "org.varlink.service.GetInfo"
+  package static let getInterfaceDescription = "org.varlink.service.GetInterfaceDescription"
 
-  /// There is no such interface.
-  public static let interfaceNotFound = "org.varlink.service.InterfaceNotFound"
-  /// The interface has no such method.
-  public static let methodNotFound = "org.varlink.service.MethodNotFound"
-  /// A parameter has a wrong type or value.
-  public static let invalidParameter = "org.varlink.service.InvalidParameter"
-  /// The client's user may not do that.
-  public static let permissionDenied = "org.varlink.service.PermissionDenied"
+  package static let interfaceNotFound = "org.varlink.service.InterfaceNotFound"
+  package static let methodNotFound = "org.varlink.service.MethodNotFound"
+  package static let invalidParameter = "org.varlink.service.InvalidParameter"
+  package static let permissionDenied = "org.varlink.service.PermissionDenied"
   /// The method replies several times, and the client didn't ask for more than one.
-  public static let expectedMore = "org.varlink.service.ExpectedMore"
+  package static let expectedMore = "org.varlink.service.ExpectedMore"
 
   /// As https://varlink.org/Service has it, with the errors that systemd has added.
-  public static let description = """
+  package static let description = """
     # The Varlink Service Interface is provided by every varlink service. It
     # describes the service and the interfaces it implements.
     interface org.varlink.service

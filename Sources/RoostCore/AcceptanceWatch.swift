@@ -1,8 +1,7 @@
 /// When to look whether a worker has begun to accept, and what a sighting means. A worker that has been seen accepting
 /// once has begun: that it is busy with a request the next time isn't the opposite.
-public struct AcceptanceWatch: Hashable, Sendable {
-  /// How far it has come.
-  public enum Stage: Hashable, Sendable {
+package struct AcceptanceWatch: Hashable, Sendable {
+  package enum Stage: Hashable, Sendable {
     /// The next look is due then, and the one after it this much later.
     case looking(next: Instant, interval: Duration)
     /// It was seen to accept everywhere. It is ready then, unless it speaks before.
@@ -19,19 +18,17 @@ public struct AcceptanceWatch: Hashable, Sendable {
   /// After a look that had to be given up.
   static let hungInterval: Duration = .seconds(10)
 
-  /// How far it has come.
-  public private(set) var stage: Stage
+  package private(set) var stage: Stage
   /// How long a worker that was seen may still say that it speaks for itself.
   private let grace: Duration
 
   /// A watch over a worker that starts now. With a grace of zero a sighting is enough.
-  public init(grace: Duration, at now: Instant) {
+  package init(grace: Duration, at now: Instant) {
     self.grace = grace
     stage = .looking(next: now + Self.firstInterval, interval: Self.firstInterval)
   }
 
-  /// When something is due.
-  public var deadline: Instant? {
+  package var deadline: Instant? {
     switch stage {
     case .looking(let next, _): next
     case .proving(let until): until
@@ -40,15 +37,14 @@ public struct AcceptanceWatch: Hashable, Sendable {
   }
 
   /// Whether it waits to be seen.
-  public var isLooking: Bool {
+  package var isLooking: Bool {
     switch stage {
     case .looking: true
     case .proving, .over: false
     }
   }
 
-  /// Whether a look is due.
-  public func isLookDue(at now: Instant) -> Bool {
+  package func isLookDue(at now: Instant) -> Bool {
     switch stage {
     case .looking(let next, _): next <= now
     case .proving, .over: false
@@ -56,7 +52,7 @@ public struct AcceptanceWatch: Hashable, Sendable {
   }
 
   /// A look is over. `everywhere` if the worker was seen to accept on each of its listeners, now or before.
-  public mutating func looked(everywhere: Bool, at now: Instant) {
+  package mutating func looked(everywhere: Bool, at now: Instant) {
     switch stage {
     case .looking(_, let interval):
       let longer = min(interval + interval / 2, Self.longestInterval)
@@ -67,7 +63,7 @@ public struct AcceptanceWatch: Hashable, Sendable {
   }
 
   /// A look had to be given up: whoever looks has to wait for the worker. Another one may be as expensive.
-  public mutating func lookHung(at now: Instant) {
+  package mutating func lookHung(at now: Instant) {
     switch stage {
     case .looking(_, let interval): stage = .looking(next: now + Self.hungInterval, interval: interval)
     case .proving, .over: break
@@ -76,15 +72,15 @@ public struct AcceptanceWatch: Hashable, Sendable {
 
   /// The worker has sent a message: it speaks for itself, and sightings don't count any more. Where only a sighting can
   /// count, grace being zero, messages are no reason to look away.
-  public mutating func spoke() {
+  package mutating func spoke() {
     if grace > .zero { stage = .over }
   }
 
   /// Nothing is awaited of the worker any more.
-  public mutating func end() { stage = .over }
+  package mutating func end() { stage = .over }
 
   /// Whether the worker has become ready. Says so once.
-  public mutating func becomesReady(at now: Instant) -> Bool {
+  package mutating func becomesReady(at now: Instant) -> Bool {
     switch stage {
     case .proving(let until) where until <= now:
       stage = .over

@@ -1,5 +1,5 @@
 /// Whether the service serves now, whatever it is doing.
-public enum Condition: String, Hashable, Sendable, CaseIterable {
+package enum Condition: String, Hashable, Sendable, CaseIterable {
   /// Every slot has somebody who serves.
   case whole
   /// Some slots have nobody who serves.
@@ -9,7 +9,7 @@ public enum Condition: String, Hashable, Sendable, CaseIterable {
 }
 
 /// Why what serves isn't what the configuration names.
-public enum Divergence: Hashable, Sendable, Codable {
+package enum Divergence: Hashable, Sendable, Codable {
   /// The reload to this generation has failed.
   case reloadFailed(Generation)
   /// What was to be started couldn't get ready, or can't be used.
@@ -21,7 +21,7 @@ public enum Divergence: Hashable, Sendable, Codable {
 extension Supervisor {
   /// Whether the service serves now. A slot that is added by a running reload isn't missing yet, and one that goes isn't
   /// any more.
-  public var condition: Condition {
+  package var condition: Condition {
     let wanted = slots.count { $0.emptyBy == nil && $0.current != .added }
     let served = slots.count(where: \.isServed)
     if served == 0 { return .down }
@@ -31,5 +31,5 @@ extension Supervisor {
 
 extension Slot {
   /// Whether somebody accepts here and isn't kept from it by a signal.
-  public var isServed: Bool { workers.contains(where: \.serves) }
+  package var isServed: Bool { workers.contains(where: \.serves) }
 }

@@ -1,19 +1,18 @@
 /// What the supervisor has decided about an event.
-public struct Decision: Hashable, Sendable {
+package struct Decision: Hashable, Sendable {
   /// What is to be done, in this sequence.
-  public internal(set) var effects: [Effect]
+  package internal(set) var effects: [Effect]
   /// What the operator should know, in this sequence. Nothing is done because of it.
-  public internal(set) var notices: [Notice]
+  package internal(set) var notices: [Notice]
 
-  /// A decision of these.
-  public init(effects: [Effect] = [], notices: [Notice] = []) {
+  package init(effects: [Effect] = [], notices: [Notice] = []) {
     self.effects = effects
     self.notices = notices
   }
 }
 
 /// An order to the shell.
-public enum Effect: Hashable, Sendable {
+package enum Effect: Hashable, Sendable {
   /// Open the listeners of the first generation. Answered by `Event.startRequested` or `Event.listenersNotOpened`.
   case openListeners
   /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. What another
@@ -59,7 +58,7 @@ public enum Effect: Hashable, Sendable {
 }
 
 /// What systemd is told (sd_notify(3)).
-public enum Announcement: Hashable, Sendable {
+package enum Announcement: Hashable, Sendable {
   /// `READY=1`: the start, or a reload whatever its outcome, is over.
   case ready
   /// `RELOADING=1`
@@ -71,7 +70,7 @@ public enum Announcement: Hashable, Sendable {
 }
 
 /// How the master ends.
-public enum Verdict: Hashable, Sendable, Codable {
+package enum Verdict: Hashable, Sendable, Codable {
   /// It was asked to.
   case stopped
   /// The first generation couldn't get ready.

@@ -1,5 +1,5 @@
 /// A fact that the supervisor is told.
-public enum Event: Hashable, Sendable {
+package enum Event: Hashable, Sendable {
   /// The listeners are open: the first generation may start.
   case startRequested
   /// The listeners can't be opened now, and time may heal what is in the way.
@@ -71,7 +71,7 @@ public enum Event: Hashable, Sendable {
 }
 
 /// Who asks for a reload or a stop.
-public enum Requester: Hashable, Sendable {
+package enum Requester: Hashable, Sendable {
   /// The operator, by a signal of this number.
   case signal(Int32)
   /// A worker, through its notify socket.
@@ -94,7 +94,7 @@ extension Requester {
 }
 
 /// How a process ended (wait(2)).
-public enum ExitCause: Hashable, Sendable {
+package enum ExitCause: Hashable, Sendable {
   /// It exited with this status, 0 … 255.
   case exited(status: Int32)
   /// This signal killed it.

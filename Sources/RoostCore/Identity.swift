@@ -1,15 +1,13 @@
 /// All workers started by one reload carry one number: 1 for those of the start, and never the same again.
-public struct Generation: Comparable, Hashable, Sendable, Codable {
+package struct Generation: Comparable, Hashable, Sendable, Codable {
   /// The number, from 1.
-  public let number: Int
+  package let number: Int
 
-  /// The generation of this number.
-  public init(number: Int) {
+  package init(number: Int) {
     self.number = number
   }
 
-  /// Whether one generation is older than another.
-  public static func < (older: Generation, newer: Generation) -> Bool { older.number < newer.number }
+  package static func < (older: Generation, newer: Generation) -> Bool { older.number < newer.number }
 }
 
 extension Generation {
@@ -18,7 +16,7 @@ extension Generation {
 }
 
 /// Where it is said what a generation runs.
-public enum Origin: Hashable, Sendable, Codable {
+package enum Origin: Hashable, Sendable, Codable {
   /// In the configuration, as it is when the generation is prepared.
   case configuration
   /// In the record of what this former generation ran.
@@ -26,21 +24,17 @@ public enum Origin: Hashable, Sendable, Codable {
 }
 
 /// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
-public struct WorkerID: Comparable, Hashable, Sendable, Codable {
-  /// The worker's own number.
-  public let number: Int
+package struct WorkerID: Comparable, Hashable, Sendable, Codable {
+  package let number: Int
   /// The slot that it serves in, from 0.
-  public let slot: Int
-  /// The generation that it belongs to.
-  public let generation: Generation
+  package let slot: Int
+  package let generation: Generation
 
-  /// The worker of this number.
-  public init(number: Int, slot: Int, generation: Generation) {
+  package init(number: Int, slot: Int, generation: Generation) {
     self.number = number
     self.slot = slot
     self.generation = generation
   }
 
-  /// Whether one worker was started before another.
-  public static func < (earlier: WorkerID, later: WorkerID) -> Bool { earlier.number < later.number }
+  package static func < (earlier: WorkerID, later: WorkerID) -> Bool { earlier.number < later.number }
 }

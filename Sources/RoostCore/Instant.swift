@@ -1,33 +1,26 @@
 /// A moment on the master's clock: the time since an origin that only the master knows.
-public struct Instant: Comparable, Hashable, Sendable, Codable {
-  /// The time since the origin.
-  public let sinceOrigin: Duration
+package struct Instant: Comparable, Hashable, Sendable, Codable {
+  package let sinceOrigin: Duration
 
-  /// The moment that lies so long after the origin.
-  public init(sinceOrigin: Duration) {
+  package init(sinceOrigin: Duration) {
     self.sinceOrigin = sinceOrigin
   }
 
-  /// Whether one moment lies before another.
-  public static func < (earlier: Instant, later: Instant) -> Bool { earlier.sinceOrigin < later.sinceOrigin }
+  package static func < (earlier: Instant, later: Instant) -> Bool { earlier.sinceOrigin < later.sinceOrigin }
 
-  /// The moment that lies so much later.
-  public static func + (instant: Instant, duration: Duration) -> Instant {
+  package static func + (instant: Instant, duration: Duration) -> Instant {
     Instant(sinceOrigin: instant.sinceOrigin + duration)
   }
 
-  /// The moment that lies so much earlier.
-  public static func - (instant: Instant, duration: Duration) -> Instant {
+  package static func - (instant: Instant, duration: Duration) -> Instant {
     Instant(sinceOrigin: instant.sinceOrigin - duration)
   }
 
-  /// The time from one moment to a later one.
-  public static func - (later: Instant, earlier: Instant) -> Duration { later.sinceOrigin - earlier.sinceOrigin }
+  package static func - (later: Instant, earlier: Instant) -> Duration { later.sinceOrigin - earlier.sinceOrigin }
 }
 
 extension Duration {
-  /// The whole milliseconds in it.
-  public var wholeMilliseconds: Int {
+  package var wholeMilliseconds: Int {
     Int(components.seconds) * 1000 + Int(components.attoseconds / 1_000_000_000_000_000)
   }
 }

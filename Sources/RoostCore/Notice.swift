@@ -1,5 +1,5 @@
 /// Something that the operator should know.
-public enum Notice: Hashable, Sendable {
+package enum Notice: Hashable, Sendable {
   /// A worker runs its command.
   case workerStarted(WorkerID)
   /// A worker got ready, so long after it was started.
@@ -88,7 +88,7 @@ public enum Notice: Hashable, Sendable {
 }
 
 /// What a request has to wait for.
-public enum Latch: Hashable, Sendable {
+package enum Latch: Hashable, Sendable {
   /// The first generation is starting.
   case start
   /// A reload is running.
@@ -96,7 +96,7 @@ public enum Latch: Hashable, Sendable {
 }
 
 /// What follows on the loss of a current worker.
-public enum Consequence: Hashable, Sendable {
+package enum Consequence: Hashable, Sendable {
   /// Another is started in its slot after this time.
   case another(after: Duration)
   /// None is started: the slot's candidate is on its way.
@@ -106,7 +106,7 @@ public enum Consequence: Hashable, Sendable {
 }
 
 /// Why a worker, or a whole reload, is given up.
-public enum Failure: Hashable, Sendable {
+package enum Failure: Hashable, Sendable {
   /// The generation couldn't be prepared.
   case notPrepared(reason: String)
   /// The operator's command to run before a reload has failed.
@@ -133,7 +133,7 @@ public enum Failure: Hashable, Sendable {
   case overtaken(by: Generation)
 
   /// When a worker exited.
-  public enum Moment: Hashable, Sendable {
+  package enum Moment: Hashable, Sendable {
     /// Before it was ready.
     case starting
     /// As a ready candidate.

@@ -1,5 +1,5 @@
 /// What the service is doing as a whole.
-public enum Phase: Hashable, Sendable, Codable {
+package enum Phase: Hashable, Sendable, Codable {
   /// Nothing was asked for yet.
   case idle
   /// The first generation is starting.
@@ -15,9 +15,8 @@ public enum Phase: Hashable, Sendable, Codable {
 }
 
 /// The start of the service, from the first try until a generation serves.
-public struct Start: Hashable, Sendable, Codable {
-  /// How far it has come.
-  public enum Stage: Hashable, Sendable, Codable {
+package struct Start: Hashable, Sendable, Codable {
+  package enum Stage: Hashable, Sendable, Codable {
     /// The listeners couldn't be opened, and are tried again then.
     case awaitingListeners(until: Instant)
     /// The last good release is being prepared, and has until then. The workers of the generation before go on trying.
@@ -26,18 +25,16 @@ public struct Start: Hashable, Sendable, Codable {
     case startingWorkers
   }
 
-  /// When it began.
-  public let began: Instant
-  /// How far it has come.
-  public internal(set) var stage = Stage.startingWorkers
+  package let began: Instant
+  package internal(set) var stage = Stage.startingWorkers
   /// How many tries have failed: of a worker to get ready, or of the listeners to be opened.
-  public internal(set) var failures = 0
+  package internal(set) var failures = 0
   /// Whether what served last couldn't be had either where the listeners weren't open.
   var hasFallenBackInVain = false
   /// What reload was asked for since.
-  public internal(set) var latched: Origin?
+  package internal(set) var latched: Origin?
   /// When the start is given up.
-  public internal(set) var limit: Instant?
+  package internal(set) var limit: Instant?
 
   init(began: Instant, limit: Duration?) {
     self.began = began
@@ -55,33 +52,28 @@ public struct Start: Hashable, Sendable, Codable {
 }
 
 /// The stop of the service.
-public struct Stop: Hashable, Sendable, Codable {
+package struct Stop: Hashable, Sendable, Codable {
   /// How the master ends when every worker is reaped.
-  public let verdict: Verdict
+  package let verdict: Verdict
   /// Whether nothing is waited for any more: what is left is killed.
-  public internal(set) var isAtOnce = false
+  package internal(set) var isAtOnce = false
 
   init(_ verdict: Verdict) {
     self.verdict = verdict
   }
 }
 
-/// A command of the operator's that runs.
-public struct RunningHook: Hashable, Sendable, Codable {
-  /// Which it is.
-  public let hook: Hook
+package struct RunningHook: Hashable, Sendable, Codable {
+  package let hook: Hook
   /// The generation of the reload that runs it.
-  public let generation: Generation
-  /// When it began.
-  public let began: Instant
+  package let generation: Generation
+  package let began: Instant
   /// When it is killed.
-  public internal(set) var deadline: Instant
+  package internal(set) var deadline: Instant
 }
 
-/// A running reload.
-public struct Reload: Hashable, Sendable, Codable {
-  /// How far it has come.
-  public enum Stage: Hashable, Sendable, Codable {
+package struct Reload: Hashable, Sendable, Codable {
+  package enum Stage: Hashable, Sendable, Codable {
     /// The generation is being prepared, and has until then.
     case preparing(until: Instant)
     /// The operator's command runs that has to succeed before candidates are started.
@@ -90,25 +82,20 @@ public struct Reload: Hashable, Sendable, Codable {
     case replacing(Range<Int>)
   }
 
-  /// The generation that it starts.
-  public let generation: Generation
-  /// Where it is said what that runs.
-  public let origin: Origin
+  package let generation: Generation
+  package let origin: Origin
   /// The start that goes on if this reload fails; nil where the service had been started.
-  public internal(set) var start: Start?
-  /// When it began.
-  public let began: Instant
-  /// How far it has come.
-  public internal(set) var stage: Stage
+  package internal(set) var start: Start?
+  package let began: Instant
+  package internal(set) var stage: Stage
   /// How many workers there are to be once it has succeeded.
-  public internal(set) var workers: Int
+  package internal(set) var workers: Int
   /// How many slots, from slot 0 up, have been taken over.
-  public internal(set) var moved = 0
+  package internal(set) var moved = 0
   /// What other reload was asked for since.
-  public internal(set) var latched: Origin?
+  package internal(set) var latched: Origin?
 
-  /// Whether the generation is still being prepared.
-  public var isPreparing: Bool {
+  package var isPreparing: Bool {
     switch stage {
     case .preparing: true
     case .awaitingHook, .replacing: false

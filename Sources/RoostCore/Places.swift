@@ -2,24 +2,21 @@
 ///
 /// Who waits for nothing can't be in anybody's way: there is always one who makes room for a client that comes. Who waits
 /// for something has another place, which isn't taken from it for somebody who has only connected.
-public struct Places: Sendable {
-  /// Somebody who is connected.
-  public struct Client: Equatable, Sendable {
+package struct Places: Sendable {
+  package struct Client: Equatable, Sendable {
     /// The user, where the kernel tells.
-    public var user: UInt32?
+    package var user: UInt32?
     /// The process that has connected, where the kernel tells.
-    public var process: Int32?
+    package var process: Int32?
     /// Whether it is root, or the master's own user.
-    public var isPrivileged: Bool
+    package var isPrivileged: Bool
     /// Whether it may be connected at all. One that mayn't is told so when it calls, and keeps no place from anybody.
-    public var isAllowed: Bool
-    /// What it waits for.
-    public var wait: Wait
+    package var isAllowed: Bool
+    package var wait: Wait
     /// When it last sent or took anything; of one that waits, when that began.
-    public var lastActive: Instant
+    package var lastActive: Instant
 
-    /// A client of which this is known.
-    public init(
+    package init(
       user: UInt32?, process: Int32? = nil, isPrivileged: Bool = false, isAllowed: Bool = true, wait: Wait,
       lastActive: Instant
     ) {
@@ -33,7 +30,7 @@ public struct Places: Sendable {
   }
 
   /// What a client waits for, beginning with what is given up first.
-  public enum Wait: Int, Comparable, Sendable {
+  package enum Wait: Int, Comparable, Sendable {
     /// For nothing: it has sent no call, or half of one, or doesn't read what it was sent.
     case nothing
     /// It hears what happens, and has read all of it.
@@ -43,12 +40,11 @@ public struct Places: Sendable {
     /// The end of a reload, of an upgrade, or of the service.
     case end
 
-    /// Whether one is given up sooner than another.
-    public static func < (first: Wait, second: Wait) -> Bool { first.rawValue < second.rawValue }
+    package static func < (first: Wait, second: Wait) -> Bool { first.rawValue < second.rawValue }
   }
 
   /// Whether a client may begin to wait.
-  public enum Admission: Equatable, Sendable {
+  package enum Admission: Equatable, Sendable {
     /// There is room.
     case free
     /// If this one goes.
@@ -64,24 +60,22 @@ public struct Places: Sendable {
   /// How many of the others' places one user may take.
   let share: Int
 
-  /// So many places.
-  public init(idle: Int, waiting: Int = 0, share: Int = 0) {
+  package init(idle: Int, waiting: Int = 0, share: Int = 0) {
     self.idle = idle
     self.waiting = waiting
     self.share = share
   }
 
   /// Whether one more may connect only if another one goes.
-  public func isFull(_ clients: [Client]) -> Bool { clients.count { $0.wait == .nothing } >= idle }
+  package func isFull(_ clients: [Client]) -> Bool { clients.count { $0.wait == .nothing } >= idle }
 
   /// Who makes room for a client that comes. A crowd displaces itself: it goes by who has the most. nil if nobody waits for
   /// nothing.
-  public func idlest(_ clients: [Client]) -> Int? {
+  package func idlest(_ clients: [Client]) -> Int? {
     first(clients, of: clients.indices.filter { clients[$0].wait == .nothing })
   }
 
-  /// Whether a client may wait for something, beside these others.
-  public func admission(_ client: Client, beside others: [Client]) -> Admission {
+  package func admission(_ client: Client, beside others: [Client]) -> Admission {
     let taken = others.indices.filter {
       others[$0].wait != .nothing && others[$0].isPrivileged == client.isPrivileged
     }

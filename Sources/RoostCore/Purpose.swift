@@ -1,5 +1,5 @@
 /// Why a slot gets a worker.
-public enum Purpose: String, Hashable, Sendable, Codable, CaseIterable {
+package enum Purpose: String, Hashable, Sendable, Codable, CaseIterable {
   /// The service is being started.
   case start
   /// A reload brings a new generation.
@@ -15,9 +15,9 @@ public enum Purpose: String, Hashable, Sendable, Codable, CaseIterable {
 }
 
 /// What holds for a worker of a purpose until it serves.
-public struct Policy: Hashable, Sendable {
+package struct Policy: Hashable, Sendable {
   /// What the worker does meanwhile that it is to follow.
-  public enum Succession: Hashable, Sendable {
+  package enum Succession: Hashable, Sendable {
     /// It is gone, or there never was one: whoever is started has the slot. If that fails, another is started.
     case vacancy(after: Wait)
     /// It serves until the takeover.
@@ -25,7 +25,7 @@ public struct Policy: Hashable, Sendable {
   }
 
   /// What is waited for before a worker is started.
-  public enum Wait: String, Hashable, Sendable {
+  package enum Wait: String, Hashable, Sendable {
     /// Nothing.
     case nothing
     /// For longer each time, from the first failure on.
@@ -37,7 +37,7 @@ public struct Policy: Hashable, Sendable {
   }
 
   /// With whom a worker takes over.
-  public enum Takeover: String, Hashable, Sendable {
+  package enum Takeover: String, Hashable, Sendable {
     /// With nobody.
     case alone
     /// With the others of its batch, in the same moment.
@@ -45,20 +45,19 @@ public struct Policy: Hashable, Sendable {
   }
 
   /// What the failure of a worker means whose predecessor serves.
-  public enum Outcome: String, Hashable, Sendable {
+  package enum Outcome: String, Hashable, Sendable {
     /// The reload has failed.
     case reloadFails
     /// Its predecessor stays.
     case predecessorStays
   }
 
-  /// What the worker does meanwhile that it is to follow.
-  public let succession: Succession
+  package let succession: Succession
   /// Whether it has to pass the probe, where there is one. What replaces a lost one runs what has passed before, and giving
   /// it up because, say, a database is away would take capacity from a service in trouble.
-  public let isProbed: Bool
+  package let isProbed: Bool
   /// Whether it is observed for the settle time.
-  public let isObserved: Bool
+  package let isObserved: Bool
 
   init(_ succession: Succession, probed isProbed: Bool, observed isObserved: Bool) {
     self.succession = succession
@@ -68,8 +67,7 @@ public struct Policy: Hashable, Sendable {
 }
 
 extension Purpose {
-  /// What holds for a worker of this purpose.
-  public var policy: Policy {
+  package var policy: Policy {
     switch self {
     case .start: Policy(.vacancy(after: .backoff), probed: true, observed: false)
     case .reload: Policy(.beside(.batch, onFailure: .reloadFails), probed: true, observed: true)

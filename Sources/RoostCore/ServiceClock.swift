@@ -2,28 +2,26 @@
 /// is paused or moved. A deadline is there to give up who takes too long, and where nothing ran nobody took too long.
 ///
 /// While there are deadlines somebody looks at it each half second, and finds it later than that if nothing ran.
-public struct ServiceClock: Hashable, Sendable, Codable {
+package struct ServiceClock: Hashable, Sendable, Codable {
   private static let interval = Duration.milliseconds(500)
   /// Busy machines are late too, but not by that much.
   private static let stall = interval + .seconds(1)
 
-  /// For how long it has stood still.
-  public private(set) var stoodStill = Duration.zero
+  package private(set) var stoodStill = Duration.zero
   private var last: Instant?
   private var told: Instant?
 
-  /// A clock that has never stood still.
-  public init() {}
+  package init() {}
 
   /// What it shows at this time of CLOCK_MONOTONIC.
-  public func reading(at time: Instant) -> Instant { time - stoodStill }
+  package func reading(at time: Instant) -> Instant { time - stoodStill }
 
   /// When it shows this, unless it stands still before.
-  public func time(of reading: Instant) -> Instant { reading + stoodStill }
+  package func time(of reading: Instant) -> Instant { reading + stoodStill }
 
   /// When to look next, where this deadline comes next; never where there is none. Counted from the last look: since then
   /// time may have passed, too, in which nothing ran.
-  public mutating func nextLook(before deadline: Instant?, at time: Instant) -> Instant? {
+  package mutating func nextLook(before deadline: Instant?, at time: Instant) -> Instant? {
     guard let deadline else {
       last = nil
       return nil
@@ -34,12 +32,12 @@ public struct ServiceClock: Hashable, Sendable, Codable {
   }
 
   /// The master itself was held until now: that is no stall.
-  public mutating func wasHeld(until time: Instant) {
+  package mutating func wasHeld(until time: Instant) {
     if last != nil { last = time }
   }
 
   /// For how long nothing ran since the last look, if that was long: by so much it has stood still.
-  public mutating func look(at time: Instant) -> Duration? {
+  package mutating func look(at time: Instant) -> Duration? {
     defer { last = time }
     guard let last, time - last >= Self.stall else { return nil }
     // Measured from the last look, so that nobody loses time by it. But where stalls follow each other, that would be all

@@ -1,77 +1,76 @@
 /// What the operator wants of the supervision. It was validated before it came here. The names are those of the form in which
 /// settings are handed over and recorded.
-public struct Settings: Hashable, Sendable, Codable {
+package struct Settings: Hashable, Sendable, Codable {
   /// How the master learns that a worker accepts.
-  public enum Readiness: Hashable, Sendable {
+  package enum Readiness: Hashable, Sendable {
     /// The worker says so, at the latest this long after its start.
     case reported(timeout: Duration)
     /// Being alive this long after the start is enough.
     case alive(after: Duration)
   }
 
-  /// The most workers that a service can have.
-  public static let maximumWorkers = 1024
+  package static let maximumWorkers = 1024
 
   /// The nearest number of workers that a service can have.
   static func validWorkers(_ wanted: Int) -> Int { min(max(wanted, 1), maximumWorkers) }
 
   /// The number of slots to begin with, 1 … `maximumWorkers`.
-  public var workers = 1
+  package var workers = 1
   /// How many candidates are started at a time in a reload, at least 1. `Int.max` stands for all at once.
-  public var surge = Int.max
+  package var surge = Int.max
   /// How the master learns that a worker accepts.
-  public var readiness = Readiness.reported(timeout: .seconds(60))
+  package var readiness = Readiness.reported(timeout: .seconds(60))
   /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil if there is none.
-  public var probeTimeout: Duration?
+  package var probeTimeout: Duration?
   /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil if it never is.
-  public var startAttempts: Int?
+  package var startAttempts: Int?
   /// After what time without success the start is given up; nil for never.
-  public var startLimit: Duration?
+  package var startLimit: Duration?
   /// How long a generation has to serve without a failing worker before it is the last good one.
-  public var probation: Duration = .seconds(60)
+  package var probation: Duration = .seconds(60)
   /// Whether a start whose generation can't get ready goes on with the last good one.
-  public var fallsBack = true
+  package var fallsBack = true
   /// Whether a generation that keeps failing on probation is replaced by the last good one.
-  public var rollsBack = false
+  package var rollsBack = false
   /// How long ready candidates are observed before they take over.
-  public var settle: Duration = .seconds(1)
+  package var settle: Duration = .seconds(1)
   /// How long a retiree may take from the stop signal to its exit.
-  public var drainTimeout: Duration = .seconds(60)
+  package var drainTimeout: Duration = .seconds(60)
   /// The wait after the second failure in a row; it is doubled after each further one.
-  public var backoffFirst: Duration = .milliseconds(100)
+  package var backoffFirst: Duration = .milliseconds(100)
   /// The longest such wait.
-  public var backoffLongest: Duration = .seconds(30)
+  package var backoffLongest: Duration = .seconds(30)
   /// A worker that has served this long has not failed in a row with those before it.
-  public var backoffForgivenAfter: Duration = .seconds(10)
+  package var backoffForgivenAfter: Duration = .seconds(10)
   /// How many workers of a slot that have served are replaced at once within the window.
-  public var restartBurst = 5
+  package var restartBurst = 5
   /// Over what time they are counted.
-  public var restartWindow: Duration = .seconds(10)
+  package var restartWindow: Duration = .seconds(10)
   /// Whether a hook runs before the first candidate is started. A reload fails with it.
-  public var beforeReload = false
+  package var beforeReload = false
   /// Whether a hook runs after the last takeover. Nothing waits for it.
-  public var afterTakeover = false
+  package var afterTakeover = false
   /// How long a hook may take.
-  public var hookTimeout: Duration = .seconds(60)
+  package var hookTimeout: Duration = .seconds(60)
   /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
-  public var queuePerSlot = false
+  package var queuePerSlot = false
 }
 
 extension Settings {
   /// What holds if nothing else is asked for.
-  public static let standard = Settings()
+  package static let standard = Settings()
 
   /// How long a worker has to be alive if that is enough, and nobody has chosen.
-  public static let defaultReadyAfter: Duration = .seconds(1)
+  package static let defaultReadyAfter: Duration = .seconds(1)
 
   /// How long a worker may take to say that it is ready; nil if it needn't.
-  public var readyTimeout: Duration? {
+  package var readyTimeout: Duration? {
     get { if case .reported(let timeout) = readiness { timeout } else { nil } }
     set { if let newValue { readiness = .reported(timeout: newValue) } }
   }
 
   /// How long a worker has to be alive; nil if it says that it is ready.
-  public var readyAfter: Duration? {
+  package var readyAfter: Duration? {
     get { if case .alive(let age) = readiness { age } else { nil } }
     set { if let newValue { readiness = .alive(after: newValue) } }
   }
@@ -90,7 +89,7 @@ extension Settings.Readiness: Codable {
     case timeout, age
   }
 
-  public init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: Key.self)
     if let age = try values.decodeIfPresent(Duration.self, forKey: .age) {
       self = .alive(after: age)
@@ -99,7 +98,7 @@ extension Settings.Readiness: Codable {
     }
   }
 
-  public func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: Key.self)
     switch self {
     case .reported(let timeout): try values.encode(timeout, forKey: .timeout)
@@ -109,7 +108,7 @@ extension Settings.Readiness: Codable {
 }
 
 /// A command of the operator's that a reload runs.
-public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
+package enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   /// Before the first candidate is started. A reload fails with it.
   case beforeReload = "before-reload"
   /// After the last takeover. Nothing waits for it.

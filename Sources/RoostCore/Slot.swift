@@ -1,7 +1,6 @@
 /// A worker's place.
-public struct Slot: Hashable, Sendable, Codable {
-  /// What holds the place.
-  public enum Occupant: Hashable, Sendable, Codable {
+package struct Slot: Hashable, Sendable, Codable {
+  package enum Occupant: Hashable, Sendable, Codable {
     /// Nobody yet: a reload has added the slot, and starts the first who is to have it.
     case added
     /// Nobody: the slot's candidate was started, and the worker has died since or was being waited for.
@@ -12,33 +11,31 @@ public struct Slot: Hashable, Sendable, Codable {
     case worker(Worker)
   }
 
-  /// Who has the slot.
-  public internal(set) var current: Occupant
+  package internal(set) var current: Occupant
   /// Who is started to take the slot over from a worker that serves.
-  public internal(set) var candidate: Worker?
+  package internal(set) var candidate: Worker?
   /// How many workers in a row have failed here.
-  public internal(set) var failures = 0
+  package internal(set) var failures = 0
   /// How many of these failures were answered by a wait.
   var waits = 0
   /// How often a worker was replaced at once lately.
   var burst: Burst?
   /// Of a slot that goes, the time at which it does even if connections wait for it; nil of one that stays.
-  public internal(set) var emptyBy: Instant?
+  package internal(set) var emptyBy: Instant?
 
   init(_ current: Occupant) {
     self.current = current
   }
 
   /// The current worker, if there is one.
-  public var worker: Worker? {
+  package var worker: Worker? {
     switch current {
     case .worker(let worker): worker
     case .added, .vacant, .waiting: nil
     }
   }
 
-  /// The current worker and the candidate, as far as there are such.
-  public var workers: [Worker] { [worker, candidate].compactMap(\.self) }
+  package var workers: [Worker] { [worker, candidate].compactMap(\.self) }
 
   var deadline: Instant? {
     let own: Instant? =

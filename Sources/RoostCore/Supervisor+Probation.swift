@@ -1,16 +1,15 @@
 /// A generation that has taken over has yet to show that it is good: ready is not the same as well.
-public struct Probation: Hashable, Sendable, Codable {
+package struct Probation: Hashable, Sendable, Codable {
   /// How many workers in a row fail in one slot where a generation keeps failing.
   static let mostFailures = 3
 
-  /// The generation.
-  public let generation: Generation
+  package let generation: Generation
   /// When it began to serve.
   let began: Instant
   /// When it has served for long enough.
-  public internal(set) var until: Instant
+  package internal(set) var until: Instant
   /// Whether its workers keep failing.
-  public internal(set) var isCrashLoop = false
+  package internal(set) var isCrashLoop = false
 }
 
 extension Supervisor {

@@ -1,6 +1,6 @@
 extension Supervisor {
   /// How many slots there are to be, once no start and no reload is running.
-  public var desiredWorkers: Int {
+  package var desiredWorkers: Int {
     if case .reloading(let reload) = phase { reload.workers } else { workers }
   }
 

@@ -1,5 +1,5 @@
 /// An upgrade of the master: its new binary proves in a child that it can go on, and takes over the process then.
-public enum Upgrade: Hashable, Sendable, Codable {
+package enum Upgrade: Hashable, Sendable, Codable {
   /// The new binary has until then to prove itself.
   case proving(until: Instant)
   /// It has, and takes over.
@@ -7,7 +7,7 @@ public enum Upgrade: Hashable, Sendable, Codable {
 }
 
 /// Why a new binary of the master doesn't take over.
-public enum UpgradeFailure: Hashable, Sendable {
+package enum UpgradeFailure: Hashable, Sendable {
   /// It can't go on, or can't be executed.
   case refused(reason: String)
   /// It hasn't proved itself within this time.

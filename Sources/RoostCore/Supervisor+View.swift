@@ -1,15 +1,14 @@
 /// What others want to know of the supervisor.
 extension Supervisor {
   /// Whether the service is being stopped, or is.
-  public var isStopping: Bool {
+  package var isStopping: Bool {
     switch phase {
     case .stopping, .stopped: true
     case .idle, .starting, .serving, .reloading: false
     }
   }
 
-  /// The reload that runs, if one does.
-  public var reload: Reload? {
+  package var reload: Reload? {
     switch phase {
     case .reloading(let reload): reload
     case .idle, .starting, .serving, .stopping, .stopped: nil
@@ -17,7 +16,7 @@ extension Supervisor {
   }
 
   /// The generations that serve, are to serve, or may get a worker.
-  public var livingGenerations: Set<Generation> {
+  package var livingGenerations: Set<Generation> {
     var living: Set<Generation> = [serving]
     switch phase {
     case .reloading(let reload): living.insert(reload.generation)
@@ -29,7 +28,7 @@ extension Supervisor {
   }
 
   /// Where it was said what a generation runs that is being prepared.
-  public func origin(of generation: Generation) -> Origin {
+  package func origin(of generation: Generation) -> Origin {
     switch phase {
     case .reloading(let reload) where reload.generation == generation: reload.origin
     // Nothing else is prepared while the service is started than what it falls back to.
@@ -43,18 +42,16 @@ extension Supervisor {
     slots.indices.contains(id.slot) ? slots[id.slot].workers.first { $0.id == id } : nil
   }
 
-  /// Whether a worker has still to say that it is ready.
-  public func isAwaitingReadiness(of id: WorkerID) -> Bool {
+  package func isAwaitingReadiness(of id: WorkerID) -> Bool {
     if case .starting = unretired(id)?.stage { true } else { false }
   }
 
-  /// Whether the answer to a worker's probe is awaited.
-  public func isProbing(_ id: WorkerID) -> Bool {
+  package func isProbing(_ id: WorkerID) -> Bool {
     if case .probing = unretired(id)?.stage { true } else { false }
   }
 
   /// Whether a worker is one that is going to be probed, or is probed now.
-  public func awaitsProbe(_ id: WorkerID) -> Bool {
+  package func awaitsProbe(_ id: WorkerID) -> Bool {
     unretired(id).map { $0.probeTimeout != nil && !$0.isReady } ?? false
   }
 }

@@ -2,9 +2,9 @@
 ///
 /// A value without I/O, clock or chance: the same facts at the same times give the same orders, so every interleaving
 /// can be explored and every failure replayed. See docs/state-machine.md.
-public struct Supervisor: Hashable, Sendable, Codable {
+package struct Supervisor: Hashable, Sendable, Codable {
   /// How long systemd is told to wait at a time, while something takes long.
-  public static let extensionLength: Duration = .seconds(30)
+  package static let extensionLength: Duration = .seconds(30)
   /// When it is told again: long before the time runs out, so that a busy machine can't let it lapse.
   static let extensionRenewedAfter: Duration = .seconds(15)
 
@@ -17,30 +17,24 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// How long reading the configuration anew may take: a file system that hangs mustn't hang the reload.
   static let preparationTimeout: Duration = .seconds(60)
 
-  /// What the service is doing as a whole.
-  public internal(set) var phase = Phase.idle
-  /// The places of the workers.
-  public internal(set) var slots: [Slot] = []
+  package internal(set) var phase = Phase.idle
+  package internal(set) var slots: [Slot] = []
   /// The workers that have been told to go, in the order in which they were told.
-  public internal(set) var retirees: [Retiree] = []
+  package internal(set) var retirees: [Retiree] = []
   /// The newest generation that has taken over in any slot: that of a worker which replaces a lost one.
-  public internal(set) var serving = Generation(number: 1)
-  /// The operator's commands that run.
-  public internal(set) var hooks: [RunningHook] = []
+  package internal(set) var serving = Generation(number: 1)
+  package internal(set) var hooks: [RunningHook] = []
 
-  /// Where it was said what the serving generation runs.
-  public internal(set) var servingOrigin = Origin.configuration
+  package internal(set) var servingOrigin = Origin.configuration
   /// The last generation that has proved itself.
-  public internal(set) var lastGood: Generation?
+  package internal(set) var lastGood: Generation?
   /// Why what serves isn't what the configuration names; nil where it is.
-  public internal(set) var divergence: Divergence?
-  /// The generation that has yet to prove itself, if there is one.
-  public internal(set) var probation: Probation?
+  package internal(set) var divergence: Divergence?
+  package internal(set) var probation: Probation?
 
   /// What the start can fall back to, until a generation serves: it runs something else.
-  public internal(set) var fallback: Generation?
-  /// The upgrade of the master that is being tried.
-  public internal(set) var upgrade: Upgrade?
+  package internal(set) var fallback: Generation?
+  package internal(set) var upgrade: Upgrade?
   /// What the operator wants, for the generation that serves and for one that is on its way.
   var generations: [Generation: Settings]
   /// How many slots there are to be, but for what a running reload brings.
@@ -61,31 +55,27 @@ public struct Supervisor: Hashable, Sendable, Codable {
   /// All but `decision`, which is empty whenever nothing is being handled.
   private enum CodingKeys: String, CodingKey {
     case phase, slots, retirees, serving, hooks, newest, workersStarted, extensionRenewal, workerAsked, servingOrigin,
-      lastGood, divergence, probation, fallback, slotsAtStart, upgrade, generations, workers, configuredWorkers, leavesQueues
+      lastGood, divergence, probation, fallback, slotsAtStart, upgrade, generations, workers, configuredWorkers,
+      leavesQueues
   }
 
   /// What is known of former masters of the service.
-  public struct Past: Hashable, Sendable {
+  package struct Past: Hashable, Sendable {
     /// The first generation: its number comes after all that there have been.
-    public var first = Generation(number: 1)
-    /// Where it is said what that runs.
-    public var origin = Origin.configuration
-    /// Why that isn't what the configuration names.
-    public var divergence: Divergence?
-    /// The last generation that has proved itself.
-    public var lastGood: Generation?
+    package var first = Generation(number: 1)
+    package var origin = Origin.configuration
+    package var divergence: Divergence?
+    package var lastGood: Generation?
     /// What the start can fall back to: the last good generation or the one that served last, if it ran something else than the
     /// first one does.
-    public var fallback: Generation?
+    package var fallback: Generation?
     /// How many slots have queues already.
-    public var slots = 1
+    package var slots = 1
 
-    /// Nothing is known.
-    public init() {}
+    package init() {}
   }
 
-  /// A supervisor to which nothing has happened yet.
-  public init(settings: Settings, past: Past = Past()) {
+  package init(settings: Settings, past: Past = Past()) {
     precondition((1...Settings.maximumWorkers).contains(settings.workers), "the number of workers wasn't validated")
     precondition(settings.surge >= 1 && settings.startAttempts ?? 1 >= 1, "the settings weren't validated")
     generations = [past.first: settings]
@@ -100,16 +90,14 @@ public struct Supervisor: Hashable, Sendable, Codable {
     slotsAtStart = min(max(settings.workers, past.slots), Settings.maximumWorkers)
   }
 
-  /// What the operator wants of the generation that serves.
-  public var settings: Settings { settings(of: serving) }
+  package var settings: Settings { settings(of: serving) }
 
   func settings(of generation: Generation) -> Settings {
     guard let settings = generations[generation] else { preconditionFailure("a generation that is over") }
     return settings
   }
 
-  /// Takes a fact, and returns what is to be done about it.
-  public mutating func handle(_ event: Event, at now: Instant) -> Decision {
+  package mutating func handle(_ event: Event, at now: Instant) -> Decision {
     switch event {
     case .startRequested: startRequested(at: now)
     case .listenersNotOpened(let reason): listenersNotOpened(reason, at: now)
@@ -148,7 +136,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
   }
 
   /// When `Event.timePassed` is due, if nothing happens before.
-  public var nextDeadline: Instant? {
+  package var nextDeadline: Instant? {
     switch phase {
     case .serving, .reloading: earliest(nextPressingDeadline, probation?.until)
     case .idle, .starting, .stopping, .stopped: nextPressingDeadline
@@ -156,7 +144,7 @@ public struct Supervisor: Hashable, Sendable, Codable {
   }
 
   /// The same without the end of a probation, at which nobody is given up: who waits for nothing else needn't watch the clock.
-  public var nextPressingDeadline: Instant? {
+  package var nextPressingDeadline: Instant? {
     var deadline = extensionRenewal
     switch phase {
     case .starting(let start): deadline = earliest(deadline, start.deadline)

@@ -1,7 +1,6 @@
 /// A worker that serves or is to serve: a current one or a candidate.
-public struct Worker: Hashable, Sendable, Codable {
-  /// How far it has come.
-  public enum Stage: Hashable, Sendable, Codable {
+package struct Worker: Hashable, Sendable, Codable {
+  package enum Stage: Hashable, Sendable, Codable {
     /// It has until then to say that it is ready.
     case starting(until: Instant)
     /// It is ready if it is still alive then.
@@ -14,20 +13,17 @@ public struct Worker: Hashable, Sendable, Codable {
     case ready(since: Instant)
   }
 
-  /// Who it is.
-  public let id: WorkerID
-  /// Why it was started.
-  public let purpose: Purpose
+  package let id: WorkerID
+  package let purpose: Purpose
   /// When it was ordered.
-  public let started: Instant
+  package let started: Instant
   /// How long it may take to pass its probe; nil where it isn't probed.
-  public let probeTimeout: Duration?
-  /// How far it has come.
-  public internal(set) var stage: Stage
+  package let probeTimeout: Duration?
+  package internal(set) var stage: Stage
   /// Since when a signal has kept it from doing anything; nil while it runs.
-  public internal(set) var stopped: Instant?
+  package internal(set) var stopped: Instant?
   /// How often it was stopped before it has taken over.
-  public internal(set) var stops = 0
+  package internal(set) var stops = 0
 
   init(id: WorkerID, for purpose: Purpose, _ settings: Settings, at now: Instant) {
     self.id = id
@@ -42,18 +38,16 @@ public struct Worker: Hashable, Sendable, Codable {
   }
 
   /// Since when it accepts; nil where it doesn't yet.
-  public var readySince: Instant? {
+  package var readySince: Instant? {
     switch stage {
     case .starting, .aging, .probing: nil
     case .settling(let since, _), .ready(let since): since
     }
   }
 
-  /// Whether it accepts.
-  public var isReady: Bool { readySince != nil }
+  package var isReady: Bool { readySince != nil }
 
-  /// Whether it accepts, and a signal doesn't keep it from that.
-  public var serves: Bool { isReady && stopped == nil }
+  package var serves: Bool { isReady && stopped == nil }
 
   /// Whether nothing is awaited of it any more.
   var isSettled: Bool {
@@ -77,9 +71,8 @@ public struct Worker: Hashable, Sendable, Codable {
 }
 
 /// A worker that has been told to drain, or what remains of its process group.
-public struct Retiree: Hashable, Sendable, Codable {
-  /// How far it has come.
-  public enum Stage: Hashable, Sendable, Codable {
+package struct Retiree: Hashable, Sendable, Codable {
+  package enum Stage: Hashable, Sendable, Codable {
     /// It isn't told yet: connections wait where only it can accept them, until then at the latest.
     case emptying(until: Instant)
     /// It has until then to exit.
@@ -90,12 +83,10 @@ public struct Retiree: Hashable, Sendable, Codable {
     case killed
   }
 
-  /// Who it is.
-  public let id: WorkerID
+  package let id: WorkerID
   /// When it was told to go, or, while it is emptying, when it was replaced.
-  public private(set) var told: Instant
-  /// How far it has come.
-  public internal(set) var stage: Stage
+  package private(set) var told: Instant
+  package internal(set) var stage: Stage
   /// How long it may take from the signal to its exit.
   let timeout: Duration
 
@@ -113,7 +104,7 @@ public struct Retiree: Hashable, Sendable, Codable {
   }
 
   /// Whether it isn't told yet.
-  public var isEmptying: Bool {
+  package var isEmptying: Bool {
     if case .emptying = stage { true } else { false }
   }
 
@@ -133,4 +124,3 @@ public struct Retiree: Hashable, Sendable, Codable {
     return killed
   }
 }
-

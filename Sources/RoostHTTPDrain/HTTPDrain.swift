@@ -4,9 +4,8 @@
 /// No server can close a kept-alive connection without a chance that a request is on its way. So while it drains, it tells
 /// the client with the next response that this was the last one, and closes an idle connection only if no request comes
 /// for a while.
-public struct HTTPDrain: Equatable, Sendable {
-  /// What to do.
-  public enum Order: Equatable, Sendable {
+package struct HTTPDrain: Equatable, Sendable {
+  package enum Order: Equatable, Sendable {
     /// Nothing.
     case none
     /// Wait for a request that may be on its way: the first of a new connection, or one more of an idle one. Close it
@@ -41,11 +40,10 @@ public struct HTTPDrain: Equatable, Sendable {
   private var phase = Phase.fresh
   private var isDraining = false
 
-  /// A new connection.
-  public init() {}
+  package init() {}
 
   /// The head of a request has come. `keepsAlive` says whether the client wants to send more after it.
-  public mutating func requestBegan(keepsAlive: Bool) {
+  package mutating func requestBegan(keepsAlive: Bool) {
     switch phase {
     case .fresh, .idle:
       phase = .busy(Work(unanswered: 1, isReceiving: true, isLastRequest: !keepsAlive))
@@ -58,8 +56,7 @@ public struct HTTPDrain: Equatable, Sendable {
     }
   }
 
-  /// The end of a request has come.
-  public mutating func requestEnded() -> Order {
+  package mutating func requestEnded() -> Order {
     switch phase {
     case .busy(var work):
       work.isReceiving = false
@@ -71,7 +68,7 @@ public struct HTTPDrain: Equatable, Sendable {
   /// The head of a final response is to be written. `saysClose` says whether it ends the connection by itself.
   ///
   /// - Returns: Whether it has to say that the connection ends.
-  public mutating func responseBegan(saysClose: Bool) -> Bool {
+  package mutating func responseBegan(saysClose: Bool) -> Bool {
     switch phase {
     case .busy(var work):
       work.isLastResponse = saysClose || (work.unanswered == 1 && (isDraining || work.isLastRequest))
@@ -84,7 +81,7 @@ public struct HTTPDrain: Equatable, Sendable {
   }
 
   /// The end of a response is to be written.
-  public mutating func responseEnded() -> Order {
+  package mutating func responseEnded() -> Order {
     switch phase {
     case .busy(var work):
       if work.isLastResponse {
@@ -97,8 +94,7 @@ public struct HTTPDrain: Equatable, Sendable {
     }
   }
 
-  /// The connection is to come to its end.
-  public mutating func drainRequested() -> Order {
+  package mutating func drainRequested() -> Order {
     if isDraining { return .none }
     isDraining = true
     switch phase {
@@ -108,7 +104,7 @@ public struct HTTPDrain: Equatable, Sendable {
   }
 
   /// Whether nothing is on its way, as far as anybody can know.
-  public var hasNoRequest: Bool {
+  package var hasNoRequest: Bool {
     switch phase {
     case .fresh, .idle: true
     case .busy, .closing: false

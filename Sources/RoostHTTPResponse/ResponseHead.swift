@@ -1,5 +1,5 @@
 /// What the head of a response says.
-public struct ResponseHead: Hashable, Sendable {
+package struct ResponseHead: Hashable, Sendable {
   /// What follows the head.
   enum Body: Hashable {
     case none
@@ -9,14 +9,14 @@ public struct ResponseHead: Hashable, Sendable {
   }
 
   /// From 100 to 999.
-  public let status: Int
+  package let status: Int
   /// Whether no other response follows on the connection.
-  public let isLast: Bool
+  package let isLast: Bool
   let body: Body
   private let fields: [(name: String, value: String)]
 
   /// The value of a field, whose name is in lower case; of several, the first.
-  public func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+  package func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
 
   /// Reads lines, each with its end.
   init?(_ bytes: ArraySlice<UInt8>) {
@@ -82,12 +82,10 @@ public struct ResponseHead: Hashable, Sendable {
     return String(decoding: rest, as: UTF8.self)
   }
 
-  /// Whether they say the same.
-  public static func == (one: ResponseHead, other: ResponseHead) -> Bool {
+  package static func == (one: ResponseHead, other: ResponseHead) -> Bool {
     one.status == other.status && one.isLast == other.isLast && one.body == other.body
       && one.fields.elementsEqual(other.fields, by: ==)
   }
 
-  /// By what they say most of all.
-  public func hash(into hasher: inout Hasher) { hasher.combine([status, fields.count]) }
+  package func hash(into hasher: inout Hasher) { hasher.combine([status, fields.count]) }
 }

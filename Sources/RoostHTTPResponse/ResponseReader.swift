@@ -1,8 +1,8 @@
 /// Reads a response to a GET over HTTP/1 (RFC 9112), whatever the parts are in which it comes. Keeps the head and passes over
 /// the body. Takes nothing on trust: what isn't certain to be a response is none, and no number in it can do harm.
-public struct ResponseReader: Sendable {
+package struct ResponseReader: Sendable {
   /// What has come so far.
-  public enum Reading: Hashable, Sendable {
+  package enum Reading: Hashable, Sendable {
     /// The beginning of a response.
     case incomplete
     /// All of it.
@@ -12,7 +12,7 @@ public struct ResponseReader: Sendable {
   }
 
   /// The most bytes of the heads of a response, of those before it that aren't final, and of one line of its chunks.
-  public static let maximumLength = 65536
+  package static let maximumLength = 65536
 
   private enum Part {
     case head
@@ -32,14 +32,12 @@ public struct ResponseReader: Sendable {
   private var lineStart = 0
   private var interimLength = 0
 
-  /// Whether anything has come.
-  public private(set) var hasBegun = false
+  package private(set) var hasBegun = false
 
-  /// Nothing has come yet.
-  public init() {}
+  package init() {}
 
   /// Takes what has come now. Returns how many bytes belong to the response: what follows belongs to the next one.
-  public mutating func read(_ more: ArraySlice<UInt8>) -> (Reading, count: Int) {
+  package mutating func read(_ more: ArraySlice<UInt8>) -> (Reading, count: Int) {
     var rest = more
     if !rest.isEmpty { hasBegun = true }
     while !rest.isEmpty {
@@ -64,7 +62,7 @@ public struct ResponseReader: Sendable {
   }
 
   /// The connection was closed: for some responses that is the end.
-  public mutating func close() -> Reading {
+  package mutating func close() -> Reading {
     if case .untilClose(let head) = part { part = .complete(head) }
     return reading
   }

@@ -1,14 +1,14 @@
 /// A message of an einhorn client: one line of JSON, or of YAML whose ends of lines are escaped as `%0A`.
-public enum EinhornMessage: Hashable, Sendable {
+package enum EinhornMessage: Hashable, Sendable {
   /// This process is ready.
   case acknowledgement(pid: Int32)
 
   /// The longest line that is read.
-  public static let maximumLength = 1024
+  package static let maximumLength = 1024
 
   /// Reads a line without its end; nil for what is no acknowledgement. Only the two members are looked for, whichever
   /// way they are written: `{"command":"worker:ack", "pid":1}` as well as `---%0Acommand: worker:ack%0Apid: 1%0A`.
-  public init?(parsing line: ArraySlice<UInt8>) {
+  package init?(parsing line: ArraySlice<UInt8>) {
     guard line.count <= Self.maximumLength else { return nil }
     let words = Self.words(in: Self.unescaped(line))
     guard let command = Self.value(of: "command", in: words), command.elementsEqual("worker:ack".utf8),

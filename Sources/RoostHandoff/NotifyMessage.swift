@@ -2,32 +2,31 @@
 ///
 /// Assignments that the master doesn't know are ignored, as the protocol asks for. So are those that a worker has no
 /// say in, such as `MAINPID=` and `FDSTORE=1`.
-public struct NotifyMessage: Equatable, Sendable {
+package struct NotifyMessage: Equatable, Sendable {
   /// The largest datagram that is read, in bytes; as in systemd, a larger one is dropped whole.
-  public static let maximumLength = 4096
+  package static let maximumLength = 4096
   /// The most descriptors that one datagram can carry (`SCM_MAX_FD` in unix(7)).
-  public static let maximumDescriptors = 253
+  package static let maximumDescriptors = 253
 
   /// `READY=1`
-  public var isReady = false
+  package var isReady = false
   /// `STOPPING=1`
-  public var isStopping = false
+  package var isStopping = false
   /// `WATCHDOG=1`
-  public var isAlive = false
+  package var isAlive = false
   /// `BARRIER=1`, which must be the only assignment of its datagram.
-  public var isBarrier = false
+  package var isBarrier = false
   /// `STATUS=`, without control characters.
-  public var status: String?
+  package var status: String?
   /// `EXTEND_TIMEOUT_USEC=`, in microseconds.
-  public var extendTimeoutMicroseconds: UInt64?
+  package var extendTimeoutMicroseconds: UInt64?
   /// `X_ROOST_RELOAD=1`: the worker asks for a reload of the whole service.
-  public var requestsReload = false
+  package var requestsReload = false
 
-  /// A message that says nothing.
-  public init() {}
+  package init() {}
 
   /// Why a datagram was dropped.
-  public enum Malformed: Error, Equatable {
+  package enum Malformed: Error, Equatable {
     /// There is nothing in it.
     case empty
     /// It is longer than `maximumLength`.
@@ -39,7 +38,7 @@ public struct NotifyMessage: Equatable, Sendable {
   }
 
   /// Reads a datagram. One trailing NUL byte is allowed.
-  public init(parsing datagram: some Collection<UInt8>) throws(Malformed) {
+  package init(parsing datagram: some Collection<UInt8>) throws(Malformed) {
     guard datagram.count <= Self.maximumLength else { throw .tooLong }
     var bytes = Array(datagram)
     if bytes.last == 0 { bytes.removeLast() }
@@ -82,8 +81,7 @@ public struct NotifyMessage: Equatable, Sendable {
 }
 
 extension NotifyMessage {
-  /// The datagram that says this.
-  public var datagram: [UInt8] {
+  package var datagram: [UInt8] {
     var lines: [String] = []
     if isReady { lines.append("READY=1") }
     if isStopping { lines.append("STOPPING=1") }

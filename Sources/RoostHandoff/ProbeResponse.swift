@@ -1,5 +1,5 @@
 /// The beginning of an answer in HTTP/1, as far as a probe needs it.
-public enum ProbeResponse: Hashable, Sendable {
+package enum ProbeResponse: Hashable, Sendable {
   /// The status line isn't complete yet.
   case incomplete
   /// The answer has this status.
@@ -8,12 +8,12 @@ public enum ProbeResponse: Hashable, Sendable {
   case malformed
 
   /// No status line is longer.
-  public static let maximumLength = 512
+  package static let maximumLength = 512
   /// What comes before the answer, such as early hints, isn't longer.
-  public static let maximumInterimLength = 16384
+  package static let maximumInterimLength = 16384
 
   /// Reads what has come until now.
-  public init(parsing bytes: ArraySlice<UInt8>) {
+  package init(parsing bytes: ArraySlice<UInt8>) {
     var rest = bytes
     while true {
       self = Self.line(rest)

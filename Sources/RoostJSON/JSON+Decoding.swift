@@ -1,17 +1,17 @@
 /// What may have been written before some of its members were there: those are as in `standard`.
-public protocol Defaulted: Codable {
+package protocol Defaulted: Codable {
   /// The value in which nobody has chosen anything.
   static var standard: Self { get }
 }
 
 extension JSON {
   /// The value that this was encoded from.
-  public func decode<T: Decodable>(_ type: T.Type) throws -> T {
+  package func decode<T: Decodable>(_ type: T.Type) throws -> T {
     try TreeDecoder(json: self, codingPath: []).value(type)
   }
 
   /// Why that wasn't possible, in words.
-  public static func reason(_ error: any Error) -> String {
+  package static func reason(_ error: any Error) -> String {
     switch error {
     case DecodingError.dataCorrupted(let context), DecodingError.keyNotFound(_, let context): context.debugDescription
     default: "\(error)"

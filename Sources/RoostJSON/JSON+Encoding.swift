@@ -1,6 +1,6 @@
 extension JSON {
   /// The value as it encodes itself. Numbers must be whole; a UInt64 keeps its bits.
-  public init(encoding value: some Encodable) throws {
+  package init(encoding value: some Encodable) throws {
     let node = Node()
     try node.encode(value, at: [])
     self = node.json

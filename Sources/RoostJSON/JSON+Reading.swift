@@ -1,10 +1,9 @@
 extension JSON {
   /// Why a text isn't accepted, and at which byte.
-  public struct Malformed: Error, Equatable {
-    /// What was expected.
-    public let expected: String
+  package struct Malformed: Error, Equatable {
+    package let expected: String
     /// The number of bytes before the place.
-    public let offset: Int
+    package let offset: Int
   }
 
   /// How deeply arrays and objects may be nested: the reader recurses, and its text may come from anybody.
@@ -13,7 +12,7 @@ extension JSON {
   static let maximumMembers = 256
 
   /// What becomes of a number that no `Int` can be.
-  public enum OtherNumbers: Sendable {
+  package enum OtherNumbers: Sendable {
     /// The text isn't accepted.
     case refused
     /// A string with its digits: who wants a number refuses it, and who doesn't know its name passes over it.
@@ -21,7 +20,7 @@ extension JSON {
   }
 
   /// Reads one value and nothing after it but white space. Strict: no comments, no trailing commas, no duplicate names.
-  public init(parsing bytes: some Collection<UInt8>, otherNumbers: OtherNumbers = .refused) throws(Malformed) {
+  package init(parsing bytes: some Collection<UInt8>, otherNumbers: OtherNumbers = .refused) throws(Malformed) {
     var reader = Reader(bytes: Array(bytes), otherNumbers: otherNumbers)
     self = try reader.value(depth: 0)
     reader.skipSpace()

@@ -1,6 +1,6 @@
 extension JSON {
   /// The value as JSON text in UTF-8, without white space.
-  public var text: String {
+  package var text: String {
     var text = ""
     write(to: &text)
     return text

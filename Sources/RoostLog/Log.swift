@@ -4,12 +4,11 @@ import RoostSystemd
 
 /// The master's log: to the journal with fields where systemd reads stderr, else lines on stderr. Never waits for a
 /// reader: workers write to the same pipe, and whoever doesn't read it mustn't be able to stop the master.
-public final class Log {
+package final class Log {
   private var logger: Logger
   private var held: [LogRecord]?
 
-  /// A log to where stderr leads.
-  public init() {
+  package init() {
     logger = Logger(label: "roost") { _ in
       if Self.stderrIsJournal, let journal = Journal() { return JournalLogHandler(journal) }
       return LineLogHandler(StandardStream(STDERR_FILENO))
@@ -17,33 +16,33 @@ public final class Log {
   }
 
   /// Adds a field to every record from now on.
-  public func setField(_ name: String, _ value: String) {
+  package func setField(_ name: String, _ value: String) {
     logger[metadataKey: name] = .string(value)
   }
 
   /// Tells what is as it should be.
-  public func info(_ text: String) { write(LogRecord(.info, text)) }
+  package func info(_ text: String) { write(LogRecord(.info, text)) }
   /// Tells what an operator should look at.
-  public func warning(_ text: String) { write(LogRecord(.warning, text)) }
+  package func warning(_ text: String) { write(LogRecord(.warning, text)) }
   /// Tells what has failed.
-  public func error(_ text: String) { write(LogRecord(.error, text)) }
+  package func error(_ text: String) { write(LogRecord(.error, text)) }
 
   /// Tells why the process ends, which it does at once. The journal can't tell of which unit a message is whose sender has gone
   /// before it is read (systemd#2913), and `journalctl -u` would lack it; of what comes through stderr it knows the unit by the
   /// stream. sd-daemon(3) has the prefix.
-  public func last(_ text: String) {
+  package func last(_ text: String) {
     guard Self.stderrIsJournal else { return error(text) }
     var line = "<\(Logger.Level.error.priority)>\(text.split(separator: "\n").joined(separator: "; "))\n"
     line.withUTF8 { bytes in _ = StandardStream(STDERR_FILENO).write(UnsafeRawBufferPointer(bytes)) }
   }
 
   /// Writes a record, or keeps it back within `afterwards`.
-  public func write(_ record: LogRecord) {
+  package func write(_ record: LogRecord) {
     if held == nil { put(record) } else { held?.append(record) }
   }
 
   /// Keeps records back while the body acts, and writes them then: what is done mustn't wait for what is said about it.
-  public func afterwards(_ body: () -> Void) {
+  package func afterwards(_ body: () -> Void) {
     held = []
     body()
     let records = held ?? []
@@ -56,7 +55,7 @@ public final class Log {
   }
 
   /// Whether stderr goes to the journal (JOURNAL_STREAM in systemd.exec(5)).
-  public static var stderrIsJournal: Bool {
+  package static var stderrIsJournal: Bool {
     guard let stream = getenv("JOURNAL_STREAM").map({ String(cString: $0) }) else { return false }
     var status = stat()
     guard fstat(STDERR_FILENO, &status) == 0 else { return false }
@@ -66,7 +65,7 @@ public final class Log {
 
 extension Logger.Level {
   /// Written out: asking the runtime for the name of a case would touch all of the binary's metadata.
-  public var name: String {
+  package var name: String {
     switch self {
     case .trace, .debug: "debug"
     case .info, .notice: "info"

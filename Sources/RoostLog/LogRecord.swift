@@ -1,16 +1,13 @@
 import Logging
 
-/// One thing that the log says.
-public struct LogRecord: Sendable {
-  /// How much it matters.
-  public let level: Logger.Level
+package struct LogRecord: Sendable {
+  package let level: Logger.Level
   /// One sentence.
-  public let text: String
+  package let text: String
   /// The parts of it that a program may look for, by the names of journal fields.
-  public let fields: Logger.Metadata
+  package let fields: Logger.Metadata
 
-  /// A record of these parts.
-  public init(_ level: Logger.Level, _ text: String, fields: Logger.Metadata = [:]) {
+  package init(_ level: Logger.Level, _ text: String, fields: Logger.Metadata = [:]) {
     self.level = level
     self.text = text
     self.fields = fields

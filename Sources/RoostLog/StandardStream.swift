@@ -2,7 +2,7 @@ import Glibc
 
 /// One of the streams that this process was started with, written to without ever waiting. That poll(2) has just said yes
 /// is not enough: other processes write to the same pipe.
-public struct StandardStream: ~Copyable, Sendable {
+package struct StandardStream: ~Copyable, Sendable {
   /// How to write without waiting. The flag O_NONBLOCK of the stream itself isn't ours to set: it is shared with every
   /// process that holds it.
   private enum Way: Sendable {
@@ -15,7 +15,7 @@ public struct StandardStream: ~Copyable, Sendable {
   }
 
   /// What was written, and what becomes of the rest.
-  public enum Outcome: Equatable, Sendable {
+  package enum Outcome: Equatable, Sendable {
     /// So many bytes.
     case written(Int)
     /// Nothing can be written now.
@@ -25,16 +25,15 @@ public struct StandardStream: ~Copyable, Sendable {
   }
 
   /// What a pipe takes at once if it takes anything (PIPE_BUF in pipe(7)).
-  public static let part = 4096
+  package static let part = 4096
 
   /// Its descriptor.
-  public let number: Int32
-  /// Whether it is a terminal.
-  public let isTerminal: Bool
+  package let number: Int32
+  package let isTerminal: Bool
   private let way: Way
 
   /// The stream of this descriptor, which stays open.
-  public init(_ number: Int32) {
+  package init(_ number: Int32) {
     self.number = number
     isTerminal = isatty(number) == 1
     way = Self.way(number, isTerminal: isTerminal)
@@ -56,7 +55,7 @@ public struct StandardStream: ~Copyable, Sendable {
   }
 
   /// Writes what is taken at once, at most `part` bytes: less is written to a pipe as a whole or not at all.
-  public func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
+  package func write(_ bytes: UnsafeRawBufferPointer) -> Outcome {
     let length = min(bytes.count, Self.part)
     while true {
       let count =

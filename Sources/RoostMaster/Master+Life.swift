@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 import RoostConfiguration
 import RoostCore
@@ -8,7 +8,7 @@ import RoostSystemd
 /// From the first instruction of the process to its exit status.
 extension Master {
   /// The whole life of the process. `ManagedSignals.block` was called before.
-  public static func main() -> Never {
+  package static func main() -> Never {
     let openFiles = OpenFiles()
     UpgradeProof.giveIfAsked()
     do {

@@ -7,7 +7,7 @@ import RoostSystemd
 
 /// The long-lived process: turns what happens into events, and carries out what the supervisor orders. It holds no
 /// policy, and each of its parts owns what it is about. Single-threaded: everything is called by the loop.
-public final class Master {
+package final class Master {
   let configuration: Configuration
   /// What reads the configuration anew on reload, if there is something to be read.
   let reader: String?

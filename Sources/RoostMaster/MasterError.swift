@@ -1,20 +1,19 @@
 import Glibc
 
 /// Why the master can't run. The description is one line for the operator.
-public struct MasterError: Error, CustomStringConvertible {
+package struct MasterError: Error, CustomStringConvertible {
   /// What was to be done, why it couldn't be, and where it helps, what to do.
-  public let description: String
+  package let description: String
   /// Whether time may heal it: an address may come, a port become free, a disk get room.
   let healsWithTime: Bool
 
-  /// An error that says this.
-  public init(_ description: String, healsWithTime: Bool = false) {
+  package init(_ description: String, healsWithTime: Bool = false) {
     self.description = description
     self.healsWithTime = healsWithTime
   }
 
   /// A system call that failed (errno(3)).
-  public init(cannot operation: String, _ number: Int32 = errno, hint: String? = nil) {
+  package init(cannot operation: String, _ number: Int32 = errno, hint: String? = nil) {
     description = "cannot \(operation): \(errorText(number))" + (hint.map { " (\($0))" } ?? "")
     healsWithTime = Self.passing.contains(number)
   }

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// What others pass on sockets of the master. It closes none of it itself: whoever has passed it decides how long that takes.

@@ -1,5 +1,4 @@
-/// The version of Roost.
-public enum Version {
+package enum Version {
   /// As in CHANGELOG.md.
-  public static let number = "0.2.0"
+  package static let number = "0.2.0"
 }

@@ -1,6 +1,6 @@
 extension ServiceSnapshot {
   /// The metrics of the service (docs/metrics.md).
-  public func text(_ format: Exposition.Format) -> String {
+  package func text(_ format: Exposition.Format) -> String {
     var out = Exposition(format, common: [("service", service)])
     writeService(&out)
     writeWorkers(&out)

@@ -1,14 +1,13 @@
 /// Text of metrics, in one of the two formats that scrapers ask for.
-public struct Exposition {
-  /// What the text looks like.
-  public enum Format: Hashable, Sendable, CaseIterable {
+package struct Exposition {
+  package enum Format: Hashable, Sendable, CaseIterable {
     /// OpenMetrics 1.0.0 (https://prometheus.io/docs/specs/om/open_metrics_spec).
     case openMetrics
     /// The older text format of Prometheus, 0.0.4.
     case prometheus
 
     /// As in the header `Content-Type`.
-    public var contentType: String {
+    package var contentType: String {
       switch self {
       case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
       case .prometheus: "text/plain; version=0.0.4; charset=utf-8"
@@ -84,7 +83,6 @@ public struct Exposition {
     add(String(value), suffix: suffix, labels)
   }
 
-  /// Ends the text.
   mutating func end() {
     if format == .openMetrics { text += "# EOF\n" }
   }

@@ -1,8 +1,8 @@
 /// Finds the request in what comes over a connection, whatever the parts are in which it comes. Each byte is looked at once:
 /// who sends them one by one costs no more.
-public struct ScrapeReader: Hashable, Sendable {
+package struct ScrapeReader: Hashable, Sendable {
   /// What has come so far.
-  public enum Reading: Hashable, Sendable {
+  package enum Reading: Hashable, Sendable {
     /// The beginning of a request.
     case incomplete
     /// More than a request may have.
@@ -14,16 +14,15 @@ public struct ScrapeReader: Hashable, Sendable {
   }
 
   /// The most bytes of request line and header fields.
-  public static let maximumLength = 8192
+  package static let maximumLength = 8192
 
   private var bytes: [UInt8] = []
   private var lineStart = 0
 
-  /// Nothing has come yet.
-  public init() {}
+  package init() {}
 
   /// Takes what has come now. Not to be called again after anything but `incomplete`.
-  public mutating func read(_ more: some Collection<UInt8>) -> Reading {
+  package mutating func read(_ more: some Collection<UInt8>) -> Reading {
     for byte in more {
       guard bytes.count < Self.maximumLength else { return .tooLarge }
       let isEnd = bytes.last == Byte.carriageReturn

@@ -1,5 +1,5 @@
 /// The head of an answer over HTTP.
-public enum ScrapeReply: Hashable, Sendable {
+package enum ScrapeReply: Hashable, Sendable {
   /// Text in this format.
   case text(Exposition.Format)
   /// No request.
@@ -11,11 +11,9 @@ public enum ScrapeReply: Hashable, Sendable {
   /// The request is too long.
   case tooLarge
 
-  /// The path of the metrics.
-  public static let path = "/metrics"
+  package static let path = "/metrics"
 
-  /// What a request gets.
-  public init(to request: ScrapeRequest) {
+  package init(to request: ScrapeRequest) {
     if request.path != Self.path {
       self = .notFound
     } else if request.method != "GET" && request.method != "HEAD" {
@@ -36,7 +34,7 @@ public enum ScrapeReply: Hashable, Sendable {
   }
 
   /// What is said to people, where there are no metrics.
-  public var explanation: String {
+  package var explanation: String {
     switch self {
     case .text: ""
     case .badRequest: "This is no request that could be answered.\n"
@@ -48,7 +46,7 @@ public enum ScrapeReply: Hashable, Sendable {
 
   /// The head, for a body of this length. The connection ends with the answer: a scrape is rare, and nobody's waiting costs
   /// the master anything.
-  public func head(length: Int) -> String {
+  package func head(length: Int) -> String {
     let type: String
     switch self {
     case .text(let format): type = format.contentType

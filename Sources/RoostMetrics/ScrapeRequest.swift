@@ -1,11 +1,11 @@
 /// What a scraper asks over HTTP/1 (RFC 9112), as far as it matters. Strict: what isn't certain to be a request is none.
-public struct ScrapeRequest: Hashable, Sendable {
+package struct ScrapeRequest: Hashable, Sendable {
   /// Such as `GET`.
-  public let method: String
+  package let method: String
   /// Without a query.
-  public let path: String
+  package let path: String
   /// What is welcome as an answer.
-  public let format: Exposition.Format
+  package let format: Exposition.Format
 
   /// Reads request line and header fields, without their ends.
   init?(lines: [ArraySlice<UInt8>]) {

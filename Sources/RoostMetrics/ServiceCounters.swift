@@ -1,9 +1,9 @@
 import RoostCore
 
 /// What has happened since the service was started, in numbers.
-public struct ServiceCounters: Hashable, Sendable, Codable {
+package struct ServiceCounters: Hashable, Sendable, Codable {
   /// Why workers, or reloads, were given up.
-  public enum Cause: String, Hashable, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
+  package enum Cause: String, Hashable, Sendable, Codable, CodingKeyRepresentable, CaseIterable {
     /// The configuration couldn't be read, or what it names isn't there.
     case notPrepared = "not_prepared"
     /// The operator's command before the reload has failed.
@@ -25,16 +25,15 @@ public struct ServiceCounters: Hashable, Sendable, Codable {
   }
 
   /// A reload that has ended.
-  public struct Reload: Hashable, Sendable, Codable {
+  package struct Reload: Hashable, Sendable, Codable {
     /// Whether its generation serves.
-    public var succeeded: Bool
+    package var succeeded: Bool
     /// When it ended, in µs since 1970.
-    public var ended: Int
+    package var ended: Int
     /// How long it took, in µs.
-    public var microseconds: Int
+    package var microseconds: Int
 
-    /// A reload that ended so.
-    public init(succeeded: Bool, ended: Int, microseconds: Int) {
+    package init(succeeded: Bool, ended: Int, microseconds: Int) {
       self.succeeded = succeeded
       self.ended = ended
       self.microseconds = microseconds
@@ -42,40 +41,36 @@ public struct ServiceCounters: Hashable, Sendable, Codable {
   }
 
   /// Workers that ran their command.
-  public internal(set) var workersStarted = 0
-  /// Workers that got ready.
-  public internal(set) var workersReady = 0
+  package internal(set) var workersStarted = 0
+  package internal(set) var workersReady = 0
   /// Current workers that were lost.
-  public internal(set) var workersLost: [Cause: Int] = [:]
+  package internal(set) var workersLost: [Cause: Int] = [:]
   /// Current workers that have recycled themselves.
-  public internal(set) var workersRecycled = 0
+  package internal(set) var workersRecycled = 0
   /// Retirees that have exited.
-  public internal(set) var drains = 0
+  package internal(set) var drains = 0
   /// Retirees, or what remained of them, that had to be killed since their drain timeout was over.
-  public internal(set) var drainsTimedOut = 0
-  /// Reloads that failed.
-  public internal(set) var reloadsFailed: [Cause: Int] = [:]
+  package internal(set) var drainsTimedOut = 0
+  package internal(set) var reloadsFailed: [Cause: Int] = [:]
   /// How long the reloads took that succeeded.
-  public internal(set) var succeeded = DurationHistogram()
+  package internal(set) var succeeded = DurationHistogram()
   /// How long the reloads took that failed.
-  public internal(set) var failed = DurationHistogram()
+  package internal(set) var failed = DurationHistogram()
   /// Starts that went on with what a former generation ran.
-  public internal(set) var fallbacks = 0
+  package internal(set) var fallbacks = 0
   /// Generations whose workers kept failing on probation.
-  public internal(set) var crashLoops = 0
-  /// The last reload.
-  public internal(set) var lastReload: Reload?
+  package internal(set) var crashLoops = 0
+  package internal(set) var lastReload: Reload?
   /// When a reload succeeded last, in µs since 1970.
-  public internal(set) var lastSuccess: Int?
+  package internal(set) var lastSuccess: Int?
 
-  /// Nothing has happened yet.
-  public init() {}
+  package init() {}
 
   /// Whether they can be gone on with.
-  public var areSound: Bool { succeeded.isSound && failed.isSound }
+  package var areSound: Bool { succeeded.isSound && failed.isSound }
 
   /// Takes account of what has happened now, in µs since 1970.
-  public mutating func count(_ notice: Notice, at now: Int) {
+  package mutating func count(_ notice: Notice, at now: Int) {
     switch notice {
     case .workerStarted: workersStarted += 1
     case .workerReady: workersReady += 1

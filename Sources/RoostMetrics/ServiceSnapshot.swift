@@ -1,5 +1,5 @@
 /// What the service is doing as a whole, in the words of its interfaces.
-public enum ServicePhase: String, Hashable, Sendable, CaseIterable {
+package enum ServicePhase: String, Hashable, Sendable, CaseIterable {
   case starting
   case serving
   /// Some slots have nobody who serves.
@@ -11,26 +11,22 @@ public enum ServicePhase: String, Hashable, Sendable, CaseIterable {
 }
 
 /// How a service is at one moment: all that its metrics tell.
-public struct ServiceSnapshot: Hashable, Sendable {
-  /// A listener.
-  public struct Listener: Hashable, Sendable {
-    /// Its name.
-    public var name: String
-    /// Its address.
-    public var address: String
+package struct ServiceSnapshot: Hashable, Sendable {
+  package struct Listener: Hashable, Sendable {
+    package var name: String
+    package var address: String
     /// How many connections wait; nil where the kernel doesn't say.
-    public var queued: Int?
+    package var queued: Int?
     /// How many can.
-    public var limit: Int?
+    package var limit: Int?
     /// The most that were seen waiting.
-    public var peak: Int
+    package var peak: Int
     /// How many connection requests were dropped; nil where the kernel doesn't say.
-    public var dropped: Int?
+    package var dropped: Int?
     /// Whether clients get to it, as far as is known.
-    public var isReachable = true
+    package var isReachable = true
 
-    /// A listener of these values.
-    public init(name: String, address: String, queued: Int?, limit: Int?, peak: Int, dropped: Int?) {
+    package init(name: String, address: String, queued: Int?, limit: Int?, peak: Int, dropped: Int?) {
       self.name = name
       self.address = address
       self.queued = queued
@@ -41,18 +37,15 @@ public struct ServiceSnapshot: Hashable, Sendable {
   }
 
   /// A current worker or a candidate. There is at most one of a slot and a generation.
-  public struct Worker: Hashable, Sendable {
-    /// Its slot.
-    public var slot: Int
-    /// Its generation.
-    public var generation: Int
+  package struct Worker: Hashable, Sendable {
+    package var slot: Int
+    package var generation: Int
     /// Resident memory of it and its descendants.
-    public var memoryBytes: Int
+    package var memoryBytes: Int
     /// Processor time of it and its descendants.
-    public var cpuMilliseconds: Int
+    package var cpuMilliseconds: Int
 
-    /// A worker of these values.
-    public init(slot: Int, generation: Int, memoryBytes: Int, cpuMilliseconds: Int) {
+    package init(slot: Int, generation: Int, memoryBytes: Int, cpuMilliseconds: Int) {
       self.slot = slot
       self.generation = generation
       self.memoryBytes = memoryBytes
@@ -61,61 +54,48 @@ public struct ServiceSnapshot: Hashable, Sendable {
   }
 
   /// How many workers there are of each kind.
-  public struct Census: Hashable, Sendable {
-    /// Current workers that are ready.
-    public var currentReady = 0
-    /// Current workers that aren't.
-    public var currentStarting = 0
+  package struct Census: Hashable, Sendable {
+    package var currentReady = 0
+    package var currentStarting = 0
     /// Current workers that a signal or a tracer has stopped, whether they are ready or not.
-    public var currentStopped = 0
-    /// Candidates that are ready.
-    public var candidatesReady = 0
-    /// Candidates that aren't.
-    public var candidatesStarting = 0
+    package var currentStopped = 0
+    package var candidatesReady = 0
+    package var candidatesStarting = 0
     /// Candidates that a signal or a tracer has stopped.
-    public var candidatesStopped = 0
-    /// Retirees.
-    public var retirees = 0
+    package var candidatesStopped = 0
+    package var retirees = 0
 
-    /// None.
-    public init() {}
+    package init() {}
   }
 
-  /// The service's name.
-  public var service: String
+  package var service: String
   /// The master's version.
-  public var version: String
+  package var version: String
   /// When the service was started, in seconds since 1970.
-  public var started: Int
-  /// What it does.
-  public var phase: ServicePhase
+  package var started: Int
+  package var phase: ServicePhase
   /// Whether what serves isn't what the configuration names.
-  public var isDiverged = false
+  package var isDiverged = false
   /// The generation that serves.
-  public var generation: Int
-  /// How many workers there are to be.
-  public var workersWanted: Int
-  /// How many there are.
-  public var census = Census()
-  /// What has happened.
-  public var counters = ServiceCounters()
+  package var generation: Int
+  package var workersWanted: Int
+  package var census = Census()
+  package var counters = ServiceCounters()
   /// How many workers of each slot were lost, from slot 0 up.
-  public var restarts: [Int] = []
-  /// The current workers and the candidates.
-  public var workers: [Worker] = []
+  package var restarts: [Int] = []
+  package var workers: [Worker] = []
   /// How many retirees were seen to accept when they were looked at last.
-  public var retireesAccepting = 0
+  package var retireesAccepting = 0
   /// Resident memory of all retirees.
-  public var retireesMemoryBytes = 0
+  package var retireesMemoryBytes = 0
   /// The listeners. Those of one name and address are one.
-  public private(set) var listeners: [Listener] = []
+  package private(set) var listeners: [Listener] = []
   /// What the last reload's verdict says of dropped connection requests, where it does.
-  public var lastReloadDropped: Int?
+  package var lastReloadDropped: Int?
   /// What the last reload's verdict says of the longest queue, where it does.
-  public var lastReloadPeak: Int?
+  package var lastReloadPeak: Int?
 
-  /// A service without workers and listeners to which nothing has happened.
-  public init(
+  package init(
     service: String, version: String, started: Int, phase: ServicePhase, generation: Int, workersWanted: Int
   ) {
     self.service = service
@@ -127,7 +107,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
   }
 
   /// Adds a listener. Sockets of one name and address add up: a series that is there twice makes the whole text unreadable.
-  public mutating func add(_ listener: Listener) {
+  package mutating func add(_ listener: Listener) {
     guard let index = listeners.firstIndex(where: { $0.name == listener.name && $0.address == listener.address }) else {
       listeners.append(listener)
       return

@@ -8,7 +8,6 @@ struct ConfigurationFile {
   /// What stands in it, in no order.
   let entries: [OptionEntry]
 
-  /// Reads a file.
   init(_ file: InputFile) throws(Problems) {
     try self.init(text: try Self.text(of: file), path: file.path)
   }

@@ -6,7 +6,6 @@ struct InputFile {
   struct Failure: Error {
     /// For the operator, to follow the path.
     let text: String
-    /// Whether there is no such file.
     let isMissing: Bool
 
     static func of(_ number: Int32) -> Failure {

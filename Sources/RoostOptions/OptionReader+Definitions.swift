@@ -17,7 +17,7 @@ extension OptionReader {
     case .boolean(let place): put(boolean(name), place)
     case .choice(let place, let names): put(choice(name, among: names), place)
     case .path(let place): put(path(name, in: directory), place)
-    case .mode(let place): put(mode(name), place)
+    case .mode(let place, let example): put(mode(name, example), place)
     case .hook(let place): put(hook(name), place)
     case .custom: break
     }
@@ -36,8 +36,8 @@ extension OptionReader {
     return duration
   }
 
-  private func mode(_ option: String) -> UInt32? {
-    parsed(option, "octal digits such as \"0660\"") { text throws(ConfigurationError) in
+  private func mode(_ option: String, _ example: String) -> UInt32? {
+    parsed(option, "octal digits such as \"\(example)\"") { text throws(ConfigurationError) in
       guard (1...4).contains(text.utf8.count), let mode = UInt32(text, radix: 8), Limits.mode.contains(Int(mode)) else {
         throw ConfigurationError("found \"\(text)\", expected octal digits from \"0000\" to \"0777\"")
       }

@@ -1,5 +1,5 @@
 /// A value as it was written, wherever that was.
-public indirect enum OptionValue: Hashable, Sendable {
+package indirect enum OptionValue: Hashable, Sendable {
   /// A string of a file.
   case string(String)
   case integer(Int)
@@ -25,30 +25,23 @@ public indirect enum OptionValue: Hashable, Sendable {
 }
 
 /// A value with its place.
-public struct Located: Hashable, Sendable {
-  /// The value.
-  public let value: OptionValue
-  /// Where it was written.
-  public let place: Place
+package struct Located: Hashable, Sendable {
+  package let value: OptionValue
+  package let place: Place
 
-  /// A value of this place.
-  public init(_ value: OptionValue, at place: Place) {
+  package init(_ value: OptionValue, at place: Place) {
     self.value = value
     self.place = place
   }
 }
 
-/// A name and its value.
-public struct OptionEntry: Hashable, Sendable {
-  /// The name.
-  public let name: String
+package struct OptionEntry: Hashable, Sendable {
+  package let name: String
   /// Where the name was written.
-  public let place: Place
-  /// The value.
-  public let value: Located
+  package let place: Place
+  package let value: Located
 
-  /// A name with a value.
-  public init(_ name: String, at place: Place, _ value: Located) {
+  package init(_ name: String, at place: Place, _ value: Located) {
     self.name = name
     self.place = place
     self.value = value

@@ -1,7 +1,6 @@
 import RoostConfiguration
 
 extension Options {
-  /// Where metrics are served.
   func metrics(_ reader: OptionReader) -> Address? {
     guard let value = reader.located("metrics") else { return nil }
     let address = reader.parsed(value, "metrics", "an address such as \"127.0.0.1:9100\" or \"unix:/run/web.metrics\"")

@@ -5,7 +5,7 @@ import RoostCore
 extension Options {
   /// Whoever sits at a terminal wants to see at once that something doesn't work, and not what has worked before; anybody else
   /// wants the service to serve.
-  public static var isAtTerminal: Bool { isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil }
+  package static var isAtTerminal: Bool { isatty(STDERR_FILENO) == 1 && getenv("NOTIFY_SOCKET") == nil }
 
   func workers(_ reader: OptionReader) -> Int {
     guard let value = reader.located("workers") else { return Settings.standard.workers }

@@ -3,7 +3,7 @@ import RoostControl
 import RoostCore
 
 /// What an operator has written, in a file and on the command line, which wins.
-public struct Options {
+package struct Options {
   /// Every option there is.
   static let names = Configuration.options.map(\.name)
 
@@ -16,7 +16,7 @@ public struct Options {
 
   /// Reads a file, if there is one, under the options of the command line. For a reload it is read again: what the shell
   /// has passed as a descriptor is gone by then.
-  public init(
+  package init(
     file: String?, commandLine: [OptionEntry], directory: String, isReadAgain: Bool = false
   ) throws(Problems) {
     let written =
@@ -33,7 +33,7 @@ public struct Options {
   }
 
   /// The options of the command line, for the service of a file that can't be read.
-  public init(unreadable file: String, commandLine: [OptionEntry], directory: String) {
+  package init(unreadable file: String, commandLine: [OptionEntry], directory: String) {
     entries = commandLine
     self.file = file
     self.directory = directory
@@ -60,7 +60,7 @@ public struct Options {
   }
 
   /// The configuration that the options stand for, or everything that is wrong with them.
-  public func configuration() throws(Problems) -> Configuration {
+  package func configuration() throws(Problems) -> Configuration {
     let reader = OptionReader(entries, known: Self.names)
     let command = reader.command("command")
     if command == nil, !reader.has("command") {
@@ -95,7 +95,7 @@ public struct Options {
   }
 
   /// What the service of a configuration file is called where nobody says otherwise.
-  public static func serviceName(ofFile file: String) -> String {
+  package static func serviceName(ofFile file: String) -> String {
     let base = file.split(separator: "/").last ?? "service"
     return ServiceName.derived(from: base.hasSuffix(".toml") ? String(base.dropLast(5)) : String(base))
   }
@@ -114,7 +114,7 @@ public struct Options {
   }
 
   /// Where it is recorded what has served, whatever else is wrong; nil if there is no place for it.
-  public var historyDirectory: String? {
+  package var historyDirectory: String? {
     let reader = OptionReader(entries, known: Self.names)
     return history(reader, name: name(reader, nil))?.directory
   }

@@ -1,5 +1,5 @@
 /// Where the operator wrote something.
-public enum Place: Hashable, Sendable, Comparable {
+package enum Place: Hashable, Sendable, Comparable {
   /// In a file. Lines and columns count from 1, columns in characters.
   case file(String, line: Int, column: Int)
   /// As a file that can't be read at all.
@@ -16,13 +16,12 @@ public enum Place: Hashable, Sendable, Comparable {
 }
 
 /// Something that can't be used as it was written.
-public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
-  /// Where it was written.
-  public let place: Place
+package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+  package let place: Place
   /// The option, if one is to blame.
-  public let option: String?
+  package let option: String?
   /// What was found, and what is allowed.
-  public let text: String
+  package let text: String
 
   init(_ place: Place, _ option: String?, _ text: String) {
     self.place = place
@@ -31,7 +30,7 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
   }
 
   /// One line for the operator: place, option and text.
-  public var description: String {
+  package var description: String {
     let subject = option.map { "\($0): " } ?? ""
     switch place {
     case .file(let path, let line, let column): return "\(path):\(line):\(column): \(subject)\(text)"
@@ -44,14 +43,14 @@ public struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// All that can't be used: an operator wants to see it at once.
-public struct Problems: Error, Sendable, CustomStringConvertible {
+package struct Problems: Error, Sendable, CustomStringConvertible {
   /// More tell nobody anything: that file is something else.
   static let most = 100
 
   /// The first ones, in the order of their places. Not empty.
-  public let first: [Problem]
+  package let first: [Problem]
   /// How many there are.
-  public let count: Int
+  package let count: Int
 
   /// Problems, and how many more weren't kept.
   init(_ problems: [Problem], uncounted: Int = 0) {
@@ -66,13 +65,11 @@ public struct Problems: Error, Sendable, CustomStringConvertible {
   }
 
   /// Whether only the command line is to blame.
-  public var areUsage: Bool { first.allSatisfy(\.place.isCommandLine) }
+  package var areUsage: Bool { first.allSatisfy(\.place.isCommandLine) }
 
-  /// A line for each.
-  public var lines: [String] {
+  package var lines: [String] {
     first.map(\.description) + (count > first.count ? ["and \(count - first.count) more"] : [])
   }
 
-  /// All lines.
-  public var description: String { lines.joined(separator: "\n") }
+  package var description: String { lines.joined(separator: "\n") }
 }

@@ -1,7 +1,7 @@
 /// The descriptors in the memory of a thread that waits in poll(2) or select(2).
-public enum AwaitedDescriptors {
+package enum AwaitedDescriptors {
   /// More descriptors aren't looked at.
-  public static let maximumCount = 4096
+  package static let maximumCount = 4096
   /// The size of a struct pollfd: descriptor, wanted events, events that have come.
   static let entrySize = 8
   /// POLLIN | POLLRDNORM
@@ -9,7 +9,7 @@ public enum AwaitedDescriptors {
 
   /// The descriptors of an array of struct pollfd of which reading is awaited. Negative ones are passed over, as poll(2)
   /// does.
-  public static func polled(_ bytes: ArraySlice<UInt8>) -> Set<Int32> {
+  package static func polled(_ bytes: ArraySlice<UInt8>) -> Set<Int32> {
     var descriptors: Set<Int32> = []
     var rest = bytes
     while rest.count >= entrySize {
@@ -23,7 +23,7 @@ public enum AwaitedDescriptors {
   }
 
   /// The descriptors in an fd_set.
-  public static func selected(_ bytes: ArraySlice<UInt8>) -> Set<Int32> {
+  package static func selected(_ bytes: ArraySlice<UInt8>) -> Set<Int32> {
     var descriptors: Set<Int32> = []
     for (index, byte) in bytes.prefix(maximumCount / 8).enumerated() where byte != 0 {
       for bit in 0..<8 where byte & (1 << bit) != 0 { descriptors.insert(Int32(index * 8 + bit)) }

@@ -1,13 +1,12 @@
 /// The system call in which a thread waits, as `/proc/PID/task/TID/syscall` tells (proc_pid_syscall(5)).
-public struct BlockedCall: Hashable, Sendable {
-  /// Its number.
-  public let number: Int
+package struct BlockedCall: Hashable, Sendable {
+  package let number: Int
   /// Its six arguments.
-  public let arguments: [UInt64]
+  package let arguments: [UInt64]
 
   /// Reads a line such as `288 0x3 0x0 0x0 0x80000 0x0 0x7f736af4e6e8 0x7f736a338920 0x7f736b0d0fa8`; nil for a thread
   /// that runs, or waits elsewhere.
-  public init?(parsing content: ArraySlice<UInt8>) {
+  package init?(parsing content: ArraySlice<UInt8>) {
     let words = content.words
     guard words.count == 9, let number = words[0].number(radix: 10), number <= 0xffff else { return nil }
     var arguments: [UInt64] = []

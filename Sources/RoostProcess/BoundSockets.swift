@@ -1,15 +1,16 @@
 /// The sockets of this network namespace that have a port (`/proc/net/tcp` and its like in proc_pid_net(5)).
-public enum BoundSockets {
+package enum BoundSockets {
   /// The inodes of those that listen at a TCP port, or take datagrams at a UDP port, at whatever address of this machine. The
   /// kernel lists those that listen first, so that it doesn't matter that only the beginning of a long table is read.
-  public static func inodes(atPort port: UInt16, areDatagram: Bool) -> Set<UInt64> {
+  package static func inodes(atPort port: UInt16, areDatagram: Bool) -> Set<UInt64> {
     let names = areDatagram ? ["udp", "udp6"] : ["tcp", "tcp6"]
     let tables = names.compactMap { ProcessFile.contents("/proc/self/net/\($0)") }
     return Set(tables.flatMap { inodes(parsing: $0, atPort: port, areDatagram: areDatagram) })
   }
 
   /// Reads lines such as `0: 0100007F:1F90 00000000:0000 0A … 0 0 54321 …`, after one of headings.
-  public static func inodes(parsing content: ArraySlice<UInt8>, atPort port: UInt16, areDatagram: Bool) -> Set<UInt64> {
+  package static func inodes(parsing content: ArraySlice<UInt8>, atPort port: UInt16, areDatagram: Bool) -> Set<UInt64>
+  {
     // TCP_LISTEN, and TCP_CLOSE of what is connected to nobody.
     let state: UInt64 = areDatagram ? 0x07 : 0x0a
     var inodes: Set<UInt64> = []

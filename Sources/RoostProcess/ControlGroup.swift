@@ -1,19 +1,19 @@
 import Glibc
 
 /// Cgroups of version 2 (cgroups(7)).
-public enum ControlGroup {
+package enum ControlGroup {
   /// Where the one hierarchy of version 2 is mounted, also beside those of version 1.
   private static let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
 
   /// The directories that may be that of the cgroup in which this process is.
-  public static func ownDirectories() -> [String] {
+  package static func ownDirectories() -> [String] {
     guard let content = ProcessFile.contents("/proc/self/cgroup"), let path = path(parsing: content) else { return [] }
     return mounts.map { path == "/" ? $0 : $0 + path }
   }
 
   /// Reads lines such as `0::/system.slice/web.service`, of which that of version 2 begins so. nil where there is none, or
   /// where it is outside of what this process may see.
-  public static func path(parsing content: ArraySlice<UInt8>) -> String? {
+  package static func path(parsing content: ArraySlice<UInt8>) -> String? {
     for line in content.lines {
       guard let path = line.after("0::"), path.first == UInt8(ascii: "/"), path.after("/..") == nil else { continue }
       return String(decoding: path, as: UTF8.self)
@@ -22,7 +22,7 @@ public enum ControlGroup {
   }
 
   /// The pids of the processes in a cgroup, without those of cgroups below it.
-  public static func processes(in directory: String) -> [pid_t] {
+  package static func processes(in directory: String) -> [pid_t] {
     // One per line, and 0 for those of an outer PID namespace.
     ProcessFile.contents("\(directory)/cgroup.procs").map { ProcessTree.children(parsing: $0) } ?? []
   }

@@ -1,5 +1,5 @@
 /// What `/proc/PID/fd/N` points to (proc_pid_fd(5)).
-public enum DescriptorLink: Hashable, Sendable {
+package enum DescriptorLink: Hashable, Sendable {
   /// A socket of this inode.
   case socket(inode: UInt64)
   /// An epoll set (epoll(7)).
@@ -9,8 +9,7 @@ public enum DescriptorLink: Hashable, Sendable {
   /// Anything else.
   case other
 
-  /// Reads the text of a link.
-  public init(parsing text: ArraySlice<UInt8>) {
+  package init(parsing text: ArraySlice<UInt8>) {
     if let rest = text.after("socket:["), rest.last == UInt8(ascii: "]"), let inode = rest.dropLast().number(radix: 10)
     {
       self = .socket(inode: inode)

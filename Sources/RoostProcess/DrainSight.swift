@@ -1,17 +1,17 @@
 import Glibc
 
 /// What processes that were told to drain still do, as the kernel shows it. To look may take for ever: see `Observer`.
-public struct DrainSight: Hashable, Sendable {
+package struct DrainSight: Hashable, Sendable {
   /// Whether they wait for connections at a listener. Only those do not for certain that have none open: one that does something
   /// else when it is looked at may go on to accept. nil where that isn't known.
-  public private(set) var accepts: Bool?
+  package private(set) var accepts: Bool?
   /// The inodes of the connections that they have open, in the order of their descriptors; nil where not all can be seen.
-  public let connections: [UInt64]?
+  package let connections: [UInt64]?
   /// Who has made the first of these, of TCP.
-  public let peers: [String]
+  package let peers: [String]
 
   /// More peers aren't told.
-  public static let maximumPeers = 5
+  package static let maximumPeers = 5
 
   init(accepts: Bool?, connections: [UInt64]?, peers: [String]) {
     self.accepts = accepts
@@ -21,7 +21,7 @@ public struct DrainSight: Hashable, Sendable {
 
   /// Looks at processes that were given these listeners, and at the connections that were made to these places; nil for those that
   /// aren't known.
-  public init(of pids: [pid_t], _ listeners: Set<SocketIdentity>, at places: Set<ListenerPlace>?) {
+  package init(of pids: [pid_t], _ listeners: Set<SocketIdentity>, at places: Set<ListenerPlace>?) {
     let survey = Observer.survey(pids, for: listeners)
     let open = Set(survey.open)
     if !survey.accepted.isEmpty {
@@ -41,7 +41,7 @@ public struct DrainSight: Hashable, Sendable {
 
   /// Compares with what a former look has seen: whoever has a listener and a connection that is new has accepted it since, whatever
   /// it does just now. One that serves a client in the thread that accepts is seen to accept in between only.
-  public func compared(with former: Set<UInt64>?) -> DrainSight {
+  package func compared(with former: Set<UInt64>?) -> DrainSight {
     guard accepts == nil, let former, let connections, !former.isSuperset(of: connections) else { return self }
     var sight = self
     sight.accepts = true

@@ -1,7 +1,7 @@
 import Glibc
 
 /// Where clients of a listener connect to: what it accepts has the same address.
-public enum ListenerPlace: Hashable, Sendable {
+package enum ListenerPlace: Hashable, Sendable {
   /// This port at this address, 4 bytes or 16; at all addresses where there is none.
   case tcp(address: [UInt8]?, port: UInt16)
   /// The name of a unix socket, as getsockname(2) tells it without the family.
@@ -9,7 +9,7 @@ public enum ListenerPlace: Hashable, Sendable {
 
   /// The place of a socket; nil of one that is of another kind, has no address, or is in another network namespace, of which the
   /// kernel doesn't tell here.
-  public init?(of descriptor: Int32) {
+  package init?(of descriptor: Int32) {
     guard Self.isHere(descriptor) else { return nil }
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)

@@ -2,7 +2,7 @@ import CRoostProcess
 import Glibc
 
 /// Whether the kernel lets this process look at what its workers do.
-public struct ObservationAccess: Hashable, Sendable {
+package struct ObservationAccess: Hashable, Sendable {
   private let workerUser: UInt32
   private let workerGroup: UInt32
   /// Whether /proc shows what a process has open, and what it waits in.
@@ -29,7 +29,7 @@ public struct ObservationAccess: Hashable, Sendable {
   }
 
   /// What holds here and now, for workers of this user and group; nil for those of this process.
-  public init(workerUser: UInt32?, workerGroup: UInt32?) {
+  package init(workerUser: UInt32?, workerGroup: UInt32?) {
     self.init(
       workerUser: workerUser ?? geteuid(), workerGroup: workerGroup ?? getegid(),
       hasProc: ProcessFile.numbers(in: "/proc/self/fdinfo", atMost: 1) != nil
@@ -39,10 +39,10 @@ public struct ObservationAccess: Hashable, Sendable {
   }
 
   /// Whether only an ancestor of a process may see what it waits in.
-  public var wantsAncestor: Bool { yamaScope == 1 && !mayTrace }
+  package var wantsAncestor: Bool { yamaScope == 1 && !mayTrace }
 
   /// Why workers can't be looked at; nil where they can (ptrace(2), "Ptrace access mode checking").
-  public var obstacle: String? {
+  package var obstacle: String? {
     if !hasProc { return "/proc isn't there, or doesn't tell what a process waits for" }
     if !mayTrace, workerUser != user || workerGroup != group {
       return

@@ -3,16 +3,15 @@ import Glibc
 
 /// Looks in /proc for processes that accept on sockets. What they do may make whoever looks wait, for ever: memory that another
 /// process provides, locks that a process holds while a file system hangs.
-public struct Observer {
+package struct Observer {
   /// What came of a look.
-  public struct Sighting: Hashable, Sendable {
+  package struct Sighting: Hashable, Sendable {
     /// The sockets on which somebody was seen to accept.
-    public fileprivate(set) var accepted: Set<SocketIdentity>
+    package fileprivate(set) var accepted: Set<SocketIdentity>
     /// The error with which the kernel refused to let a process be looked at, if it did.
-    public fileprivate(set) var refusal: Int32?
+    package fileprivate(set) var refusal: Int32?
 
-    /// What came of a look of another process.
-    public init(accepted: Set<SocketIdentity> = [], refusal: Int32? = nil) {
+    package init(accepted: Set<SocketIdentity> = [], refusal: Int32? = nil) {
       self.accepted = accepted
       self.refusal = refusal
     }
@@ -39,7 +38,7 @@ public struct Observer {
   private var survey: Survey?
 
   /// Looks whether a process or a descendant of it accepts on some of these sockets.
-  public static func look(at root: pid_t, for wanted: Set<SocketIdentity>) -> Sighting {
+  package static func look(at root: pid_t, for wanted: Set<SocketIdentity>) -> Sighting {
     var observer = Observer(wanted)
     for pid in ProcessTree.pids(below: root) {
       observer.look(at: pid)

@@ -1,14 +1,14 @@
 import Glibc
 
 /// Which sockets a process has open. `/proc/PID/fd` takes no lock that the process could hold, unlike `fdinfo`.
-public enum OpenSockets {
+package enum OpenSockets {
   /// More descriptors of a process aren't looked at.
   private static let maximumCount = 16384
 
   /// Whether a process has one of these open. Nil where the kernel doesn't let this process look; where there are more to be
   /// looked at than may be; and where it has an io_uring, with which some may be registered. As many descriptors are looked at as
   /// the budget has, and it has fewer afterwards.
-  public static func holds(_ pid: pid_t, anyOf inodes: Set<UInt64>, within budget: inout Int) -> Bool? {
+  package static func holds(_ pid: pid_t, anyOf inodes: Set<UInt64>, within budget: inout Int) -> Bool? {
     let most = min(maximumCount, budget)
     if most <= 0 { return nil }
     let sight = look(at: pid, for: inodes, atMost: most, mayWait: false)

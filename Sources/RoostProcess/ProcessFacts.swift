@@ -2,32 +2,30 @@ import Glibc
 
 /// What `/proc/PID/stat` says of a process (proc_pid_stat(5)). Like all here, it takes no lock of the process's memory: a
 /// process that hangs in a page fault holds those, and whoever asks for its command line hangs with it.
-public struct ProcessFacts: Hashable, Sendable {
+package struct ProcessFacts: Hashable, Sendable {
   /// What the process calls itself, 15 bytes at most, whatever these are.
-  public let name: String
+  package let name: String
   /// How it is: `R` running, `S` and `D` waiting, `T` stopped, `t` stopped by a tracer, `Z` ended and not reaped.
-  public let state: UInt8
-  /// Its parent's pid.
-  public let parent: pid_t
+  package let state: UInt8
+  package let parent: pid_t
   /// Its process group.
-  public let group: pid_t
-  /// Its session.
-  public let session: pid_t
+  package let group: pid_t
+  package let session: pid_t
   /// When it was started, in clock ticks since boot: with its pid that is its identity. nil where the line is too short.
-  public let started: Int?
+  package let started: Int?
 
   /// How many threads it has, the first one included also where that has ended.
-  public let threads: Int
+  package let threads: Int
 
   /// Whether it has ended. Where only its first thread has, it goes on.
-  public var hasEnded: Bool { hasFirstThreadEnded && threads <= 1 }
+  package var hasEnded: Bool { hasFirstThreadEnded && threads <= 1 }
   /// Whether the thread has ended that has the number of the process: what is open the others have.
   var hasFirstThreadEnded: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
   /// Whether a signal or a tracer has stopped it.
-  public var isStopped: Bool { state == UInt8(ascii: "T") || state == UInt8(ascii: "t") }
+  package var isStopped: Bool { state == UInt8(ascii: "T") || state == UInt8(ascii: "t") }
 
   /// Reads a line such as `7 (a name) S 1 7 7 …`. The name may contain anything, blanks and parentheses too.
-  public init?(parsing content: ArraySlice<UInt8>) {
+  package init?(parsing content: ArraySlice<UInt8>) {
     guard let begin = content.firstIndex(of: UInt8(ascii: "(")), let end = content.lastIndex(of: UInt8(ascii: ")")),
       begin < end
     else { return nil }
@@ -49,21 +47,21 @@ public struct ProcessFacts: Hashable, Sendable {
   }
 
   /// What holds now; nil of a process that is gone or hidden.
-  public init?(of pid: pid_t) {
+  package init?(of pid: pid_t) {
     guard let content = ProcessFile.contents("/proc/\(pid)/stat") else { return nil }
     self.init(parsing: content)
   }
 }
 
 /// What `/proc/PID/limits` says of a process, to everybody.
-public enum ProcessLimits {
+package enum ProcessLimits {
   /// The soft limit of RLIMIT_LOCKS; nil where there is none, and of a process that is gone or hidden.
-  public static func fileLocks(of pid: pid_t) -> UInt64? {
+  package static func fileLocks(of pid: pid_t) -> UInt64? {
     ProcessFile.contents("/proc/\(pid)/limits").flatMap { fileLocks(parsing: $0) }
   }
 
   /// Reads the line that begins with `Max file locks`.
-  public static func fileLocks(parsing content: ArraySlice<UInt8>) -> UInt64? {
+  package static func fileLocks(parsing content: ArraySlice<UInt8>) -> UInt64? {
     for line in content.lines {
       if let rest = line.after("Max file locks") { return rest.words.first?.number(radix: 10) }
     }

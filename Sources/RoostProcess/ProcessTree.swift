@@ -1,12 +1,12 @@
 import Glibc
 
 /// A process and its descendants, whatever groups and sessions these have moved to.
-public enum ProcessTree {
+package enum ProcessTree {
   /// More processes aren't looked at, unless that is asked for.
-  public static let maximumCount = 256
+  package static let maximumCount = 256
 
   /// The pids, the process's own first. A process that ends meanwhile may hide its descendants.
-  public static func pids(below root: pid_t, atMost maximumCount: Int = maximumCount) -> [pid_t] {
+  package static func pids(below root: pid_t, atMost maximumCount: Int = maximumCount) -> [pid_t] {
     var pids = [root]
     var index = 0
     while index < pids.count, pids.count < maximumCount {
@@ -22,12 +22,12 @@ public enum ProcessTree {
 
   /// The pids of the children of the thread that asks; none where the kernel doesn't tell. It leaves out nobody as long as
   /// this thread reaps no one meanwhile: what becomes its child is added at the end.
-  public static func ownChildren() -> [pid_t] {
+  package static func ownChildren() -> [pid_t] {
     ProcessFile.contents("/proc/thread-self/children").map { children(parsing: $0) } ?? []
   }
 
   /// The pids of a process's parent, its parent's parent and so on. A process that ends meanwhile may hide its ancestors.
-  public static func ancestors(of pid: pid_t) -> [pid_t] {
+  package static func ancestors(of pid: pid_t) -> [pid_t] {
     var pids: [pid_t] = []
     var pid = pid
     // The bound is for pids that are reused meanwhile.
@@ -39,7 +39,7 @@ public enum ProcessTree {
   }
 
   /// Reads pids separated by blanks (proc_pid_children(5)). What isn't a number is passed over.
-  public static func children(parsing content: ArraySlice<UInt8>) -> [pid_t] {
+  package static func children(parsing content: ArraySlice<UInt8>) -> [pid_t] {
     content.words.compactMap { word in word.number(radix: 10).flatMap { pid_t(exactly: $0) } }.filter { $0 > 0 }
   }
 }

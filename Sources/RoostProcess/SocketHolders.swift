@@ -2,43 +2,38 @@ import Glibc
 
 /// The processes of the whole system that have one of some sockets open. To look at all of them takes a system call for each
 /// descriptor that there is: nothing for a loop.
-public struct SocketHolders: Sendable {
+package struct SocketHolders: Sendable {
   /// A process that has some of the sockets open.
-  public struct Holder: Hashable, Sendable {
-    /// What is known of the process.
-    public let facts: ProcessFacts
-    /// Its pid.
-    public let pid: pid_t
+  package struct Holder: Hashable, Sendable {
+    package let facts: ProcessFacts
+    package let pid: pid_t
     /// The inodes of those of the sockets that it has open.
-    public let sockets: Set<UInt64>
+    package let sockets: Set<UInt64>
   }
 
   /// How far is looked.
-  public struct Bounds: Sendable {
+  package struct Bounds: Sendable {
     /// More processes aren't looked at.
-    public let processes: Int
+    package let processes: Int
     /// More descriptors of a process aren't looked at.
-    public let descriptors: Int
+    package let descriptors: Int
     /// No process is looked at any more when this is over.
-    public let milliseconds: Int
+    package let milliseconds: Int
 
-    /// Bounds of one's own.
-    public init(processes: Int = 65536, descriptors: Int = 65536, milliseconds: Int = 5000) {
+    package init(processes: Int = 65536, descriptors: Int = 65536, milliseconds: Int = 5000) {
       self.processes = processes
       self.descriptors = descriptors
       self.milliseconds = milliseconds
     }
   }
 
-  /// Those that were found.
-  public private(set) var holders: [Holder] = []
+  package private(set) var holders: [Holder] = []
   /// The processes that couldn't be looked at, or not at all of what they have open.
-  public private(set) var unseen: [pid_t] = []
+  package private(set) var unseen: [pid_t] = []
   /// Whether there may be processes of which not even the pid was seen.
-  public private(set) var isCutShort = false
+  package private(set) var isCutShort = false
 
-  /// Looks for them.
-  public init(of sockets: Set<UInt64>, within bounds: Bounds = Bounds()) {
+  package init(of sockets: Set<UInt64>, within bounds: Bounds = Bounds()) {
     let deadline = Self.milliseconds + bounds.milliseconds
     guard let pids = ProcessFile.numbers(in: "/proc", atMost: bounds.processes) else {
       isCutShort = true
@@ -56,7 +51,7 @@ public struct SocketHolders: Sendable {
   }
 
   /// Looks at one process; nil where it has none of the sockets open.
-  public static func holder(_ pid: pid_t, of sockets: Set<UInt64>) -> Holder? {
+  package static func holder(_ pid: pid_t, of sockets: Set<UInt64>) -> Holder? {
     let found = OpenSockets.of(pid, among: sockets, atMost: Bounds().descriptors).found
     guard !found.isEmpty, let facts = ProcessFacts(of: pid) else { return nil }
     return Holder(facts: facts, pid: pid, sockets: found)

@@ -1,20 +1,19 @@
 import Glibc
 
 /// Which socket it is, whatever number a process knows it by.
-public struct SocketIdentity: Hashable, Sendable {
+package struct SocketIdentity: Hashable, Sendable {
   /// The file system that sockets live in, as the kernel writes it.
-  public let device: UInt64
+  package let device: UInt64
   /// Its number there.
-  public let inode: UInt64
+  package let inode: UInt64
 
-  /// The socket of this device and inode.
-  public init(device: UInt64, inode: UInt64) {
+  package init(device: UInt64, inode: UInt64) {
     self.device = device
     self.inode = inode
   }
 
   /// The socket that a descriptor of this process stands for.
-  public init?(of descriptor: Int32) {
+  package init?(of descriptor: Int32) {
     var status = stat()
     guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
     // stat(2) and fdinfo pack a device's major and minor number differently. Sockets have no major number, so that both

@@ -2,20 +2,15 @@ import CRoostSystemd
 import Glibc
 
 /// An sd-event loop (sd-event(3)). It stays on the thread that made it.
-public final class EventLoop {
+package final class EventLoop {
   /// In which sequence sources are dispatched that are ready at the same time.
-  public struct Priority: Sendable {
+  package struct Priority: Sendable {
     let value: Int64
-    /// Before all others.
-    public static let first = Priority(value: -20)
-    /// Before what is normal.
-    public static let early = Priority(value: -10)
-    /// In between.
-    public static let normal = Priority(value: 0)
-    /// After what is normal.
-    public static let late = Priority(value: 10)
-    /// After all others.
-    public static let last = Priority(value: 20)
+    package static let first = Priority(value: -20)
+    package static let early = Priority(value: -10)
+    package static let normal = Priority(value: 0)
+    package static let late = Priority(value: 10)
+    package static let last = Priority(value: 20)
   }
 
   let event: OpaquePointer
@@ -23,8 +18,7 @@ public final class EventLoop {
   private var roundEnd: Source?
   private var atRoundEnd: [() -> Void] = []
 
-  /// A loop without sources.
-  public init() throws(SystemdError) {
+  package init() throws(SystemdError) {
     var event: OpaquePointer?
     try SystemdError.check("create an event loop", sd_event_new(&event))
     self.event = event!
@@ -36,19 +30,19 @@ public final class EventLoop {
   }
 
   /// Dispatches sources until `exit` is called, and returns its status.
-  public func run() throws(SystemdError) -> Int32 {
+  package func run() throws(SystemdError) -> Int32 {
     let status = sd_event_loop(event)
     try SystemdError.check("run the event loop", status)
     return status
   }
 
   /// Dispatches what is ready, or waits for it so long at most, and returns after one source.
-  public func runOnce(microseconds: UInt64) throws(SystemdError) {
+  package func runOnce(microseconds: UInt64) throws(SystemdError) {
     try SystemdError.check("run the event loop", sd_event_run(event, microseconds))
   }
 
   /// Ends `run` once the current source has been handled.
-  public func exit(_ status: Int32) {
+  package func exit(_ status: Int32) {
     sd_event_exit(event, status)
   }
 
@@ -58,7 +52,7 @@ public final class EventLoop {
   /// Not by sd_event_add_signal(3). When a signal changes its priority that may close a signalfd(2) which it doesn't take
   /// out of epoll first. A process that was forked at that time has it open as well, so epoll goes on to report it, for what
   /// sd-event has freed: it aborts.
-  public func onSignal(
+  package func onSignal(
     _ signal: Int32, priority: Priority, _ handler: @escaping (SignalSender) -> Void
   ) throws(SystemdError) -> Source {
     var set = sigset_t()
@@ -81,14 +75,14 @@ public final class EventLoop {
   }
 
   /// Handles a descriptor that is readable or hung up, as long as it is.
-  public func onReadable(
+  package func onReadable(
     _ descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
   ) throws(SystemdError) -> Source {
     try on(.readable, of: descriptor, priority: priority, handler)
   }
 
   /// Handles a descriptor of which what was asked for is possible, or that is hung up, as long as that holds.
-  public func on(
+  package func on(
     _ interest: Interest, of descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
   ) throws(SystemdError) -> Source {
     let box = Box<Void>(handler)
@@ -99,7 +93,7 @@ public final class EventLoop {
   }
 
   /// Calls the handler once, when nothing of a higher priority is left to be handled.
-  public func deferred(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Source {
+  package func deferred(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Source {
     let box = Box<Void>(handler)
     var source: OpaquePointer?
     let result = sd_event_add_defer(event, &source, { _, data in Box<Void>.call(data, ()) }, box.retained())
@@ -107,7 +101,7 @@ public final class EventLoop {
   }
 
   /// Calls the handler once, when the round is over: whatever is ready by now, of any priority, has had its turn by then.
-  public func atRoundEnd(_ handler: @escaping () -> Void) {
+  package func atRoundEnd(_ handler: @escaping () -> Void) {
     atRoundEnd.append(handler)
     // A new one each time: one that is enabled again counts as having waited since it was made, and would come before all
     // others of its priority. Without memory for it the round goes on until somebody else asks for its end.
@@ -122,7 +116,7 @@ public final class EventLoop {
   }
 
   /// A timer that isn't set, on CLOCK_MONOTONIC.
-  public func timer(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Timer {
+  package func timer(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Timer {
     let box = Box<Void>(handler)
     var source: OpaquePointer?
     // Accuracy 1 µs: the default would let the kernel be 250 ms late.
@@ -133,21 +127,19 @@ public final class EventLoop {
 }
 
 /// What is awaited of a descriptor (epoll_ctl(2)). Hang-up and error are reported without asking.
-public struct Interest: OptionSet, Sendable {
-  /// The kernel's bits.
-  public let rawValue: UInt32
+package struct Interest: OptionSet, Sendable {
+  package let rawValue: UInt32
 
-  /// The interest of these bits.
-  public init(rawValue: UInt32) { self.rawValue = rawValue }
+  package init(rawValue: UInt32) { self.rawValue = rawValue }
 
   /// EPOLLIN, which the Glibc module doesn't have.
-  public static let readable = Interest(rawValue: 0x001)
+  package static let readable = Interest(rawValue: 0x001)
   /// EPOLLOUT
-  public static let writable = Interest(rawValue: 0x004)
+  package static let writable = Interest(rawValue: 0x004)
 }
 
 /// A registration in an event loop. Its owner keeps it: the handler is never called after it is gone.
-public final class Source {
+package final class Source {
   fileprivate let source: OpaquePointer
   /// What is closed with it.
   fileprivate var owned: Int32?
@@ -166,18 +158,15 @@ public final class Source {
     self.source = source
   }
 
-  /// Turns it off for a while, or on again.
-  public func setEnabled(_ isEnabled: Bool) {
+  package func setEnabled(_ isEnabled: Bool) {
     sd_event_source_set_enabled(source, Int32(isEnabled ? SD_EVENT_ON : SD_EVENT_OFF))
   }
 
-  /// Changes what is awaited of its descriptor.
-  public func setInterest(_ interest: Interest) {
+  package func setInterest(_ interest: Interest) {
     sd_event_source_set_io_events(source, interest.rawValue)
   }
 
-  /// Changes in which sequence it is dispatched.
-  public func setPriority(_ priority: EventLoop.Priority) {
+  package func setPriority(_ priority: EventLoop.Priority) {
     sd_event_source_set_priority(source, priority.value)
   }
 
@@ -189,8 +178,7 @@ public final class Source {
   }
 }
 
-/// A timer of an event loop.
-public final class Timer {
+package final class Timer {
   private let source: Source
   private var armed: UInt64?
 
@@ -200,7 +188,7 @@ public final class Timer {
   }
 
   /// Sets the time at which the handler is called once, in µs of CLOCK_MONOTONIC, or never.
-  public func set(_ microseconds: UInt64?) {
+  package func set(_ microseconds: UInt64?) {
     guard armed != microseconds else { return }
     armed = microseconds
     guard let microseconds else {
@@ -212,13 +200,13 @@ public final class Timer {
   }
 
   /// To be called by the handler first: the timer has gone off and isn't set any more.
-  public func wentOff() {
+  package func wentOff() {
     armed = nil
   }
 }
 
 /// Who sent a signal (sigaction(2), `si_code`).
-public enum SignalSender: Equatable, Sendable {
+package enum SignalSender: Equatable, Sendable {
   /// The kernel itself: of SIGHUP, because the terminal is gone.
   case kernel
   /// The process of this id, or a timer or the like of it.

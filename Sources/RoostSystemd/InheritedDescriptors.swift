@@ -2,15 +2,15 @@ import CRoostSystemd
 import Glibc
 
 /// The descriptors that systemd passed to this process (sd_listen_fds_with_names(3)).
-public enum InheritedDescriptors {
+package enum InheritedDescriptors {
   /// What is said to have been passed can't be taken.
-  public struct Failure: Error, Hashable {
+  package struct Failure: Error, Hashable {
     /// One line for the operator: which variable has which value, and what is wrong with it.
-    public let description: String
+    package let description: String
   }
 
   /// Descriptor and name of each, in their order; close-on-exec from now on. None if they are meant for another process.
-  public static func all() throws(Failure) -> [(descriptor: Int32, name: String)] {
+  package static func all() throws(Failure) -> [(descriptor: Int32, name: String)] {
     var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     let count = sd_listen_fds_with_names(0, &names)
     guard count >= 0 else {
@@ -32,7 +32,6 @@ public enum InheritedDescriptors {
     let process: String?
     let count: String?
     let names: String?
-    /// Whether a descriptor is open.
     let isOpen: @Sendable (Int32) -> Bool
 
     static var ofThisProcess: Variables {

@@ -2,7 +2,7 @@ import Glibc
 
 /// The system's journal, by its native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL). libsystemd's own function
 /// waits where journald doesn't read: one that is stopped, or overrun by others, would stop this process.
-public final class Journal: Sendable {
+package final class Journal: Sendable {
   private static let path = "/run/systemd/journal/socket"
   /// More of a field isn't sent: everything has to fit into one datagram.
   private static let maximumLength = 16384
@@ -10,7 +10,7 @@ public final class Journal: Sendable {
   private let number: Int32
 
   /// The journal, or nil where there is none.
-  public init?() {
+  package init?() {
     number = socket(
       AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
     guard number >= 0 else { return nil }
@@ -36,7 +36,7 @@ public final class Journal: Sendable {
   }
 
   /// Sends one entry of fields. Whether it was sent: it is dropped where that would have to wait.
-  public func send(_ fields: [(name: String, value: String)]) -> Bool {
+  package func send(_ fields: [(name: String, value: String)]) -> Bool {
     let entry = fields.flatMap(Self.bytes)
     if attempt(entry) { return true }
     // Its socket may have been made anew since.

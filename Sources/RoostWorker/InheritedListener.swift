@@ -1,4 +1,3 @@
-internal import CRoostLinux
 import Glibc
 import RoostHandoff
 
@@ -38,21 +37,25 @@ public struct InheritedListener: Hashable, Sendable {
 }
 
 extension InheritedListener {
-  /// How many connections may wait in its queue, as the operator chose; nil if the kernel doesn't tell.
+  /// How many connections may wait in its queue, as the operator chose; nil if it isn't TCP, of which alone the kernel tells it
+  /// by a call that any server may make (`TCP_INFO` in tcp(7): of a listening socket the field for selectively acknowledged
+  /// segments has it).
   public var backlog: Int32? {
-    var queued: UInt32 = 0
-    var limit: UInt32 = 0
-    return roost_accept_queue(descriptor, &queued, &limit) == 0 ? Int32(clamping: limit) : nil
+    var info = tcp_info()
+    var length = socklen_t(MemoryLayout<tcp_info>.size)
+    guard getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0 else { return nil }
+    return Int32(clamping: info.tcpi_sacked)
   }
 
   /// Runs what takes the listener into use, and gives it back the backlog that the operator chose: many event loops call
-  /// listen(2) with a number of their own, and that is everybody's backlog then, since all share the socket.
+  /// listen(2) with a number of their own, and that is everybody's backlog then, since all share the socket. The queue of a unix
+  /// socket gets as long as the kernel allows (`net.core.somaxconn`).
   ///
   /// Connections that are queued stay. Should two workers do this in the same instant, the master has the last word, since
   /// it sets the backlog again when a worker is ready.
   public func keepingBacklog<Result, Failure>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-    let backlog = backlog
-    defer { if let backlog { listen(descriptor, backlog) } }
+    let backlog = backlog ?? .max
+    defer { listen(descriptor, backlog) }
     return try body()
   }
 }

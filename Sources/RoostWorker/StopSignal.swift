@@ -1,4 +1,4 @@
-internal import CRoostSignals
+internal import CRoostShims
 import Glibc
 import Synchronization
 

@@ -2,7 +2,6 @@ import ArgumentParser
 import RoostControl
 import RoostJSON
 
-/// `roost cancel`
 struct CancelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cancel",

@@ -4,7 +4,6 @@ import RoostConfiguration
 import RoostMaster
 import RoostOptions
 
-/// `roost check`
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check",

@@ -61,7 +61,6 @@ final class ControlConnection {
     }
   }
 
-  /// Sends a call.
   func send(_ call: VarlinkCall) throws(ControlError) {
     var rest = Varlink.bytes(of: call.json)[...]
     while !rest.isEmpty {

@@ -3,7 +3,6 @@ import Foundation
 import RoostControl
 import RoostJSON
 
-/// `roost history`
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "history",

@@ -2,7 +2,6 @@ import ArgumentParser
 import RoostControl
 import RoostJSON
 
-/// `roost list`
 struct ListCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "list", abstract: "List the services that are running on this machine.")

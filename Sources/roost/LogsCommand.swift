@@ -2,7 +2,6 @@ import ArgumentParser
 import RoostControl
 import RoostJSON
 
-/// `roost logs`
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "logs",

@@ -2,7 +2,6 @@ import ArgumentParser
 import RoostControl
 import RoostJSON
 
-/// `roost metrics`
 struct MetricsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "metrics",

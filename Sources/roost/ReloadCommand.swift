@@ -4,7 +4,6 @@ import RoostConfiguration
 import RoostControl
 import RoostJSON
 
-/// `roost reload`
 struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",

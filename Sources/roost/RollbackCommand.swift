@@ -4,7 +4,6 @@ import RoostConfiguration
 import RoostControl
 import RoostJSON
 
-/// `roost rollback`
 struct RollbackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "rollback",

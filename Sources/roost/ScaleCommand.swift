@@ -3,7 +3,6 @@ import RoostConfiguration
 import RoostControl
 import RoostJSON
 
-/// `roost scale`
 struct ScaleCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scale",

@@ -3,7 +3,6 @@ import Foundation
 import RoostControl
 import RoostJSON
 
-/// `roost status`
 struct StatusCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "status",

@@ -2,7 +2,6 @@ import ArgumentParser
 import RoostControl
 import RoostJSON
 
-/// `roost stop`
 struct StopCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "stop",

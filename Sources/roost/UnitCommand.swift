@@ -6,7 +6,6 @@ import RoostCore
 import RoostMaster
 import RoostOptions
 
-/// `roost unit`
 struct UnitCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "unit",

@@ -3,7 +3,6 @@ import RoostControl
 import RoostJSON
 import RoostMaster
 
-/// `roost upgrade`
 struct UpgradeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "upgrade",

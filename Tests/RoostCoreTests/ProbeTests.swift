@@ -46,9 +46,14 @@ struct ProbeTests {
     service.suppose(.workerReady(.id(2, 2)))
     #expect(service.after(.milliseconds(4999)) == [])
     #expect(
-      service.after(.milliseconds(1)) == Decision(effects: [.drain(.id(2, 2)), .announce(.ready)], notices: [.reloadFailed(
-            second, .probeFailed(.id(2, 2), timeout: .seconds(5)), after: .seconds(5), serving: Generation(number: 1),
-            moved: 0, slots: 1), .drainBegan(.id(2, 2), timeout: .seconds(60))]))
+      service.after(.milliseconds(1))
+        == Decision(
+          effects: [.drain(.id(2, 2)), .announce(.ready)],
+          notices: [
+            .reloadFailed(
+              second, .probeFailed(.id(2, 2), timeout: .seconds(5)), after: .seconds(5), serving: Generation(number: 1),
+              moved: 0, slots: 1), .drainBegan(.id(2, 2), timeout: .seconds(60)),
+          ]))
     #expect(service.supervisor.slots[0].worker?.id == .first(0))
   }
 
@@ -69,7 +74,8 @@ struct ProbeTests {
     var service = serving()
     service.suppose(.exit(.first(0), 1))
     #expect(
-      service.after(.workerReady(.id(2, 1))) == Decision(effects: [.restoreBacklog], notices: [.workerReady(.id(2, 1), after: .zero)]))
+      service.after(.workerReady(.id(2, 1)))
+        == Decision(effects: [.restoreBacklog], notices: [.workerReady(.id(2, 1), after: .zero)]))
   }
 
   @Test("A candidate that exits while it is probed fails the reload at once")

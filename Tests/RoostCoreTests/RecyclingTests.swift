@@ -8,7 +8,10 @@ struct RecyclingTests {
     var service = Service.serving(workers: 2)
     _ = service.after(.seconds(3))
     #expect(
-      service.after(.exit(.first(1))) == Decision(effects: [.spawn(.id(3, slot: 1, 1))], notices: [.workerRecycled(.first(1), after: .seconds(3), then: .another(after: .zero))]))
+      service.after(.exit(.first(1)))
+        == Decision(
+          effects: [.spawn(.id(3, slot: 1, 1))],
+          notices: [.workerRecycled(.first(1), after: .seconds(3), then: .another(after: .zero))]))
     #expect(service.supervisor.slots[1].failures == 0)
   }
 
@@ -42,7 +45,9 @@ struct RecyclingTests {
     }
     for number in 6...8 {
       #expect(
-        service.after(.exit(.id(number, 1))) == Decision(effects: [], notices: [.workerRecycled(.id(number, 1), after: .zero, then: .another(after: .seconds(1)))]))
+        service.after(.exit(.id(number, 1)))
+          == Decision(
+            effects: [], notices: [.workerRecycled(.id(number, 1), after: .zero, then: .another(after: .seconds(1)))]))
       #expect(service.after(.seconds(1)) == [.spawn(.id(number + 1, 1))])
       service.suppose(.workerReady(.id(number + 1, 1)))
     }
@@ -86,7 +91,8 @@ struct RecyclingTests {
   func duringReload() {
     var service = Service.reloading()
     #expect(
-      service.after(.exit(.first(0))) == Decision(effects: [], notices: [.workerRecycled(.first(0), after: .zero, then: .awaitsCandidate)]))
+      service.after(.exit(.first(0)))
+        == Decision(effects: [], notices: [.workerRecycled(.first(0), after: .zero, then: .awaitsCandidate)]))
   }
 
   @Test("A slot that has moved goes on with its new generation when its worker recycles itself, and so does the roll")

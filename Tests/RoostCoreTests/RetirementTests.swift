@@ -47,7 +47,8 @@ struct RetirementTests {
   @Test("Candidates of a reload that fails may be all who have a listener: they are waited for, too")
   func candidates() {
     var service = reloading()
-    #expect(service.after(.cancelRequested(by: .signal(1))).effects == [.awaitEmptyQueue(.id(2, 2)), .announce(.ready)])
+    #expect(
+      service.after(.cancelRequested(by: .signal(1))).effects == [.awaitEmptyQueue(.id(2, 2)), .announce(.ready)])
     #expect(service.after(.queueEmpty(.id(2, 2))).effects == [.drain(.id(2, 2))])
   }
 

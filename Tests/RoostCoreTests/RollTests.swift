@@ -43,9 +43,14 @@ struct RollTests {
     var service = Service.reloading(workers: 2, surge: 1)
     service.suppose(.workerReady(.id(3, slot: 0, 2)))
     #expect(
-      service.after(.exit(.id(4, slot: 1, 2), 3)) == Decision(effects: [.announce(.ready)], notices: [.reloadFailed(
-            second, .exited(.id(4, slot: 1, 2), .exited(status: 3), .starting), after: .zero, serving: second,
-            moved: 1, slots: 2)]))
+      service.after(.exit(.id(4, slot: 1, 2), 3))
+        == Decision(
+          effects: [.announce(.ready)],
+          notices: [
+            .reloadFailed(
+              second, .exited(.id(4, slot: 1, 2), .exited(status: 3), .starting), after: .zero, serving: second,
+              moved: 1, slots: 2)
+          ]))
     #expect(service.supervisor.slots.map(\.worker?.id) == [.id(3, slot: 0, 2), .first(1)])
   }
 
@@ -62,7 +67,14 @@ struct RollTests {
     service.suppose(.workerReady(.id(3, slot: 0, 2)))
     let failure = Failure.exited(.id(3, slot: 0, 2), .exited(status: 1), .serving(.zero))
     #expect(
-      service.after(.exit(.id(3, slot: 0, 2), 1)) == Decision(effects: [.drain(.id(4, slot: 1, 2)), .announce(.ready), .spawn(.id(5, slot: 0, 2))], notices: [.workerLost(.id(3, slot: 0, 2), failure, then: .another(after: .zero)), .reloadFailed(second, failure, after: .zero, serving: second, moved: 1, slots: 2), .drainBegan(.id(4, slot: 1, 2), timeout: .seconds(60))]))
+      service.after(.exit(.id(3, slot: 0, 2), 1))
+        == Decision(
+          effects: [.drain(.id(4, slot: 1, 2)), .announce(.ready), .spawn(.id(5, slot: 0, 2))],
+          notices: [
+            .workerLost(.id(3, slot: 0, 2), failure, then: .another(after: .zero)),
+            .reloadFailed(second, failure, after: .zero, serving: second, moved: 1, slots: 2),
+            .drainBegan(.id(4, slot: 1, 2), timeout: .seconds(60)),
+          ]))
     #expect(service.supervisor.slots.map(\.worker?.id) == [.id(5, slot: 0, 2), .first(1)])
   }
 

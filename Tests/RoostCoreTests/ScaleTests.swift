@@ -7,7 +7,8 @@ struct ScaleTests {
   func more() {
     var service = Service.serving()
     #expect(
-      service.after(.scaleRequested(by: 1)) == Decision(effects: [.spawn(.id(2, slot: 1, 1))], notices: [.scaled(from: 1, to: 2, latched: nil)]))
+      service.after(.scaleRequested(by: 1))
+        == Decision(effects: [.spawn(.id(2, slot: 1, 1))], notices: [.scaled(from: 1, to: 2, latched: nil)]))
   }
 
   @Test("One more is neither probed nor observed: it runs what serves")
@@ -22,7 +23,10 @@ struct ScaleTests {
   func fewer() {
     var service = Service.serving(workers: 2)
     #expect(
-      service.after(.scaleRequested(by: -1)) == Decision(effects: [.drain(.first(1))], notices: [.scaled(from: 2, to: 1, latched: nil), .drainBegan(.first(1), timeout: .seconds(60))]))
+      service.after(.scaleRequested(by: -1))
+        == Decision(
+          effects: [.drain(.first(1))],
+          notices: [.scaled(from: 2, to: 1, latched: nil), .drainBegan(.first(1), timeout: .seconds(60))]))
     #expect(service.after(.exit(.first(1))).effects == [])
   }
 
@@ -44,13 +48,17 @@ struct ScaleTests {
   func ceiling() {
     var service = Service.serving()
     #expect(service.after(.scaleRequested(by: 5000)).effects.count == Settings.maximumWorkers - 1)
-    #expect(service.after(.scaleRequested(by: 1)) == Decision(effects: [], notices: [.scaleRefused(at: Settings.maximumWorkers)]))
+    #expect(
+      service.after(.scaleRequested(by: 1))
+        == Decision(effects: [], notices: [.scaleRefused(at: Settings.maximumWorkers)]))
   }
 
   @Test("Scaling during a reload takes effect when it has ended, with the new generation")
   func duringReload() {
     var service = Service.reloading()
-    #expect(service.after(.scaleRequested(by: 1)) == Decision(effects: [], notices: [.scaled(from: 1, to: 2, latched: .reload)]))
+    #expect(
+      service.after(.scaleRequested(by: 1))
+        == Decision(effects: [], notices: [.scaled(from: 1, to: 2, latched: .reload)]))
     #expect(
       service.after(.workerReady(.id(2, 2))).effects == [
         .restoreBacklog, .drain(.first(0)), .announce(.ready), .spawn(.id(3, slot: 1, 2)),
@@ -61,7 +69,9 @@ struct ScaleTests {
   func duringStart() {
     var service = Service(workers: 2)
     service.suppose(.startRequested)
-    #expect(service.after(.scaleRequested(by: -1)) == Decision(effects: [], notices: [.scaled(from: 2, to: 1, latched: .start)]))
+    #expect(
+      service.after(.scaleRequested(by: -1))
+        == Decision(effects: [], notices: [.scaled(from: 2, to: 1, latched: .start)]))
     service.suppose(.workerReady(.first(0)))
     #expect(service.after(.workerReady(.first(1))).effects == [.restoreBacklog, .announce(.ready), .drain(.first(1))])
   }

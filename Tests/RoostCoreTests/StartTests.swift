@@ -15,9 +15,16 @@ struct StartTests {
     service.suppose(.startRequested)
     service.now = service.now + .seconds(2)
     #expect(
-      service.after(.workerReady(.first(1))) == Decision(effects: [.restoreBacklog], notices: [.workerReady(.first(1), after: .seconds(2))]))
+      service.after(.workerReady(.first(1)))
+        == Decision(effects: [.restoreBacklog], notices: [.workerReady(.first(1), after: .seconds(2))]))
     #expect(
-      service.after(.workerReady(.first(0))) == Decision(effects: [.restoreBacklog, .announce(.ready)], notices: [.workerReady(.first(0), after: .seconds(2)), .startSucceeded(Generation(number: 1), workers: 2, after: .seconds(2))]))
+      service.after(.workerReady(.first(0)))
+        == Decision(
+          effects: [.restoreBacklog, .announce(.ready)],
+          notices: [
+            .workerReady(.first(0), after: .seconds(2)),
+            .startSucceeded(Generation(number: 1), workers: 2, after: .seconds(2)),
+          ]))
     #expect(service.supervisor.phase == .serving)
     #expect(service.supervisor.nextDeadline == service.supervisor.probation?.until)
   }
@@ -42,8 +49,13 @@ struct StartTests {
     var service = Service()
     service.suppose(.startRequested)
     #expect(
-      service.after(.exit(.first(0), 3)) == Decision(effects: [], notices: [.workerLost(
-            .first(0), .exited(.first(0), .exited(status: 3), .starting), then: .another(after: .milliseconds(100)))]))
+      service.after(.exit(.first(0), 3))
+        == Decision(
+          effects: [],
+          notices: [
+            .workerLost(
+              .first(0), .exited(.first(0), .exited(status: 3), .starting), then: .another(after: .milliseconds(100)))
+          ]))
     #expect(service.after(.milliseconds(99)) == [])
     #expect(service.after(.milliseconds(1)) == [.spawn(.id(2, 1))])
     service.suppose(.exit(.id(2, 1), 3))
@@ -65,7 +77,13 @@ struct StartTests {
     service.suppose(.startRequested, .workerReady(.first(1)))
     let failure = Failure.exited(.first(0), .exited(status: 3), .starting)
     #expect(
-      service.after(.exit(.first(0), 3)) == Decision(effects: [.announce(.stopping), askForTime, .drain(.first(1)), .closeListeners], notices: [.workerLost(.first(0), failure, then: .startFails), .startFailed(failure), .drainBegan(.first(1), timeout: .seconds(60))]))
+      service.after(.exit(.first(0), 3))
+        == Decision(
+          effects: [.announce(.stopping), askForTime, .drain(.first(1)), .closeListeners],
+          notices: [
+            .workerLost(.first(0), failure, then: .startFails), .startFailed(failure),
+            .drainBegan(.first(1), timeout: .seconds(60)),
+          ]))
     #expect(service.after(.exit(.first(1))).effects == [.exit(.startFailed, atOnce: false)])
   }
 
@@ -78,7 +96,8 @@ struct StartTests {
         .workerLost(.first(0), .notStarted(.first(0), reason: "no"), then: .another(after: .milliseconds(100)))
       ])
     _ = service.after(.milliseconds(100))
-    #expect(service.after(.workerNotStarted(.id(2, 1), reason: "no")).effects.last == .exit(.startFailed, atOnce: false))
+    #expect(
+      service.after(.workerNotStarted(.id(2, 1), reason: "no")).effects.last == .exit(.startFailed, atOnce: false))
   }
 
   @Test("A worker that isn't ready in time is drained, and another is tried")
@@ -86,8 +105,14 @@ struct StartTests {
     var service = Service(readiness: .reported(timeout: .seconds(5)))
     service.suppose(.startRequested)
     #expect(
-      service.after(.seconds(5)) == Decision(effects: [.drain(.first(0))], notices: [.workerLost(
-            .first(0), .notReady(.first(0), timeout: .seconds(5)), then: .another(after: .milliseconds(100))), .drainBegan(.first(0), timeout: .seconds(60))]))
+      service.after(.seconds(5))
+        == Decision(
+          effects: [.drain(.first(0))],
+          notices: [
+            .workerLost(
+              .first(0), .notReady(.first(0), timeout: .seconds(5)), then: .another(after: .milliseconds(100))),
+            .drainBegan(.first(0), timeout: .seconds(60)),
+          ]))
     #expect(service.after(.milliseconds(100)) == [.spawn(.id(2, 1))])
   }
 
@@ -105,8 +130,12 @@ struct StartTests {
   func latched() {
     var service = Service()
     service.suppose(.startRequested)
-    #expect(service.after(.hup) == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .start)]))
-    #expect(service.after(.hup) == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .start)]))
+    #expect(
+      service.after(.hup)
+        == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .start)]))
+    #expect(
+      service.after(.hup)
+        == Decision(effects: [], notices: [.reloadRequested(by: .signal(1), from: .configuration, latched: .start)]))
     #expect(
       service.after(.workerReady(.first(0))).effects == [
         .restoreBacklog, .announce(.ready), .announce(.reloading), askForTime,

@@ -7,7 +7,13 @@ struct StopTests {
   func graceful() {
     var service = Service.serving(workers: 2)
     #expect(
-      service.after(.term) == Decision(effects: [.announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners], notices: [.stopRequested(by: .signal(15)), .drainBegan(.first(0), timeout: .seconds(60)), .drainBegan(.first(1), timeout: .seconds(60))]))
+      service.after(.term)
+        == Decision(
+          effects: [.announce(.stopping), askForTime, .drain(.first(0)), .drain(.first(1)), .closeListeners],
+          notices: [
+            .stopRequested(by: .signal(15)), .drainBegan(.first(0), timeout: .seconds(60)),
+            .drainBegan(.first(1), timeout: .seconds(60)),
+          ]))
     #expect(service.after(.exit(.first(0))).effects == [])
     #expect(service.after(.exit(.first(1))).effects == [.exit(.stopped, atOnce: false)])
     #expect(service.supervisor.nextDeadline == nil)
@@ -17,7 +23,8 @@ struct StopTests {
   func second() {
     var service = Service.serving()
     service.suppose(.term)
-    #expect(service.after(.term) == Decision(effects: [.kill(.first(0))], notices: [.stopAtOnceRequested(by: .signal(15))]))
+    #expect(
+      service.after(.term) == Decision(effects: [.kill(.first(0))], notices: [.stopAtOnceRequested(by: .signal(15))]))
     #expect(
       service.after(.workerExited(.first(0), .signalled(9, dumpedCore: false), remains: false)).effects == [
         .exit(.stopped, atOnce: true)

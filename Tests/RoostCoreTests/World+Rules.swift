@@ -81,7 +81,8 @@ extension World {
         case .added, .vacant: slot.candidate.map { !$0.isReady } ?? false
         }
       } || supervisor.retirees.contains { $0.stage != .killed }
-      || supervisor.slots.contains { $0.emptyBy != nil } || preparing != nil || !hooks.isEmpty || upgrade == .proveUpgrade
+      || supervisor.slots.contains { $0.emptyBy != nil } || preparing != nil || !hooks.isEmpty
+      || upgrade == .proveUpgrade
     require(!isAwaited || supervisor.nextDeadline != nil, "a deadline is armed whenever something is awaited")
   }
 

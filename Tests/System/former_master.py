@@ -1,5 +1,6 @@
-"""Plays a master of state format 2: opens what it would have open, starts a worker, and executes a new binary with a state as
-that format had it. Arguments: the binary, a folder of the test's, the worker's program."""
+"""Plays a master of a former state format: opens what it would have open, starts a worker, and executes a new binary with a state
+as that format had it, when the file `go` is in the folder. Arguments: the binary, a folder of the test's, the worker's program, the
+name of the state in Fixtures."""
 
 import ctypes
 import fcntl
@@ -11,9 +12,14 @@ import sys
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
-FIXTURE = pathlib.Path(__file__).resolve().parents[1] / "RoostMasterTests/Fixtures/state-2.json"
 libc = ctypes.CDLL(None)
-binary, folder, program = sys.argv[1:4]
+binary, folder, program, fixture = sys.argv[1:5]
+FIXTURE = pathlib.Path(__file__).resolve().parents[1] / "RoostMasterTests/Fixtures" / fixture
+state = json.loads(FIXTURE.read_text())
+running = state["running"]
+supervisor = running["supervisor"]
+generation = supervisor["serving"]["number"]
+current = supervisor["slots"][0]["current"]["worker"]["_0"]["id"]["number"]
 
 
 def saved(descriptor):
@@ -29,7 +35,7 @@ lock = os.open(f"{folder}/c/lock", os.O_RDWR | os.O_CREAT)
 fcntl.flock(lock, fcntl.LOCK_EX)
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-name = f"roost/web/{os.getpid()}/1"
+name = f"roost/web/{os.getpid()}/{current}"
 notify.bind("\0" + name)
 reading, writing = os.pipe()
 
@@ -43,26 +49,25 @@ if worker == 0:
     libc.prctl(PR_SET_PDEATHSIG, 15)
     environment = dict(
         os.environ, LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="http", NOTIFY_SOCKET="@" + name,
-        ROOST_SERVICE="web", ROOST_GENERATION="2", ROOST_SLOT="0")
+        ROOST_SERVICE="web", ROOST_GENERATION=str(generation), ROOST_SLOT="0")
     os.execve(program, [program], environment)
 os.close(writing)
 os.set_blocking(reading, False)
 while b"READY=1" not in notify.recv(4096):
     pass
 notify.setblocking(False)
-pathlib.Path(folder, "worker").write_text(str(worker))
+pathlib.Path(folder, "worker").write_text("%d 127.0.0.1:%d" % (worker, listener.getsockname()[1]))
+while not pathlib.Path(folder, "go").exists():
+    time.sleep(0.01)
 
-state = json.loads(FIXTURE.read_text())
 state["program"] = binary
 configuration = state["configuration"]
 configuration["control"]["directory"] = f"{folder}/c"
 configuration["settings"]["workers"] = 1
-running = state["running"]
 for worker_configuration in [configuration["worker"], *[release["configuration"] for release in running["releases"]]]:
     worker_configuration.update(command=[program], ready="notify", output="passed")
 for release in running["releases"]:
     release.update(executable=os.path.realpath(program), directory=folder, environment=[f"PATH={os.environ['PATH']}"])
-supervisor = running["supervisor"]
 supervisor["settings"]["workers"] = supervisor["desiredWorkers"] = 1
 supervisor["slots"], supervisor["retirees"] = supervisor["slots"][:1], []
 status = os.stat(f"{folder}/c/control")
@@ -70,11 +75,11 @@ running["listeners"][0]["socket"] = saved(listener.fileno())
 running["control"].update(
     lock=saved(lock), socket=saved(control.fileno()), clients=[],
     socketFile={"path": f"{folder}/c/control", "device": status.st_dev, "inode": status.st_ino})
-process = next(process for process in running["workers"] if process["id"]["number"] == 3)
+process = next(process for process in running["workers"] if process["id"]["number"] == current)
 process.update(pid=worker, notifySocket={"address": "@" + name, "socket": saved(notify.fileno())}, started=int(time.time()))
-del process["readinessPipe"]
-process["output"] = [dict(process["output"][1], pipe=saved(reading))]
-del process["output"][0]["prefixed"]
+process.pop("readinessPipe", None)
+process["output"] = [dict(process["output"][-1], pipe=saved(reading))]
+process["output"][0].pop("prefixed", None)
 running["workers"] = [process]
 
 libc.prctl(PR_SET_CHILD_SUBREAPER, 1)

@@ -1,16 +1,16 @@
 import RoostCore
 
 /// Options that are about the same, under the heading that they have in the documentation.
-public struct OptionSection: Sendable {
+package struct OptionSection: Sendable {
   /// The heading.
-  public let title: String
+  package let title: String
   /// The options, in the order in which somebody should read of them.
-  public let options: [OptionDefinition<Configuration>]
+  package let options: [OptionDefinition<Configuration>]
 }
 
 extension Configuration {
   /// Every option there is, as the documentation has them.
-  public static let sections = [
+  package static let sections = [
     OptionSection(title: "What runs", options: whatRuns),
     OptionSection(title: "What it listens on", options: whatItListensOn),
     OptionSection(title: "How many, and how they are replaced", options: howWorkersAreReplaced),
@@ -20,10 +20,10 @@ extension Configuration {
   ]
 
   /// Every option there is.
-  public static let options = sections.flatMap(\.options)
+  package static let options = sections.flatMap(\.options)
 
   /// What holds if nothing is said.
-  public static let standard = Configuration(
+  package static let standard = Configuration(
     name: "service", listeners: [], pidFile: nil, control: nil, worker: WorkerConfiguration(command: [""]),
     settings: .standard)
 
@@ -66,7 +66,7 @@ extension Configuration {
       meaning: "more groups, besides those of which `user` is a member",
       help: "Run the workers with this group too."),
     .init(
-      "umask", .mode(\.worker.umask), .generation, standard: "the master's",
+      "umask", .mode(\.worker.umask, example: "0027"), .generation, standard: "the master's",
       meaning: "the mode bits that the workers' new files don't get"),
     .init(
       "nice", .integer(\.worker.nice, Limits.nice), .generation, standard: "the master's",
@@ -257,7 +257,7 @@ extension Configuration {
 
 extension ListenerConfiguration {
   /// The options that a listener has.
-  public static let options: [OptionDefinition<ListenerConfiguration>] = [
+  package static let options: [OptionDefinition<ListenerConfiguration>] = [
     .init(
       "address", .custom(.single("address", "address")), .generation, scope: "all",
       meaning: "where it listens. In a table only; in a string it is the first part"),
@@ -286,7 +286,7 @@ extension ListenerConfiguration {
         "`true` gives each slot a socket of its own, `\"cpu\"` also a processor ([sockets.md](sockets.md#a-socket-for-each-slot-reuseport))"
     ),
     .init(
-      "mode", .mode(\.mode), .takeover, scope: "unix",
+      "mode", .mode(\.mode, example: "0660"), .takeover, scope: "unix",
       standard: "what the master's umask leaves; never that everybody can connect",
       meaning: "the permissions of the socket's file"),
     .init(
@@ -298,17 +298,17 @@ extension ListenerConfiguration {
   ]
 
   /// What holds if nothing is said of the listener.
-  public static let standard = ListenerConfiguration(name: "listener", address: .tcp(.any, port: 0))
+  package static let standard = ListenerConfiguration(name: "listener", address: .tcp(.any, port: 0))
 }
 
 extension Probe {
   /// How long a worker may take to pass, if nothing is said.
-  public static let defaultTimeout: Duration = .seconds(5)
+  package static let defaultTimeout: Duration = .seconds(5)
   /// The status that an answer has to have, if nothing is said.
-  public static let defaultStatus = 200
+  package static let defaultStatus = 200
 
   /// The options that a probe has.
-  public static let options: [OptionDefinition<Probe>] = [
+  package static let options: [OptionDefinition<Probe>] = [
     .init("path", .custom(.single("path", "text")), meaning: "ask by `GET` of this path"),
     .init(
       "status", .custom(.single("number", Limits.probeStatus.text)), standard: "`\(defaultStatus)`",

@@ -2,9 +2,9 @@ import RoostCore
 
 /// Something that an operator can ask for. The command line, configuration files, their documentation, and the master's own check
 /// of what it is handed are all made of these.
-public struct OptionDefinition<Root>: Sendable {
+package struct OptionDefinition<Root>: Sendable {
   /// When a change in the file takes effect.
-  public enum Effect: String, Sendable {
+  package enum Effect: String, Sendable {
     /// At the next reload, for the workers that it starts.
     case generation
     /// For the reload that reads it.
@@ -20,21 +20,21 @@ public struct OptionDefinition<Root>: Sendable {
   }
 
   /// The name, as in a file; on the command line it follows two dashes.
-  public let name: String
+  package let name: String
   /// The one letter that stands for it on the command line, if there is one.
-  public let abbreviation: Character?
+  package let abbreviation: Character?
   /// What is written, and where it goes.
-  public let value: OptionValueDefinition<Root>
+  package let value: OptionValueDefinition<Root>
   /// When a change takes effect; nil for a part of another option, which says it.
-  public let effect: Effect?
+  package let effect: Effect?
   /// What more is to be said of that, in Markdown.
-  public let effectNote: String?
+  package let effectNote: String?
   /// For what kinds of the whole it has a meaning, if not for all.
-  public let scope: String?
+  package let scope: String?
   /// What it means, in Markdown.
-  public let meaning: String
+  package let meaning: String
   /// What it means at a terminal, if that is something else.
-  public let help: String?
+  package let help: String?
   private let standard: String?
 
   /// An option. `standard` is what holds if it isn't there, in Markdown, where the value itself can't say it.
@@ -54,7 +54,7 @@ public struct OptionDefinition<Root>: Sendable {
   }
 
   /// What holds if it isn't there, in Markdown; nil for nothing.
-  public func standard(in root: Root) -> String? { standard ?? value.text(of: root).map { "`\($0)`" } }
+  package func standard(in root: Root) -> String? { standard ?? value.text(of: root).map { "`\($0)`" } }
 
   /// Throws if the value is out of its range. What stands for "as many as there are" isn't in the range of what can be
   /// written: `standard` has it.
@@ -64,7 +64,7 @@ public struct OptionDefinition<Root>: Sendable {
     case .integer(let place, let range):
       if place.get(root) != place.get(standard) { try Check.range(name, place.get(root), range) }
     case .path(let place): try Check.path(name, place.get(root))
-    case .mode(let place): try Check.range(name, place.get(root).map { Int($0) }, Limits.mode)
+    case .mode(let place, _): try Check.range(name, place.get(root).map { Int($0) }, Limits.mode)
     case .hook(let place): try Check.command(name, place.get(root))
     // These can't be wrong, or are checked by code of their own.
     case .boolean, .choice, .custom: break

@@ -1,7 +1,7 @@
 import RoostCore
 
 /// The shortest duration that can be meant.
-public enum ShortestDuration: Sendable {
+package enum ShortestDuration: Sendable {
   /// Zero has a meaning too.
   case zero
   /// Anything above zero, and what zero would come to.
@@ -10,7 +10,7 @@ public enum ShortestDuration: Sendable {
   case atLeast(Duration)
 
   /// The shortest one; durations are written in whole milliseconds.
-  public var duration: Duration {
+  package var duration: Duration {
     switch self {
     case .zero: .zero
     case .above: .milliseconds(1)
@@ -20,7 +20,7 @@ public enum ShortestDuration: Sendable {
 }
 
 /// How an option is written.
-public enum OptionForm: Sendable {
+package enum OptionForm: Sendable {
   /// True or false; on the command line a flag.
   case flag
   /// One value. What kind, for the command line and for the documentation.
@@ -30,13 +30,13 @@ public enum OptionForm: Sendable {
 }
 
 /// What an option's value is, and where it goes.
-public enum OptionValueDefinition<Root>: Sendable {
+package enum OptionValueDefinition<Root>: Sendable {
   /// A place within what the options are for.
-  public struct Place<Value>: Sendable {
+  package struct Place<Value>: Sendable {
     /// The value that is there; nil if there is none.
-    public let get: @Sendable (Root) -> Value?
+    package let get: @Sendable (Root) -> Value?
     /// Puts a value there.
-    public let set: @Sendable (inout Root, Value) -> Void
+    package let set: @Sendable (inout Root, Value) -> Void
 
     init(_ get: @escaping @Sendable (Root) -> Value?, set: @escaping @Sendable (inout Root, Value) -> Void) {
       (self.get, self.set) = (get, set)
@@ -53,15 +53,15 @@ public enum OptionValueDefinition<Root>: Sendable {
   case choice(Place<String>, [String])
   /// An absolute path.
   case path(Place<String>)
-  /// Mode bits, in octal digits.
-  case mode(Place<UInt32>)
+  /// Mode bits, in octal digits such as these.
+  case mode(Place<UInt32>, example: String)
   /// A command, or a line for the shell.
   case hook(Place<[String]>)
   /// What takes code of its own to be understood.
   case custom(OptionForm)
 
   /// How it is written: what kind of value, for the command line and for the documentation.
-  public var form: OptionForm {
+  package var form: OptionForm {
     switch self {
     case .duration: .single("duration", "duration")
     case .integer(_, let range): .single("number", range.text)
@@ -90,7 +90,7 @@ public enum OptionValueDefinition<Root>: Sendable {
 
 // The places of an option are given by key paths; what isn't there in a configuration that leaves everything to Roost is optional.
 extension OptionValueDefinition {
-  public typealias Path<Value> = WritableKeyPath<Root, Value> & Sendable
+  package typealias Path<Value> = WritableKeyPath<Root, Value> & Sendable
 
   static func duration(_ path: Path<Duration>, _ shortest: ShortestDuration = .zero) -> Self {
     .duration(.at(path), shortest)
@@ -114,7 +114,7 @@ extension OptionValueDefinition {
   static func boolean(_ path: Path<Bool>) -> Self { .boolean(.at(path)) }
   static func boolean(_ path: Path<Bool?>) -> Self { .boolean(.at(path)) }
   static func path(_ path: Path<String?>) -> Self { .path(.at(path)) }
-  static func mode(_ path: Path<UInt32?>) -> Self { .mode(.at(path)) }
+  static func mode(_ path: Path<UInt32?>, example: String) -> Self { .mode(.at(path), example: example) }
   static func hook(_ path: Path<[String]?>) -> Self { .hook(.at(path)) }
 
   static func choice<C: RawRepresentable<String> & CaseIterable & SendableMetatype>(_ path: Path<C>) -> Self {

@@ -29,7 +29,6 @@ final class Preparation {
   let generation: Generation
   private let process: ShortLivedProcess
 
-  /// Starts the process.
   init(of generation: Generation, reader: String, directory: String) throws(MasterError) {
     self.generation = generation
     process = try ShortLivedProcess(reader, variable: Self.variable, directory: directory)
@@ -72,7 +71,6 @@ final class Preparation {
     try process.watch(in: loop) { handler(Self.result($0)) }
   }
 
-  /// Gives up.
   func abandon() { process.abandon() }
 
   private static func result(_ answer: [UInt8]) -> Result<Finding, MasterError> {
@@ -97,20 +95,19 @@ final class Preparation {
 }
 
 /// The other end, in the process that reads.
-public struct PreparationRequest {
+package struct PreparationRequest {
   private let descriptor: Int32
 
   /// The request that this process was started for, or nil if it wasn't.
-  public init?() {
+  package init?() {
     guard let request = ShortLivedProcess.request(Preparation.variable) else { return nil }
     descriptor = request.answer
   }
 
-  /// Answers with a configuration.
-  public func answer(_ configuration: Configuration) { send([Preparation.Answer.configuration: configuration.json]) }
+  package func answer(_ configuration: Configuration) { send([Preparation.Answer.configuration: configuration.json]) }
 
   /// Answers with what is wrong, in one line.
-  public func answer(problem: String) { send([Preparation.Answer.problem: .string(problem)]) }
+  package func answer(problem: String) { send([Preparation.Answer.problem: .string(problem)]) }
 
   private func send(_ answer: JSON) {
     _ = Handover.write(Array(answer.text.utf8), to: descriptor)

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import CRoostSpawn
 import Glibc
 import RoostArguments
@@ -95,7 +95,6 @@ final class ShortLivedProcess {
     }
   }
 
-  /// Gives up.
   func abandon() {
     source = nil
     kill(-pid, SIGKILL)

@@ -1,4 +1,3 @@
-import CRoostLinux
 import Glibc
 import RoostControl
 import RoostCore

@@ -119,7 +119,8 @@ extension Master {
   private func tellHistory(_ client: ControlClient) {
     client.reply(
       VarlinkReply(parameters: [
-        "entries": .array(record.history.entries.map(\.json)), "lastGood": record.history.lastGood.map(JSON.integer) ?? .null,
+        "entries": .array(record.history.entries.map(\.json)),
+        "lastGood": record.history.lastGood.map(JSON.integer) ?? .null,
         "serving": .integer(supervisor.serving.number),
       ]))
   }

@@ -17,7 +17,6 @@ struct NoticeText {
   let probeReason: (WorkerID) -> String?
   /// The processes that an exited worker has left behind and that drain.
   let leftBehind: (WorkerID) -> [String]
-  /// Whether the service serves now.
   let condition: Condition
   /// The path of the master's binary.
   let program: String

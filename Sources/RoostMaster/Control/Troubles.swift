@@ -3,7 +3,6 @@ import RoostCore
 /// Why a slot lost its last worker.
 struct SlotLoss: Codable {
   let reason: String
-  /// What it wrote last.
   let lastWords: [String]
 }
 

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// A directory that is held open: what is done in it is done there, whatever becomes of its path meanwhile. Nothing that

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// The umask (umask(2)), of which every thread has the same: nothing else makes files meanwhile.

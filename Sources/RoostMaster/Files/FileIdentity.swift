@@ -16,7 +16,6 @@ struct FileIdentity: Hashable, Codable {
     self.inode = inode
   }
 
-  /// The identity of an open file.
   init?(of descriptor: borrowing Descriptor) {
     var status = stat()
     guard fstat(descriptor.number, &status) == 0 else { return nil }

@@ -6,7 +6,6 @@ struct Outsiders {
   private var groups: Set<gid_t> = []
   private var isEverybody = false
 
-  /// None.
   init() {}
 
   /// The owner of a file.

@@ -2,11 +2,11 @@ import RoostConfiguration
 import RoostCore
 
 /// What is recorded of a service whose configuration can't be used.
-public enum RecordedService {
+package enum RecordedService {
   /// What served last, or else the last good release; nil where that isn't recorded, or was of a service that kept its record
   /// elsewhere.
   /// `service` is its name, where that is known.
-  public static func configuration(in directory: String, of service: String?) -> Configuration? {
+  package static func configuration(in directory: String, of service: String?) -> Configuration? {
     guard let history = try? HistoryFile.read(in: directory, of: service) else { return nil }
     let candidates = [history.servedLast, history.lastGood.map { Generation(number: $0) }].compactMap(\.self)
     return candidates.lazy.compactMap(history.configuration).first {

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 
 /// What is known of the connections that wait to be accepted at a listener: what was seen whenever it was looked at. Between
 /// two looks a queue may have been longer.

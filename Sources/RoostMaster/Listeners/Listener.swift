@@ -153,7 +153,6 @@ final class Listener {
   /// Whether somebody has had it stop to block since. The flag belongs to the socket, and so to all who have it.
   var hasStoppedBlocking: Bool { blockedBefore && !blocks }
 
-  /// Looks at the accept queue.
   func sampleQueue() { if !isDatagram { queue.sample(numbers) } }
 
   /// Opens what the operator asked for, beside the listeners that are open already, and other sockets that were told to

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import RoostCore
 
 /// Looks whether anybody waits for slots that go. Nothing new is steered to them, but three things may be on the way: a

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// The file of a unix socket. As long as the socket is open, no other file can be taken for it.

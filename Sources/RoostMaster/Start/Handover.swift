@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 import RoostArguments
 import RoostConfiguration
@@ -6,18 +6,17 @@ import RoostJSON
 
 /// The way into the master's binary, from the process that parses and from a master that upgrades itself: a state in a
 /// nameless file, and execve, so that nothing of the former program stays in memory. Pid, parent and arguments stay.
-public struct Handover {
+package struct Handover {
   /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid tells it from one that was
   /// inherited.
   private static let variable = "ROOST_STATE"
 
   /// The path of the master's binary. Not its inode: a path follows a package's update.
-  public let program: String
+  package let program: String
   /// The path of the binary that reads the configuration anew on reload, with the arguments of this process; nil if there
   /// is nothing to be read.
-  public let reader: String?
-  /// What the master is to do.
-  public let configuration: Configuration
+  package let reader: String?
+  package let configuration: Configuration
   /// What is wrong with what the operator has written, if the configuration is what was recorded instead.
   let trouble: String?
   /// Where the master was started; nil where a former version didn't say.
@@ -27,7 +26,7 @@ public struct Handover {
 
   /// A handover of the configuration to the master's binary.
   /// `trouble` says why the configuration isn't what the operator has written.
-  public init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
+  package init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
     self.init(
       program: program, reader: reader, configuration: configuration, trouble: trouble, directory: nil, running: nil)
   }
@@ -46,7 +45,7 @@ public struct Handover {
 
   /// Executes the program as the master, with the arguments of this process. Returns only by throwing, and then nothing
   /// has changed.
-  public func execute() throws(MasterError) -> Never { try execute(givingBack: nil) }
+  package func execute() throws(MasterError) -> Never { try execute(givingBack: nil) }
 
   /// The same, from a master that has raised the limit of open files.
   func execute(givingBack openFiles: OpenFiles?) throws(MasterError) -> Never {

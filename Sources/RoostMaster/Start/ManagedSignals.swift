@@ -1,13 +1,13 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// The signals that the master handles, and those that it doesn't heed. docs/operating.md lists all of them.
-public enum ManagedSignals {
+package enum ManagedSignals {
   static let all = [SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGCHLD]
 
   /// Blocks them. To be called first of all: until the loop watches them, a signal waits instead of killing, also
   /// across execve, where the mask and what is pending survive.
-  public static func block() {
+  package static func block() {
     var set = self.set(all)
     sigprocmask(SIG_BLOCK, &set, nil)
     for number in unheeded { signal(number, SIG_IGN) }
@@ -16,7 +16,7 @@ public enum ManagedSignals {
   }
 
   /// Takes that back, for a command that doesn't become a master: Ctrl-C ends it.
-  public static func unblock() {
+  package static func unblock() {
     var set = self.set(all)
     sigprocmask(SIG_UNBLOCK, &set, nil)
     for number in unheeded { signal(number, SIG_DFL) }

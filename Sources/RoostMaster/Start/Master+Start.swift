@@ -26,7 +26,9 @@ extension Master {
       let channel = UpstreamChannel(loop: loop, log)
       let watchdog = try UpstreamWatchdog(channel)
       // Before the listeners: a second master of the same name must not take them from the first.
-      let control = try configuration.control.map { try ControlServer($0, service: configuration.name, loop: loop, log) }
+      let control = try configuration.control.map {
+        try ControlServer($0, service: configuration.name, loop: loop, log)
+      }
       let listeners = try ServiceListeners(
         first.configuration, of: first.release, Adoption(try inheritance.descriptors()), FdStore(channel, log), log)
       var past = first.past

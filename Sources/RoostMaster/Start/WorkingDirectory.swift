@@ -2,13 +2,13 @@ import Glibc
 
 /// Where the master was started. It works in the root directory itself, so that it keeps no file system busy and a
 /// directory that is deleted, as after a deployment, matters to nobody who doesn't need it.
-public enum WorkingDirectory {
+package enum WorkingDirectory {
   /// In what the master executes on the side, the environment variable that says where.
   static let variable = "ROOST_START_DIRECTORY"
 
   /// The working directory by the path that the operator used: only it tells that a link has moved. A shell keeps it in
   /// PWD, systemd sets it too; it counts if it is the directory that the process really is in.
-  public static func logical() throws(MasterError) -> String {
+  package static func logical() throws(MasterError) -> String {
     if let path = getenv(variable) { return String(cString: path) }
     var named = stat()
     var real = stat()

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 import RoostConfiguration
 import RoostCore
@@ -7,7 +7,7 @@ import RoostProcess
 import RoostSystemd
 
 /// Why a trial can't go on.
-public enum TrialError: Error {
+package enum TrialError: Error {
   /// Somebody wants it to end, by this signal.
   case interrupted(signal: Int32)
   /// Its event loop has failed: it hears nothing any more.
@@ -16,7 +16,7 @@ public enum TrialError: Error {
 
 /// Workers by themselves: they get what they would get from a master, and nobody restarts them, restores their backlog or
 /// decides for them. It belongs to a short-lived process, on whose main thread it stays.
-public final class Trial {
+package final class Trial {
   /// How long a look at what has happened waits for more.
   private static let slice: UInt64 = 5000
 
@@ -34,13 +34,13 @@ public final class Trial {
   private var workers: [TrialWorker] = []
 
   /// What the workers run by a path that can't be pinned.
-  public let unpinned: [UnpinnedPath]
+  package let unpinned: [UnpinnedPath]
   /// The listeners that its workers get.
-  public let listeners: [TrialListener]
+  package let listeners: [TrialListener]
 
   /// Checks what the configuration asks for, and opens its listeners, elsewhere where somebody has their addresses.
   /// `ManagedSignals.block` was called before. What workers write is shown on stderr, or nowhere.
-  public init(_ configuration: Configuration, showsOutput: Bool) throws(MasterError) {
+  package init(_ configuration: Configuration, showsOutput: Bool) throws(MasterError) {
     var configuration = configuration
     // Both streams come here: none may mix with what is told about the worker.
     configuration.worker.output = .prefixed
@@ -84,11 +84,11 @@ public final class Trial {
   }
 
   /// Starts a worker, in slot 0.
-  public func start() throws(MasterError) -> TrialWorker { try start(passed) }
+  package func start() throws(MasterError) -> TrialWorker { try start(passed) }
 
   /// Starts a worker whose listeners for IPv6 and IPv4 are ones for IPv4, at ports that the kernel chooses, with these
   /// listeners of its own.
-  public func startOverIPv4() throws(MasterError) -> (worker: TrialWorker, listeners: [TrialListener]) {
+  package func startOverIPv4() throws(MasterError) -> (worker: TrialWorker, listeners: [TrialListener]) {
     var adoption = Adoption([])
     var replaced: [PassedListener] = []
     for one in passed {
@@ -121,7 +121,7 @@ public final class Trial {
   }
 
   /// Goes on until the condition holds, or so long at most. Whether it holds.
-  public func wait(
+  package func wait(
     _ limit: Duration, until condition: () -> Bool
   ) throws(TrialError) -> Bool {
     let deadline = Clock.now() + limit
@@ -133,7 +133,7 @@ public final class Trial {
   }
 
   /// Waits until a worker is ready or has exited, or its ready timeout is over. Whether it is ready.
-  public func waitForReadiness(of worker: TrialWorker) throws(TrialError) -> Bool {
+  package func waitForReadiness(of worker: TrialWorker) throws(TrialError) -> Bool {
     while Clock.now() < worker.readyDeadline, worker.exit == nil, !worker.isReadyByNow { try turn() }
     if worker.readiness == nil { worker.lacks = acceptance.lacks(worker.process.id) }
     acceptance.forget { $0 == worker.process.id }
@@ -141,7 +141,7 @@ public final class Trial {
   }
 
   /// Waits until a worker that was told to stop has exited, or its drain timeout is over. Whether it has exited.
-  public func waitForExit(of worker: TrialWorker) throws(TrialError) -> Bool {
+  package func waitForExit(of worker: TrialWorker) throws(TrialError) -> Bool {
     while Clock.now() < worker.drainDeadline, worker.exit == nil { try turn() }
     return worker.exit != nil
   }
@@ -160,7 +160,7 @@ public final class Trial {
   }
 
   /// The processes that workers which have exited have left behind.
-  public func leftovers() -> [pid_t] {
+  package func leftovers() -> [pid_t] {
     reap()
     let running = workers.filter { $0.exit == nil }.flatMap { ProcessTree.pids(below: $0.pid) }
     return ProcessTree.pids(below: getpid()).filter {
@@ -169,13 +169,13 @@ public final class Trial {
   }
 
   /// Kills the processes that workers have left behind.
-  public func killLeftovers() {
+  package func killLeftovers() {
     for pid in leftovers() { kill(pid, SIGKILL) }
     waitWhileKilling { !leftovers().isEmpty }
   }
 
   /// Kills all that is left, however the trial went.
-  public func end() {
+  package func end() {
     for worker in workers where worker.exit == nil { worker.kill() }
     waitWhileKilling { workers.contains { $0.exit == nil } }
     killLeftovers()

@@ -2,17 +2,16 @@ import Glibc
 import RoostConfiguration
 
 /// Why a connection couldn't be made (errno(3)).
-public struct ConnectFailure: Error {
-  /// The error number.
-  public let number: Int32
+package struct ConnectFailure: Error {
+  package let number: Int32
 }
 
 /// Where clients connect to.
-public struct TrialAddress: Sendable {
+package struct TrialAddress: Sendable {
   fileprivate let address: SocketAddress
 
   /// Connects. The socket is the caller's to close; each wait on it ends after this time.
-  public func connect(patience: Duration) throws(ConnectFailure) -> Int32 {
+  package func connect(patience: Duration) throws(ConnectFailure) -> Int32 {
     let number = socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard number >= 0 else { throw ConnectFailure(number: errno) }
     let milliseconds = patience.wholeMilliseconds
@@ -28,10 +27,9 @@ public struct TrialAddress: Sendable {
   }
 }
 
-/// A listener of a trial.
-public final class TrialListener {
+package final class TrialListener {
   /// What has become of a listener.
-  public enum State: Hashable, Sendable {
+  package enum State: Hashable, Sendable {
     case open
     /// Somebody has called shutdown(2).
     case shutDown
@@ -43,14 +41,14 @@ public final class TrialListener {
 
   let listener: Listener
   /// The limit of its accept queue when it was opened.
-  public let initialLimit: Int?
+  package let initialLimit: Int?
   /// Where it is connected to; nil of one for datagrams.
-  public let address: TrialAddress?
+  package let address: TrialAddress?
   /// Where it is connected to over IPv4, of one that takes IPv6 and IPv4; `address` is that over IPv6.
-  public let addressOverIPv4: TrialAddress?
+  package let addressOverIPv4: TrialAddress?
 
   /// The address that it was to have and somebody else has, as the operator wrote it; nil where it has what it was to have.
-  public let takenAddress: String?
+  package let takenAddress: String?
 
   init(_ listener: Listener, wanted: ListenerConfiguration) {
     self.listener = listener
@@ -69,22 +67,22 @@ public final class TrialListener {
   }
 
   /// Name and address.
-  public var title: String { listener.title }
+  package var title: String { listener.title }
 
   /// Name and address of one for IPv4 alone in its place; nil where it is no listener for IPv6 and IPv4.
-  public var titleOverIPv4: String? {
+  package var titleOverIPv4: String? {
     guard addressOverIPv4 != nil, case .tcp(_, let port) = listener.configuration.address else { return nil }
     return "\(listener.configuration.name)=0.0.0.0:\(port)"
   }
 
   /// How many connections wait to be accepted, and how many can; nil of one for datagrams.
-  public var queue: (queued: Int, limit: Int)? {
+  package var queue: (queued: Int, limit: Int)? {
     listener.sampleQueue()
     return listener.isDatagram ? nil : listener.queue.now.map { ($0.queued, $0.limit) }
   }
 
   /// What has become of it. For a unix socket it takes a connection to find out, which is closed at once.
-  public var state: State {
+  package var state: State {
     switch listener.socketFile?.presence {
     case .gone: return .unlinked
     case .another: return .replaced

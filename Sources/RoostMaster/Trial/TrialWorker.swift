@@ -4,10 +4,9 @@ import RoostCore
 import RoostProcess
 import RoostSystemd
 
-/// A worker of a trial.
-public final class TrialWorker {
+package final class TrialWorker {
   /// How a worker's readiness was known.
-  public enum Word: Hashable, Sendable {
+  package enum Word: Hashable, Sendable {
     /// `READY=1`
     case message
     /// A line to the descriptor in `READY_FD`.
@@ -29,13 +28,13 @@ public final class TrialWorker {
   private var extendedUntil = Instant(sinceOrigin: .zero)
 
   /// Its pid, also when it has exited.
-  public var pid: pid_t { process.pid }
+  package var pid: pid_t { process.pid }
   /// By what it was known to be ready, and how long after its start; nil as long as it isn't.
-  public private(set) var readiness: (by: Word, after: Duration)?
+  package private(set) var readiness: (by: Word, after: Duration)?
   /// What it lacks for being ready, where that is known.
-  public internal(set) var lacks: String?
+  package internal(set) var lacks: String?
   /// How it ended, and how long after it was told to stop, or after its start.
-  public private(set) var exit: (cause: ExitCause, after: Duration)?
+  package private(set) var exit: (cause: ExitCause, after: Duration)?
 
   init(_ process: WorkerProcess, listeners: [Listener], settings: Settings) {
     self.process = process
@@ -44,37 +43,37 @@ public final class TrialWorker {
   }
 
   /// The inodes of the sockets that it was given.
-  public var passedInodes: [UInt64] {
+  package var passedInodes: [UInt64] {
     listeners.compactMap { SocketIdentity(of: $0.number(slot: process.id.slot))?.inode }
   }
 
   /// The pids of it and of its descendants.
-  public var processes: [pid_t] { exit == nil ? ProcessTree.pids(below: pid) : [] }
+  package var processes: [pid_t] { exit == nil ? ProcessTree.pids(below: pid) : [] }
 
   /// The last lines that it wrote to stderr.
-  public var lastLines: [String] {
+  package var lastLines: [String] {
     process.output.finish()
     return process.output.lastLines
   }
 
   /// Whether it has ended as one that was told to stop should.
-  public var hasExitedCleanly: Bool {
+  package var hasExitedCleanly: Bool {
     exit?.cause == .exited(status: 0)
       || stopped != nil
         && exit?.cause == .signalled(process.release.configuration.stopSignal.number, dumpedCore: false)
   }
 
   /// How it ended, for people.
-  public var exitText: String? { exit?.cause.text }
+  package var exitText: String? { exit?.cause.text }
 
   /// Sends it the stop signal.
-  public func stop() {
+  package func stop() {
     stopped = Clock.now()
     process.drain()
   }
 
   /// Kills it with its process group.
-  public func kill() {
+  package func kill() {
     process.kill()
   }
 

@@ -76,7 +76,9 @@ struct SavedState: Codable {
       }
     }
     for listener in firstListeners ?? [] { try listener.check() }
-    guard counters.areSound else { throw MasterError("the state is damaged: its counters aren't those of this version") }
+    guard counters.areSound else {
+      throw MasterError("the state is damaged: its counters aren't those of this version")
+    }
     let generations = releases.map(\.generation)
     guard generations.contains(supervisor.serving) else {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")

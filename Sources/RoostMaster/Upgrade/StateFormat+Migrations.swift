@@ -15,7 +15,8 @@ extension StateFormat {
       }
       .changing("running") { running in
         running.adding([
-          "inherited": [], "heldDrains": [], "counters": (try? JSON(encoding: ServiceCounters())) ?? .null, "probes": [], "spoken": [],
+          "inherited": [], "heldDrains": [], "counters": (try? JSON(encoding: ServiceCounters())) ?? .null,
+          "probes": [], "spoken": [],
         ])
         .changing("listeners") { _ in .array(listeners) }
         .changing("releases") { $0.mapping { release($0, listeners) } }
@@ -82,21 +83,21 @@ extension StateFormat {
       }
       .changing("running") { running in
         running.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } }
-        .changing("releases") { releases in
-          releases.mapping { $0.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } } }
-        }
-        .changing("counters") { counters in
-          counters.adding(["fallbacks": 0, "crashLoops": 0])
-            .changing("workersLost") { $0.adding(["cancelled": 0]) }
-            .changing("reloadsFailed") { $0.adding(["cancelled": 0]) }
-        }
-        .changing("supervisor") { supervisor in
-          supervisor.adding(["servingOrigin": configured, "slotsAtStart": 1]).changing("settings", settings)
-            .changing("phase") { phase in
-              phase.changing("starting") { $0.changing("_0", start) }
-                .changing("reloading") { $0.changing("_0") { reload($0).changing("settings", settings) } }
-            }
-        }
+          .changing("releases") { releases in
+            releases.mapping { $0.changing("listeners") { $0.mapping { $0.changing("configuration", listener) } } }
+          }
+          .changing("counters") { counters in
+            counters.adding(["fallbacks": 0, "crashLoops": 0])
+              .changing("workersLost") { $0.adding(["cancelled": 0]) }
+              .changing("reloadsFailed") { $0.adding(["cancelled": 0]) }
+          }
+          .changing("supervisor") { supervisor in
+            supervisor.adding(["servingOrigin": configured, "slotsAtStart": 1]).changing("settings", settings)
+              .changing("phase") { phase in
+                phase.changing("starting") { $0.changing("_0", start) }
+                  .changing("reloading") { $0.changing("_0") { reload($0).changing("settings", settings) } }
+              }
+          }
       }
   }
 
@@ -155,11 +156,16 @@ extension StateFormat {
     let times = ["probeTimeout", "startLimit", "probation", "settle", "drainTimeout", "hookTimeout"]
     let (readiness, backoff, hooks) = (former["readiness"], former["backoff"], former["hooks"]?.elements ?? [])
     return times.reduce(former) { $0.changing($1, time) }.changing("readiness") { _ in
-      if let age = readiness?["alive"] { ["age": time(age["after"])] } else { ["timeout": time(readiness?["reported"]?["timeout"])] }
+      if let age = readiness?["alive"] {
+        ["age": time(age["after"])]
+      } else {
+        ["timeout": time(readiness?["reported"]?["timeout"])]
+      }
     }.adding([
       "backoffFirst": time(backoff?["first"]), "backoffLongest": time(backoff?["longest"]),
       "backoffForgivenAfter": time(backoff?["forgivenAfter"]),
-      "beforeReload": .boolean(hooks.contains("before-reload")), "afterTakeover": .boolean(hooks.contains("after-takeover")),
+      "beforeReload": .boolean(hooks.contains("before-reload")),
+      "afterTakeover": .boolean(hooks.contains("after-takeover")),
     ])
   }
 

@@ -17,7 +17,6 @@ enum StateFormat {
     5: from5,
   ]
 
-  /// The state in the current format.
   static func migrated(_ state: JSON) throws(MasterError) -> JSON {
     guard case .integer(var format) = state["format"] else { throw MasterError("it is no state of a master") }
     guard (1...current).contains(format) else {

@@ -21,7 +21,6 @@ final class UpgradeAttempt {
   private let identity: ProgramIdentity?
   private var replacement: Source?
 
-  /// Starts the child.
   init(_ handover: Handover, directory: String) throws(MasterError) {
     program = handover.program
     identity = ProgramIdentity(of: program)
@@ -31,7 +30,6 @@ final class UpgradeAttempt {
       handover.program, variable: Self.variable, trial: (state.number, kept), directory: directory)
   }
 
-  /// Gives up.
   func abandon() { process.abandon() }
 
   /// Calls the handler once, with what speaks against the new binary, if anything does.

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// The way to the supervisor above: the datagram socket that `NOTIFY_SOCKET` names (sd_notify(3)). libsystemd's own function

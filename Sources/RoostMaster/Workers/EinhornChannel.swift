@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 import RoostCore
 import RoostHandoff

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import CRoostSpawn
 import Glibc
 import RoostProcess
@@ -14,7 +14,6 @@ final class ObserverProcess {
   private let socket: Descriptor
   private var source: Source?
 
-  /// Starts it.
   init() throws(MasterError) {
     var ends: [Int32] = [0, 0]
     let kind = Int32(SOCK_SEQPACKET.rawValue) | Int32(SOCK_CLOEXEC.rawValue)

@@ -15,7 +15,6 @@ struct Outsider: Codable, Hashable {
   /// For people.
   var text: String { "\(pid) (\(name))" }
 
-  /// Whether it is still there.
   var isAlive: Bool {
     guard let facts = ProcessFacts(of: pid) else { return false }
     return facts.started == started && !facts.hasEnded

@@ -1,4 +1,4 @@
-import CRoostLinux
+import CRoostMaster
 import Glibc
 
 /// The directory or the executable of a release, kept open without being used (O_PATH in open(2)): whatever becomes of its

@@ -3,13 +3,13 @@ import RoostConfiguration
 import RoostCore
 
 /// Resolves command and directory anew for each generation: a release is often a moved symbolic link.
-public struct ReleaseResolver {
+package struct ReleaseResolver {
   private let startDirectory: String
   /// The master's environment without what is private to it.
   private let inherited: [String]
 
   /// A resolver for commands that run where the master was started, unless they are told otherwise.
-  public init() throws(MasterError) { self.init(startDirectory: try WorkingDirectory.logical()) }
+  package init() throws(MasterError) { self.init(startDirectory: try WorkingDirectory.logical()) }
 
   init(startDirectory: String) {
     self.startDirectory = startDirectory
@@ -17,12 +17,12 @@ public struct ReleaseResolver {
   }
 
   /// Throws what stands in the way of running a worker.
-  public func check(_ configuration: WorkerConfiguration) throws(MasterError) {
+  package func check(_ configuration: WorkerConfiguration) throws(MasterError) {
     _ = try pin(configuration)
   }
 
   /// The paths of a configuration that lead over symbolic links and can't be pinned.
-  public func unpinned(in configuration: WorkerConfiguration) throws(MasterError) -> [UnpinnedPath] {
+  package func unpinned(in configuration: WorkerConfiguration) throws(MasterError) -> [UnpinnedPath] {
     UnpinnedPath.all(in: try pin(configuration).worker ?? configuration)
   }
 

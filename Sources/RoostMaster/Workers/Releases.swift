@@ -20,7 +20,6 @@ struct Releases {
     all[generation]?.listeners.contains { $0.listener === listener } == true
   }
 
-  /// The listeners of these generations.
   func listeners(of generations: Set<Generation>) -> [Listener] {
     all.filter { generations.contains($0.key) }.flatMap { $0.value.listeners.map(\.listener) }
   }

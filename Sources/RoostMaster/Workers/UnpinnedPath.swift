@@ -2,22 +2,21 @@ import RoostConfiguration
 
 /// A path in the middle of a text, which leads over a symbolic link and can't be pinned: what the text means is for another
 /// program to say, such as a shell.
-public struct UnpinnedPath: Hashable, Sendable {
+package struct UnpinnedPath: Hashable, Sendable {
   /// What has the path, such as `argument 2 of the command`.
-  public let place: String
+  package let place: String
   /// The path as it was written.
-  public let path: String
+  package let path: String
   /// Where it leads now.
-  public let target: String
+  package let target: String
 
   /// What is wrong with it, in one sentence.
-  public var problem: String {
+  package var problem: String {
     "\(place) has \(path) in it, which leads over a symbolic link to \(target) and can't be pinned there: a worker that is "
       + "restarted after the link has moved gets another release than its own"
   }
 
-  /// How to mend it.
-  public static let remedy =
+  package static let remedy =
     "set 'directory' to where the release is, and write {directory} for that part of the path"
 }
 

@@ -3,9 +3,8 @@ import Glibc
 import RoostConfiguration
 
 /// Something that the user of the workers would have to do, and may not.
-public struct AccessRefusal: Sendable {
-  /// What it is.
-  public enum Act: Sendable {
+package struct AccessRefusal: Sendable {
+  package enum Act: Sendable {
     /// Workers start in this directory.
     case enter(String)
     /// The file of the command; or of the option of this name, which has one too.
@@ -16,19 +15,18 @@ public struct AccessRefusal: Sendable {
     case interpret(String, script: String)
   }
 
-  /// What would have to be done.
-  public let act: Act
+  package let act: Act
   /// The first on the way that refuses: a directory above, or what it is about.
-  public let place: String
+  package let place: String
   /// The error number (errno(3)).
-  public let number: Int32
+  package let number: Int32
 }
 
 extension ReleaseResolver {
   /// What the configuration's user may not do of what a start needs: enter the directory, execute the command, the hooks and
   /// the probe. It is tried as that user, in short-lived processes: mode bits tell nothing of access control lists, nor of what
   /// a file system has to say. Only root can try that; without it, and where workers keep the user, nothing is refused.
-  public func refusals(_ configuration: WorkerConfiguration) throws(MasterError) -> [AccessRefusal] {
+  package func refusals(_ configuration: WorkerConfiguration) throws(MasterError) -> [AccessRefusal] {
     guard geteuid() == 0, let identity = configuration.identity, identity.user != 0 else { return [] }
     let pinned = try pin(configuration)
     let access = WorkerAccess(identity: identity)

@@ -4,7 +4,6 @@ import RoostConfiguration
 import RoostMaster
 import RoostOptions
 
-/// `roost doctor`
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",

@@ -20,12 +20,10 @@ struct Finding {
     case failure
   }
 
-  /// The name of the check.
   let check: String
   let outcome: Outcome
   /// What was seen.
   let text: String
-  /// How to mend it.
   let mend: String?
   /// What the worker wrote last, where that may tell why.
   let lastLines: [String]

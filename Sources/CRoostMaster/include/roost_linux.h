@@ -1,6 +1,5 @@
 // What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import. What belongs to
-// SO_REUSEPORT is in roost_reuseport.h. No header here includes <sys/socket.h>: its constants would become this module's, and files
-// that import Glibc alone wouldn't find them any more.
+// SO_REUSEPORT is in roost_reuseport.h. No header here includes <sys/socket.h> (roost_shims.h).
 #ifndef ROOST_LINUX_H
 #define ROOST_LINUX_H
 
@@ -95,9 +94,6 @@ bool roost_peer_is_in(int fd, gid_t group);
 // Locks a file for as long as any descriptor of this open file exists (flock(2)), without waiting. Returns 0, or -1 with
 // errno, EWOULDBLOCK if somebody else has the lock.
 int roost_lock(int fd);
-
-// How many connections wait in the accept queue of a listening socket, and how many can. Returns 0, or -1 with errno.
-int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit);
 
 // The inode of the file that a listening unix socket is bound to, also if the file's name is gone (sock_diag(7)). Returns
 // 0, or -1 with errno, ENODATA if it is bound to none.

@@ -1,17 +1,17 @@
 #define _GNU_SOURCE
-#include "roost_unix_diag.h"
-
 #include <errno.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "roost_linux.h"
+#include "roost_accept_queue.h"
 
 // Asks for one attribute of the socket with this inode. Errno is ENODATA if it has none.
 static int ask(int netlink, ino_t inode, unsigned show, unsigned short attribute, void *ret_value, size_t size) {
@@ -45,7 +45,7 @@ static int ask(int netlink, ino_t inode, unsigned show, unsigned short attribute
   return -1;
 }
 
-static int look_up(int fd, unsigned show, unsigned short attribute, void *ret_value, size_t size) {
+int roost_ask_unix_socket(int fd, unsigned show, unsigned short attribute, void *ret_value, size_t size) {
   struct stat status;
   if (fstat(fd, &status) < 0) return -1;
   int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -57,17 +57,22 @@ static int look_up(int fd, unsigned show, unsigned short attribute, void *ret_va
   return result;
 }
 
-int roost_unix_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
-  struct unix_diag_rqlen queue;
-  if (look_up(fd, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &queue, sizeof queue) < 0) return -1;
-  *ret_queued = queue.udiag_rqueue;
-  *ret_limit = queue.udiag_wqueue;
-  return 0;
-}
-
-int roost_unix_file(int fd, ino_t *ret_inode) {
-  struct unix_diag_vfs file;
-  if (look_up(fd, UDIAG_SHOW_VFS, UNIX_DIAG_VFS, &file, sizeof file) < 0) return -1;
-  *ret_inode = file.udiag_vfs_ino;
+int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
+  int family;
+  socklen_t length = sizeof family;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0) return -1;
+  if (family == AF_UNIX) {
+    struct unix_diag_rqlen queue;
+    if (roost_ask_unix_socket(fd, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &queue, sizeof queue) < 0) return -1;
+    *ret_queued = queue.udiag_rqueue;
+    *ret_limit = queue.udiag_wqueue;
+    return 0;
+  }
+  struct tcp_info info;
+  length = sizeof info;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -1;
+  // Of a listening socket these two mean something else: its queue and the queue's limit (tcp_get_info in the kernel).
+  *ret_queued = info.tcpi_unacked;
+  *ret_limit = info.tcpi_sacked;
   return 0;
 }

@@ -1,6 +1,4 @@
-#include "roost_arguments.h"
-
-#include <stddef.h>
+#include "roost_shims.h"
 
 static char *none[] = {NULL};
 static int argument_count = 0;

@@ -5,8 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/sock_diag.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <linux/unix_diag.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -22,7 +21,7 @@
 #include <unistd.h>
 
 #include "roost_helpers.h"
-#include "roost_unix_diag.h"
+#include "roost_accept_queue.h"
 
 int roost_reap(struct roost_exit *ret_exit) {
   siginfo_t info = {0};
@@ -151,6 +150,13 @@ bool roost_peer_is_in(int fd, gid_t group) {
 
 int roost_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
 
+int roost_unix_file(int fd, ino_t *ret_inode) {
+  struct unix_diag_vfs file;
+  if (roost_ask_unix_socket(fd, UDIAG_SHOW_VFS, UNIX_DIAG_VFS, &file, sizeof file) < 0) return -1;
+  *ret_inode = file.udiag_vfs_ino;
+  return 0;
+}
+
 int roost_dropped(int fd, unsigned *ret_dropped) {
   int family;
   socklen_t length = sizeof family;
@@ -168,19 +174,5 @@ int roost_dropped(int fd, unsigned *ret_dropped) {
     return -1;
   }
   *ret_dropped = info[SK_MEMINFO_DROPS];
-  return 0;
-}
-
-int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
-  int family;
-  socklen_t length = sizeof family;
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0) return -1;
-  if (family == AF_UNIX) return roost_unix_queue(fd, ret_queued, ret_limit);
-  struct tcp_info info;
-  length = sizeof info;
-  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -1;
-  // Of a listening socket these two mean something else: its queue and the queue's limit (tcp_get_info in the kernel).
-  *ret_queued = info.tcpi_unacked;
-  *ret_limit = info.tcpi_sacked;
   return 0;
 }

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "roost_signals.h"
+#include "roost_shims.h"
 
 #include <errno.h>
 #include <fcntl.h>
