@@ -1,5 +1,7 @@
 #include "roost_shims.h"
 
+#include <stddef.h>
+
 static char *none[] = {NULL};
 static int argument_count = 0;
 static char **arguments = none;
