@@ -81,7 +81,7 @@ extension Event {
 
 extension Decision: ExpressibleByArrayLiteral {
   /// What is done without a word.
-  package init(arrayLiteral effects: Effect...) {
+  public init(arrayLiteral effects: Effect...) {
     self.init(effects: effects)
   }
 }
