@@ -31,7 +31,7 @@ struct CodingTests {
   @Test("What isn't there, or is something else, is told with its place")
   func mistakes() throws {
     for (text, place) in [
-      (#"{"shapes":[],"unsigned":1,"small":256,"flag":true,"set":[],"json":1}"#, "'small' isn't UInt8"),
+      (#"{"shapes":[],"unsigned":1,"small":256,"flag":true,"set":[],"json":1}"#, "'small' is 256, expected 0 to 255"),
       (#"{"shapes":[],"unsigned":1,"small":1,"flag":1,"set":[],"json":1}"#, "'flag' isn't a boolean"),
       (#"{"shapes":[],"unsigned":1,"flag":true,"set":[],"json":1}"#, "'small' is missing"),
       (#"{"shapes":{},"unsigned":1,"small":1,"flag":true,"set":[],"json":1}"#, "'shapes' isn't an array"),

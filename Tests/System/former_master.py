@@ -60,7 +60,7 @@ pathlib.Path(folder, "worker").write_text("%d 127.0.0.1:%d" % (worker, listener.
 while not pathlib.Path(folder, "go").exists():
     time.sleep(0.01)
 
-state["program"] = binary
+state.update(program=binary, directory=folder)
 configuration = state["configuration"]
 configuration["control"]["directory"] = f"{folder}/c"
 configuration["settings"]["workers"] = 1

@@ -400,7 +400,7 @@ class Refused(UpgradeTestCase):
             r".*/roost-master: format \d+ is too new, pid 2")
 
     def test_a_binary_that_hangs(self):
-        self.refuse("#!/bin/sh\nexec sleep 1000\n", r".*/roost-master didn't answer within 10 s")
+        self.refuse("#!/bin/sh\nexec sleep 1000\n", r".*/roost-master didn't answer within 10s")
 
     def test_a_binary_that_is_gone(self):
         checking = self.check(r"cannot execute .*/roost-master: No such file or directory")
