@@ -87,6 +87,15 @@ struct ReplacementTests {
           ]))
   }
 
+  @Test("A roll that fails before it comes to the slot leaves the successor on its way")
+  func rollFails() {
+    var service = Service.serving(workers: 2, surge: 1)
+    service.suppose(Self.asked, .hup, .generationPrepared(Generation(number: 2)))
+    #expect(service.after(.exit(.id(4, slot: 0, 2), 1)).effects == [.announce(.ready)])
+    #expect(service.supervisor.slots[1].candidate?.id == .id(3, slot: 1, 1))
+    #expect(service.after(.workerReady(.id(3, slot: 1, 1))).effects == [.restoreBacklog, .drain(.first(1))])
+  }
+
   @Test("A slot that goes takes the successor along")
   func scaledDown() {
     var service = Self.replacing()
