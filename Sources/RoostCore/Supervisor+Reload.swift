@@ -171,11 +171,16 @@ extension Supervisor {
     workers = reload.workers
     divergence = if case .record = reload.origin { .rolledBack } else { nil }
     report(.reloadSucceeded(reload.generation, after: now - reload.began))
+    leavesQueues = false
+    if settings.afterTakeover { run(.afterTakeover, reload.generation, at: now) }
+    // One that moved earlier may have recycled itself. A start isn't over before its successor is ready: if slots go, it may be
+    // the only one that stays.
+    if let start = reload.start, !slots.allSatisfy({ $0.worker?.isReady == true }) {
+      return resume(start, reloading: reload.latched, at: now)
+    }
     order(.announce(.ready))
     slotsAtStart = 1
-    leavesQueues = false
     beginProbation(at: now)
-    if settings.afterTakeover { run(.afterTakeover, reload.generation, at: now) }
     serve(reloading: reload.latched, at: now)
   }
 

@@ -104,7 +104,8 @@ extension Supervisor {
     order(.announce(.ready))
     phase = .serving
     slotsAtStart = 1
-    beginProbation(at: now)
+    // After a roll that stopped half way no generation serves in all slots, and none can prove itself.
+    if slots.allSatisfy({ $0.worker?.id.generation == serving }) { beginProbation(at: now) }
     serve(reloading: start.latched, at: now)
   }
 
@@ -140,7 +141,8 @@ extension Supervisor {
   private mutating func refillSlots(at now: Instant) {
     for index in slots.indices {
       switch slots[index].current {
-      case .added, .vacant: refill(index, at: now)
+      // A successor that was asked for may be on its way.
+      case .added, .vacant: if slots[index].candidate == nil { refill(index, at: now) }
       case .waiting: endWait(slot: index, at: now)
       case .worker: break
       }

@@ -43,6 +43,16 @@ struct ReplacementTests {
     #expect(service.after(.milliseconds(1)).effects == [.drain(.first(0))])
   }
 
+  @Test("If whoever has the slot is lost meanwhile, a reload that fails starts nobody else beside it")
+  func awaited() {
+    var service = Self.replacing()
+    service.suppose(.exit(.first(1), 1), .hup)
+    let failed = service.after(.generationNotPrepared(Generation(number: 2), reason: "no"))
+    #expect(failed.effects == [.announce(.ready)])
+    #expect(service.after(.workerReady(.id(3, slot: 1, 1))).effects == [.restoreBacklog])
+    #expect(service.supervisor.slots[1].worker?.id == .id(3, slot: 1, 1))
+  }
+
   @Test("One that fails leaves the slot to whoever has it")
   func fails() {
     var service = Self.replacing()

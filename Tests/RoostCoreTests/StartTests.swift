@@ -100,6 +100,34 @@ struct StartTests {
       service.after(.workerNotStarted(.id(2, 1), reason: "no")).effects.last == .exit(.startFailed, atOnce: false))
   }
 
+  @Test("A reload that mends a start doesn't end it while a worker that has recycled itself isn't replaced")
+  func recycledMeanwhile() {
+    var service = Service(workers: 2, surge: 1, startAttempts: nil)
+    var fewer = service.supervisor.settings
+    fewer.workers = 1
+    service.suppose(
+      .startRequested, .exit(.first(0), 1), .hup, .generationPrepared(Generation(number: 2), settings: fewer))
+    service.suppose(.workerReady(.id(3, 2)))
+    #expect(service.after(.exit(.id(3, 2))).effects == [.spawn(.id(5, 2))])
+    // It has moved, and its last worker is to go: nobody would serve.
+    #expect(service.after(.workerReady(.id(4, slot: 1, 2))).effects == [.restoreBacklog, .drain(.first(1))])
+    #expect(service.supervisor.phase != .serving)
+    #expect(
+      service.after(.workerReady(.id(5, 2))).effects
+        == [.restoreBacklog, .announce(.ready), .drain(.id(4, slot: 1, 2))])
+  }
+
+  @Test("After a roll that stopped half way no generation is on probation: none serves in all slots")
+  func halfWay() {
+    var service = Service(workers: 2, surge: 1, startAttempts: nil)
+    service.suppose(.startRequested, .workerReady(.first(1)), .exit(.first(0), 1), .hup)
+    service.suppose(.generationPrepared(Generation(number: 2)), .workerReady(.id(3, 2)))
+    service.suppose(.exit(.id(4, slot: 1, 2), 1))
+    #expect(service.supervisor.slots.map(\.worker?.id) == [.id(3, 2), .first(1)])
+    #expect(service.supervisor.phase == .serving && service.supervisor.probation == nil)
+    #expect(service.supervisor.nextDeadline == nil)
+  }
+
   @Test("A worker that isn't ready in time is drained, and another is tried")
   func notReady() {
     var service = Service(readiness: .reported(timeout: .seconds(5)))

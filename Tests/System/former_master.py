@@ -1,5 +1,5 @@
 """Plays a master of a former state format: opens what it would have open, starts a worker, and executes a new binary with a state
-as that format had it, when the file `go` is in the folder. Arguments: the binary, a folder of the test's, the worker's program, the
+as that format had it, when somebody opens the FIFO `go` in the folder. Arguments: the binary, a folder of the test's, the worker's program, the
 name of the state in Fixtures."""
 
 import ctypes
@@ -57,8 +57,7 @@ while b"READY=1" not in notify.recv(4096):
     pass
 notify.setblocking(False)
 pathlib.Path(folder, "worker").write_text("%d 127.0.0.1:%d" % (worker, listener.getsockname()[1]))
-while not pathlib.Path(folder, "go").exists():
-    time.sleep(0.01)
+open(f"{folder}/go").close()
 
 state.update(program=binary, directory=folder)
 configuration = state["configuration"]

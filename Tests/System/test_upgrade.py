@@ -340,6 +340,7 @@ class Older(UpgradeTestCase):
         player = pathlib.Path(__file__).with_name("former_master.py")
         launcher = [sys.executable, str(player), str(self.programs / "roost-master"), str(self.folder), DEMO_WORKER, fixture]
         (self.folder / "c").mkdir()
+        os.mkfifo(self.folder / "go")
         service = Service([], launcher=launcher, program="roost")
         service.control = str(self.folder / "c")
         self.services.append(service)
@@ -347,7 +348,7 @@ class Older(UpgradeTestCase):
         worker, address = (self.folder / "worker").read_text().split()
         worker = int(worker)
         load = Load(address)
-        (self.folder / "go").touch()
+        (self.folder / "go").write_text("")
         service.expect("upgraded the master from version 0.2.0 to version")
         self.eventually(lambda: self.assertEqual(service.children(), [worker]))
         status = self.status(service)
