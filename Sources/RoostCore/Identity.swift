@@ -1,4 +1,4 @@
-/// All workers started by one reload carry one number: 1 for those of the start, and never the same again.
+/// All workers that one reload starts share a number, which is never used again; those of the start have 1.
 public struct Generation: Comparable, Hashable, Sendable, Codable {
   /// The number, from 1.
   public let number: Int
@@ -17,15 +17,15 @@ extension Generation {
   var next: Generation { Generation(number: number + 1) }
 }
 
-/// Where it is said what a generation runs.
+/// The source of what a generation runs.
 public enum Origin: Hashable, Sendable, Codable {
-  /// In the configuration, as it is when the generation is prepared.
+  /// The configuration, as it is when the generation is prepared.
   case configuration
-  /// In the record of what this former generation ran.
+  /// The record of what this former generation ran.
   case record(Generation)
 }
 
-/// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
+/// A worker's identity, for as long as the master lives: a pid may be reused before its exit is read, this never is.
 public struct WorkerID: Comparable, Hashable, Sendable, Codable {
   /// The worker's own number.
   public let number: Int

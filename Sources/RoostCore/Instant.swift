@@ -3,20 +3,20 @@ public struct Instant: Comparable, Hashable, Sendable, Codable {
   /// The time since the origin.
   public let sinceOrigin: Duration
 
-  /// The moment that lies so long after the origin.
+  /// The moment this long after the origin.
   public init(sinceOrigin: Duration) {
     self.sinceOrigin = sinceOrigin
   }
 
-  /// Whether one moment lies before another.
+  /// Whether one moment is before another.
   public static func < (earlier: Instant, later: Instant) -> Bool { earlier.sinceOrigin < later.sinceOrigin }
 
-  /// The moment that lies so much later.
+  /// The moment this much later.
   public static func + (instant: Instant, duration: Duration) -> Instant {
     Instant(sinceOrigin: instant.sinceOrigin + duration)
   }
 
-  /// The moment that lies so much earlier.
+  /// The moment this much earlier.
   public static func - (instant: Instant, duration: Duration) -> Instant {
     Instant(sinceOrigin: instant.sinceOrigin - duration)
   }

@@ -1,6 +1,6 @@
 /// What the service is doing as a whole.
 public enum Phase: Hashable, Sendable, Codable {
-  /// Nothing was asked for yet.
+  /// Nothing has been requested yet.
   case idle
   /// The first generation is starting.
   case starting(Start)
@@ -18,9 +18,9 @@ public enum Phase: Hashable, Sendable, Codable {
 public struct Start: Hashable, Sendable, Codable {
   /// How far it has come.
   public enum Stage: Hashable, Sendable, Codable {
-    /// The listeners couldn't be opened, and are tried again then.
+    /// The listeners couldn't be opened; the next try comes then.
     case awaitingListeners(until: Instant)
-    /// The last good release is being prepared, and has until then. The workers of the generation before go on trying.
+    /// The last good release is being prepared, and has until then. The workers of the generation before keep trying.
     case preparing(Generation, until: Instant)
     /// The workers were started and are not all ready.
     case startingWorkers
@@ -32,9 +32,9 @@ public struct Start: Hashable, Sendable, Codable {
   public internal(set) var stage = Stage.startingWorkers
   /// How many tries have failed: of a worker to get ready, or of the listeners to be opened.
   public internal(set) var failures = 0
-  /// Whether what served last couldn't be had either where the listeners weren't open.
+  /// Whether what served last couldn't be prepared either while the listeners weren't open.
   var hasFallenBackInVain = false
-  /// What reload was asked for since.
+  /// The reload that was requested since.
   public internal(set) var latched: Origin?
   /// When the start is given up.
   public internal(set) var limit: Instant?
@@ -58,7 +58,7 @@ public struct Start: Hashable, Sendable, Codable {
 public struct Stop: Hashable, Sendable, Codable {
   /// How the master ends when every worker is reaped.
   public let verdict: Verdict
-  /// Whether nothing is waited for any more: what is left is killed.
+  /// Whether there is no more waiting: what is left is killed.
   public internal(set) var isAtOnce = false
 
   init(_ verdict: Verdict) {
@@ -66,7 +66,7 @@ public struct Stop: Hashable, Sendable, Codable {
   }
 }
 
-/// A command of the operator's that runs.
+/// One of the operator's commands, running.
 public struct RunningHook: Hashable, Sendable, Codable {
   /// Which it is.
   public let hook: Hook
@@ -84,7 +84,7 @@ public struct Reload: Hashable, Sendable, Codable {
   public enum Stage: Hashable, Sendable, Codable {
     /// The generation is being prepared, and has until then.
     case preparing(until: Instant)
-    /// The operator's command runs that has to succeed before candidates are started.
+    /// The operator's command that has to succeed before candidates are started is running.
     case awaitingHook
     /// The candidates of these slots were started, and take over together.
     case replacing(Range<Int>)
@@ -92,19 +92,19 @@ public struct Reload: Hashable, Sendable, Codable {
 
   /// The generation that it starts.
   public let generation: Generation
-  /// Where it is said what that runs.
+  /// The source of what that runs.
   public let origin: Origin
-  /// The start that goes on if this reload fails; nil where the service had been started.
+  /// The start that continues if this reload fails; nil if the service had been started.
   public internal(set) var start: Start?
   /// When it began.
   public let began: Instant
   /// How far it has come.
   public internal(set) var stage: Stage
-  /// How many workers there are to be once it has succeeded.
+  /// How many workers are wanted once it has succeeded.
   public internal(set) var workers: Int
   /// How many slots, from slot 0 up, have been taken over.
   public internal(set) var moved = 0
-  /// What other reload was asked for since.
+  /// The other reload that was requested since.
   public internal(set) var latched: Origin?
 
   /// Whether the generation is still being prepared.

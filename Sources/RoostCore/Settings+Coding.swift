@@ -23,7 +23,7 @@ extension Settings: Codable {
         first: try values.time(.backoffFirst), longest: try values.time(.backoffLongest),
         forgivenAfter: try values.time(.backoffForgivenAfter)),
       hookTimeout: try values.time(.hookTimeout), queuePerSlot: try values.decode(Bool.self, forKey: .queuePerSlot))
-    // A former version has recorded none.
+    // A former version recorded none.
     backoff.burst = try values.decodeIfPresent(Int.self, forKey: .restartBurst) ?? backoff.burst
     backoff.window = try values.optionalTime(.restartWindow) ?? backoff.window
     if try values.decode(Bool.self, forKey: .beforeReload) { hooks.insert(.beforeReload) }

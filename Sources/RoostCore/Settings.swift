@@ -20,16 +20,16 @@ public struct Settings: Hashable, Sendable {
   public var surge: Int
   /// How the master learns that a worker accepts.
   public var readiness: Readiness
-  /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil where there is none.
+  /// How long a worker of a new generation may take, once it is ready, to pass its probe; nil if there is none.
   public var probeTimeout: Duration?
-  /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil where it
+  /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil if it
   /// never is.
   public var startAttempts: Int?
-  /// After what time without success the start is given up; nil for never.
+  /// How long the start is tried before it is given up; nil for ever.
   public var startLimit: Duration?
   /// How long a generation has to serve without a failing worker before it is the last good one.
   public var probation: Duration
-  /// Whether a start whose generation can't get ready goes on with the last good one.
+  /// Whether a start whose generation can't get ready continues with the last good one.
   public var fallsBack: Bool
   /// Whether a generation that keeps failing on probation is replaced by the last good one.
   public var rollsBack: Bool
@@ -43,7 +43,7 @@ public struct Settings: Hashable, Sendable {
   public var hooks: Set<Hook>
   /// How long such a command may take.
   public var hookTimeout: Duration
-  /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
+  /// Whether connections wait for a slot and not for the service: a slot goes only when none waits for it any more.
   public var queuePerSlot: Bool
 
   /// Settings with the given values.
@@ -72,7 +72,7 @@ public struct Settings: Hashable, Sendable {
   }
 }
 
-/// A command of the operator's that a reload runs.
+/// One of the operator's commands that a reload runs.
 public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   /// Before the first candidate is started. A reload fails with it.
   case beforeReload = "before-reload"
@@ -80,8 +80,8 @@ public enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   case afterTakeover = "after-takeover"
 }
 
-/// How long the restart of a worker is put off: not at all for the first losses of workers that have served, then twice as long
-/// each time.
+/// How long the restart of a worker is delayed: not at all for the first losses of workers that have served, then twice
+/// as long each time.
 public struct Backoff: Hashable, Sendable {
   /// The wait after the second failure in a row.
   public var first: Duration
@@ -91,10 +91,10 @@ public struct Backoff: Hashable, Sendable {
   public var forgivenAfter: Duration
   /// How many workers of a slot that have served are replaced at once within the window.
   public var burst: Int
-  /// Over what time they are counted.
+  /// The time over which they are counted.
   public var window: Duration
 
-  /// A backoff with the given times.
+  /// A backoff with these times.
   public init(
     first: Duration = .milliseconds(100), longest: Duration = .seconds(30), forgivenAfter: Duration = .seconds(10),
     burst: Int = 5, window: Duration = .seconds(10)
@@ -106,7 +106,7 @@ public struct Backoff: Hashable, Sendable {
     self.window = window
   }
 
-  /// The wait after so many failures in a row, from 1.
+  /// The wait after this many failures in a row, from 1.
   public func delay(afterFailures failures: Int) -> Duration {
     guard failures > 1 else { return .zero }
     // Thirty doublings exceed any longest wait; beyond them the shift would overflow.

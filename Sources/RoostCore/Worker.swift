@@ -10,17 +10,17 @@ public struct Worker: Hashable, Sendable, Codable {
     case probing(until: Instant)
     /// It accepts, and is observed until then.
     case settling(since: Instant, until: Instant)
-    /// It accepts, and was observed where it had to be.
+    /// It accepts, and was observed if it had to be.
     case ready(since: Instant)
   }
 
-  /// Who it is.
+  /// Its identity.
   public let id: WorkerID
   /// Why it was started.
   public let purpose: Purpose
   /// When it was ordered.
   public let started: Instant
-  /// How long it may take to pass its probe; nil where it isn't probed.
+  /// How long it may take to pass its probe; nil if it isn't probed.
   public let probeTimeout: Duration?
   /// How far it has come.
   public internal(set) var stage: Stage
@@ -41,7 +41,7 @@ public struct Worker: Hashable, Sendable, Codable {
       }
   }
 
-  /// Since when it accepts; nil where it doesn't yet.
+  /// Since when it accepts; nil if it doesn't yet.
   public var readySince: Instant? {
     switch stage {
     case .starting, .aging, .probing: nil
@@ -55,7 +55,7 @@ public struct Worker: Hashable, Sendable, Codable {
   /// Whether it accepts, and a signal doesn't keep it from that.
   public var serves: Bool { isReady && stopped == nil }
 
-  /// Whether nothing is awaited of it any more.
+  /// Whether nothing more is expected of it.
   var isSettled: Bool {
     if case .ready = stage { true } else { false }
   }
@@ -80,7 +80,7 @@ public struct Worker: Hashable, Sendable, Codable {
 public struct Retiree: Hashable, Sendable, Codable {
   /// How far it has come.
   public enum Stage: Hashable, Sendable, Codable {
-    /// It isn't told yet: connections wait where only it can accept them, until then at the latest.
+    /// It hasn't been told yet: connections wait where only it can accept them, until then at the latest.
     case emptying(until: Instant)
     /// It has until then to exit.
     case draining(until: Instant)
@@ -90,7 +90,7 @@ public struct Retiree: Hashable, Sendable, Codable {
     case killed
   }
 
-  /// Who it is.
+  /// Its identity.
   public let id: WorkerID
   /// When it was told to go, or, while it is emptying, when it was replaced.
   public private(set) var told: Instant
@@ -99,7 +99,7 @@ public struct Retiree: Hashable, Sendable, Codable {
   /// How long it may take from the signal to its exit.
   let timeout: Duration
 
-  /// One that is told now.
+  /// A retiree that is told now.
   init(id: WorkerID, timeout: Duration, at now: Instant) {
     self.id = id
     self.timeout = timeout
@@ -112,7 +112,7 @@ public struct Retiree: Hashable, Sendable, Codable {
     stage = .draining(until: now + timeout)
   }
 
-  /// Whether it isn't told yet.
+  /// Whether it hasn't been told yet.
   public var isEmptying: Bool {
     if case .emptying = stage { true } else { false }
   }
@@ -124,8 +124,8 @@ public struct Retiree: Hashable, Sendable, Codable {
     }
   }
 
-  /// What there is to wait for once it was sent SIGKILL: nothing where the worker itself was reaped before, because the
-  /// master need not be the parent of what remained.
+  /// What to wait for once it was sent SIGKILL: nothing if the worker itself was reaped before, because the master need
+  /// not be the parent of what remained.
   var killed: Retiree? {
     if case .remains = stage { return nil }
     var killed = self
