@@ -4,12 +4,12 @@ import RoostCore
 import RoostJSON
 import RoostSystemd
 
-/// A short-lived process that prepares a generation, in two steps. The first reads the configuration anew: it executes what
-/// has started the master, with the same arguments, and hands over the validated result. So a parser's memory or mistake never
-/// reaches the master. The second looks for what the configuration names: a file system that hangs holds it, and not the
-/// master.
+/// A short-lived process that prepares a generation, in two steps. The first reads the configuration again: it executes
+/// what started the master, with the same arguments, and hands over the validated result. So a parser's memory or
+/// mistake never reaches the master. The second looks for what the configuration names: a file system that hangs holds
+/// it up, and not the master.
 final class Preparation {
-  /// What has been found out.
+  /// What was found.
   struct Finding {
     let configuration: Configuration
     /// After the second step.

@@ -30,7 +30,7 @@ extension NoticeText {
   }
 
   func goesOn(_ generation: Generation, _ serving: Generation, _ moved: Int, _ slots: Int) -> String {
-    // What is true now, and not only what the reload has left alone.
+    // What is true now, and not only what the reload has left as it was.
     switch condition {
     case .down: return "and nothing serves"
     case .degraded where moved == 0:
@@ -47,7 +47,7 @@ extension NoticeText {
     return "worker \(pid) (slot \(id.slot), generation \(id.generation.number))"
   }
 
-  /// Where the generation is clear from the rest of the line.
+  /// The short name, for when the rest of the line names the generation.
   func shortName(_ id: WorkerID) -> String {
     guard let pid = pid(id) else { return "worker of slot \(id.slot)" }
     return "worker \(pid) (slot \(id.slot))"
@@ -76,7 +76,7 @@ extension NoticeText {
     }
   }
 
-  /// The same of a worker that nobody has named before.
+  /// The same for a worker that wasn't named before.
   func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
     case .notPrepared, .hookFailed, .notListening, .tookTooLong, .cancelled, .replaced: text(failure)
@@ -86,7 +86,7 @@ extension NoticeText {
     }
   }
 
-  /// What has become of a worker that is called so.
+  /// What has become of a worker, by this name.
   private func fate(of name: String, _ failure: Failure) -> String {
     switch failure {
     case .exited(let id, let cause, .starting): "\(name) \(cause.text) before it was ready\(leaving(id, cause))"
@@ -102,7 +102,7 @@ extension NoticeText {
     }
   }
 
-  /// Only who ends by itself, and as it should, has drained.
+  /// Only a worker that ends on its own, and as it should, has drained.
   func drained(_ id: WorkerID, _ cause: ExitCause, _ after: Duration, _ killed: Bool) -> String {
     if isClean(cause, id) { return "drained and \(cause.text) after \(milliseconds(after))" }
     if killed, case .signalled(SIGKILL, _) = cause { return "was killed \(milliseconds(after)) after \(signal(id))" }
@@ -115,7 +115,7 @@ extension NoticeText {
     return "\(names.asProcesses) behind, which \(was) sent \(signal(id)) and \(has) \(timeout.text)"
   }
 
-  /// A server that puts itself into the background looks like one that fails, and isn't gone.
+  /// A server that puts itself into the background looks like one that fails, but isn't gone.
   func leaving(_ id: WorkerID, _ cause: ExitCause) -> String {
     let names = leftBehind(id)
     if names.isEmpty { return "" }
@@ -166,7 +166,7 @@ extension NoticeText {
 }
 
 extension Divergence {
-  /// Why something else serves than what is configured, for people.
+  /// Why something other than what is configured serves, in words.
   var words: String {
     switch self {
     case .reloadFailed(let generation): "the reload to generation \(generation.number) has failed"
@@ -177,7 +177,7 @@ extension Divergence {
 }
 
 extension ExitCause {
-  /// How a process ended, for people.
+  /// How a process ended, in words.
   var text: String {
     switch self {
     case .exited(let status): "exited with status \(status)"
@@ -188,7 +188,7 @@ extension ExitCause {
 
   private static func remarks(_ signal: Int32, _ dumpedCore: Bool) -> String {
     var remarks = dumpedCore ? ["core dumped"] : []
-    // Nothing else tells: a process that is killed for a system call has no last words.
+    // Nothing else says so: a process that is killed for a system call has no last words.
     if signal == SIGSYS {
       remarks.append("a system call that SystemCallFilter= or SystemCallArchitectures= of the unit doesn't allow")
     }

@@ -5,24 +5,24 @@ import RoostCore
 
 /// The words for what the operator should know.
 struct NoticeText {
-  /// What a worker is told to drain with.
+  /// The signal that tells a worker to drain.
   let stopSignal: (WorkerID) -> StopSignal
   /// The pid of a worker that has one.
   let pid: (WorkerID) -> pid_t?
-  /// What is known of the accept queues during the reload that has ended last.
+  /// What is known of the accept queues during the last reload that ended.
   let evidence: ReloadEvidence?
-  /// What a worker that didn't get ready lacks, where that is known.
+  /// What a worker that didn't get ready lacks, if that is known.
   let lacks: (WorkerID) -> String?
   /// Why a worker hasn't passed its probe.
   let probeReason: (WorkerID) -> String?
-  /// The processes that an exited worker has left behind and that drain.
+  /// The draining processes that an exited worker has left behind.
   let leftBehind: (WorkerID) -> [String]
   /// Whether the service serves now.
   let condition: Condition
   /// The path of the master's binary.
   let program: String
 
-  /// What is told of a notice: its kind, whom it is about, how bad it is, and the words.
+  /// What is reported of a notice: its kind, which worker or generation it is about, its level, and the words.
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
     case .workerStarted(let id): told(.workerStarted, id, "\(name(id)) started")

@@ -1,17 +1,16 @@
 import Glibc
 import RoostJSON
 
-/// The record on disk: whole or not at all, and there when it was written. It has what workers get in their environment, so
-/// nobody else may read it.
+/// The record on disk: whole or not at all, and safe once it was written. It contains the workers' environment, so no
+/// other user may read it.
 enum HistoryFile {
   static let name = "history.json"
-  /// Whoever changes what is in it raises the number.
+  /// A change of what is in it raises the number.
   private static let format = 1
-  /// More isn't read, nor written: the oldest generations are left out then.
+  /// A longer one is neither read nor written: the oldest generations are left out.
   private static let maximumLength = 16 << 20
 
-  /// What is recorded in a directory; nil where nothing is.
-  /// `service` is whose it has to be, where that is known.
+  /// What is recorded in a directory; nil if nothing is. `service` is the one it has to belong to, if that is known.
   static func read(in path: String, of service: String?) throws(MasterError) -> History? {
     do throws(FileError) {
       let directory = try Directory(path)
@@ -21,7 +20,7 @@ enum HistoryFile {
         try check(json, isOf: service)
         return try history(json)
       } catch .refused(let reason) {
-        // So that it isn't lost with the next that is written.
+        // So that the next one that is written doesn't overwrite it.
         directory.rename(name, to: "\(name).unusable")
         throw .refused("\(reason); it is put aside as \(name).unusable")
       }
@@ -72,7 +71,7 @@ enum HistoryFile {
     return Array(bytes[..<count])
   }
 
-  /// Writes it, and waits until it is on disk: not for the master itself.
+  /// Writes it, and waits until it is on disk: not to be called by the master itself.
   static func write(_ history: History, of service: String, in path: String) throws(MasterError) {
     do throws(FileError) {
       try make(path)
@@ -96,7 +95,7 @@ enum HistoryFile {
         }
         return FileIdentity(status)
       }
-      // The name, too, has to outlive the host.
+      // The name, too, has to survive a crash of the host.
       let entry = try directory.open(".", O_RDONLY | O_DIRECTORY)
       guard fsync(entry.number) == 0 else { throw .failed(errno) }
     } catch .failed(EEXIST) {
