@@ -7,26 +7,25 @@ import RoostJSON
 /// The way into the master's binary, from the process that parses and from a master that upgrades itself: a state in a
 /// nameless file, and execve, so that nothing of the former program stays in memory. Pid, parent and arguments stay.
 public struct Handover {
-  /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid tells it from one that was
-  /// inherited.
+  /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid distinguishes it from an
+  /// inherited one.
   private static let variable = "ROOST_STATE"
 
   /// The path of the master's binary. Not its inode: a path follows a package's update.
   public let program: String
-  /// The path of the binary that reads the configuration anew on reload, with the arguments of this process; nil if there
-  /// is nothing to be read.
+  /// The path of the binary that reads the configuration again on reload, with the arguments of this process; nil if
+  /// there is nothing to read.
   public let reader: String?
   /// What the master is to do.
   public let configuration: Configuration
-  /// What is wrong with what the operator has written, if the configuration is what was recorded instead.
+  /// What is wrong with the operator's configuration, if the recorded one is used instead.
   let trouble: String?
-  /// Where the master was started; nil where a former version didn't say.
+  /// Where the master was started; nil if a former version didn't say.
   let directory: String?
-  /// What a master that upgrades itself goes on with; nil at the start.
+  /// What a master that upgrades itself continues with; nil at the start.
   let running: SavedState?
 
-  /// A handover of the configuration to the master's binary.
-  /// `trouble` says why the configuration isn't what the operator has written.
+  /// A handover of the configuration to the master's binary. `trouble` says why the configuration isn't the operator's.
   public init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
     self.init(
       program: program, reader: reader, configuration: configuration, trouble: trouble, directory: nil, running: nil)
@@ -55,7 +54,7 @@ public struct Handover {
     setenv(Self.variable, PassedDescriptor.assignment([descriptor.number], from: getpid()), 1)
     let kept = SavedDescriptor.all(in: state)
     let areKept = SavedDescriptor.setCloseOnExec(false, kept)
-    // Not before: what is open may be more than that.
+    // Not before: more than that may be open.
     openFiles?.giveBack()
     if areKept { execv(program, ProgramArguments.pointers) }
     let error = errno

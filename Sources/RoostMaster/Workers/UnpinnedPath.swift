@@ -1,9 +1,9 @@
 import RoostConfiguration
 
-/// A path in the middle of a text, which leads over a symbolic link and can't be pinned: what the text means is for another
-/// program to say, such as a shell.
+/// A path in the middle of a text, which leads through a symbolic link and can't be pinned: the meaning of the text is
+/// up to another program, such as a shell.
 public struct UnpinnedPath: Hashable, Sendable {
-  /// What has the path, such as `argument 2 of the command`.
+  /// Where the path is, such as `argument 2 of the command`.
   public let place: String
   /// The path as it was written.
   public let path: String
@@ -16,13 +16,13 @@ public struct UnpinnedPath: Hashable, Sendable {
       + "restarted after the link has moved gets another release than its own"
   }
 
-  /// How to mend it.
+  /// How to fix it.
   public static let remedy =
     "set 'directory' to where the release is, and write {directory} for that part of the path"
 }
 
 extension UnpinnedPath {
-  /// What ends a path in the languages that are written into arguments, and what may stand before one.
+  /// What ends a path in the languages that are written into arguments, and what may precede one.
   private static let delimiters = Set(" \t\r\n'\"`=:,;()<>|&[]@".utf8)
   private static let slash = UInt8(ascii: "/")
 
