@@ -113,7 +113,7 @@ int roost_last_real_time_signal(void) { return SIGRTMAX; }
 
 int roost_output_pipe(int ends[2]) {
   if (roost_pipe(ends) < 0) return -1;
-  // Only this end: the flag belongs to the end's open file, and the other one is the process's.
+  // Only this end: the flag belongs to the end's open file, and the other end is the process's.
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return 0;
 }
@@ -179,7 +179,7 @@ int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
   struct tcp_info info;
   length = sizeof info;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -1;
-  // Of a listening socket these two mean something else: its queue and the queue's limit (tcp_get_info in the kernel).
+  // For a listening socket these two mean something else: its queue and the queue's limit (tcp_get_info in the kernel).
   *ret_queued = info.tcpi_unacked;
   *ret_limit = info.tcpi_sacked;
   return 0;

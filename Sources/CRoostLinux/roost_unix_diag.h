@@ -1,4 +1,4 @@
-// What the kernel tells of unix sockets by sock_diag(7). The public part is in roost_linux.h.
+// What the kernel reveals about unix sockets by sock_diag(7). The public part is in roost_linux.h.
 #ifndef ROOST_UNIX_DIAG_H
 #define ROOST_UNIX_DIAG_H
 

@@ -1,8 +1,8 @@
-/// The head of an answer over HTTP.
+/// The head of an HTTP answer.
 public enum ScrapeReply: Hashable, Sendable {
   /// Text in this format.
   case text(Exposition.Format)
-  /// No request.
+  /// Not a request.
   case badRequest
   /// Only metrics are here.
   case notFound
@@ -35,7 +35,7 @@ public enum ScrapeReply: Hashable, Sendable {
     }
   }
 
-  /// What is said to people, where there are no metrics.
+  /// The text for people, if there are no metrics.
   public var explanation: String {
     switch self {
     case .text: ""
@@ -46,8 +46,8 @@ public enum ScrapeReply: Hashable, Sendable {
     }
   }
 
-  /// The head, for a body of this length. The connection ends with the answer: a scrape is rare, and nobody's waiting costs
-  /// the master anything.
+  /// The head, for a body of this length. The connection ends with the answer: scrapes are rare, and then no idle
+  /// client costs the master anything.
   public func head(length: Int) -> String {
     let type: String
     switch self {

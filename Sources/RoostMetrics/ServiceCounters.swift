@@ -33,7 +33,7 @@ public struct ServiceCounters: Hashable, Sendable, Codable {
     /// How long it took, in µs.
     public var microseconds: Int
 
-    /// A reload that ended so.
+    /// A reload that ended like this.
     public init(succeeded: Bool, ended: Int, microseconds: Int) {
       self.succeeded = succeeded
       self.ended = ended
@@ -51,27 +51,27 @@ public struct ServiceCounters: Hashable, Sendable, Codable {
   public internal(set) var workersRecycled = 0
   /// Retirees that have exited.
   public internal(set) var drains = 0
-  /// Retirees, or what remained of them, that had to be killed since their drain timeout was over.
+  /// Retirees, or what remained of them, that had to be killed because their drain timeout was over.
   public internal(set) var drainsTimedOut = 0
   /// Reloads that failed.
   public internal(set) var reloadsFailed: [Cause: Int] = [:]
-  /// How long the reloads took that succeeded.
+  /// How long the successful reloads took.
   public internal(set) var succeeded = DurationHistogram()
-  /// How long the reloads took that failed.
+  /// How long the failed reloads took.
   public internal(set) var failed = DurationHistogram()
-  /// Starts that went on with what a former generation ran.
+  /// Starts that continued with what a former generation ran.
   public internal(set) var fallbacks = 0
   /// Generations whose workers kept failing on probation.
   public internal(set) var crashLoops = 0
   /// The last reload.
   public internal(set) var lastReload: Reload?
-  /// When a reload succeeded last, in µs since 1970.
+  /// When a reload last succeeded, in µs since 1970.
   public internal(set) var lastSuccess: Int?
 
   /// Nothing has happened yet.
   public init() {}
 
-  /// Whether they can be gone on with.
+  /// Whether they can be continued.
   public var areSound: Bool { succeeded.isSound && failed.isSound }
 
   /// Takes account of what has happened now, in µs since 1970.
@@ -93,7 +93,7 @@ public struct ServiceCounters: Hashable, Sendable, Codable {
       lastReload = Reload(succeeded: false, ended: now, microseconds: after.microseconds)
     case .fellBack, .startedFromRecord: fallbacks += 1
     case .crashLoop: crashLoops += 1
-    // Most of what is told isn't counted.
+    // Most of what is reported isn't counted.
     default: break
     }
   }

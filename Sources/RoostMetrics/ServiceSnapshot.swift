@@ -2,9 +2,9 @@
 public enum ServicePhase: String, Hashable, Sendable, CaseIterable {
   case starting
   case serving
-  /// Some slots have nobody who serves.
+  /// Some slots have no worker that serves.
   case degraded
-  /// Nobody serves.
+  /// No worker serves.
   case down
   case reloading
   case stopping
@@ -18,18 +18,18 @@ public struct ServiceSnapshot: Hashable, Sendable {
     public var name: String
     /// Its address.
     public var address: String
-    /// How many connections wait; nil where the kernel doesn't say.
+    /// How many connections wait; nil if the kernel doesn't say.
     public var queued: Int?
     /// How many can.
     public var limit: Int?
     /// The most that were seen waiting.
     public var peak: Int
-    /// How many connection requests were dropped; nil where the kernel doesn't say.
+    /// How many connection requests were dropped; nil if the kernel doesn't say.
     public var dropped: Int?
     /// Whether clients get to it, as far as is known.
     public var isReachable = true
 
-    /// A listener of these values.
+    /// A listener with these values.
     public init(name: String, address: String, queued: Int?, limit: Int?, peak: Int, dropped: Int?) {
       self.name = name
       self.address = address
@@ -40,7 +40,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
     }
   }
 
-  /// A current worker or a candidate. There is at most one of a slot and a generation.
+  /// A current worker or a candidate. There is at most one for each slot and generation.
   public struct Worker: Hashable, Sendable {
     /// Its slot.
     public var slot: Int
@@ -51,7 +51,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
     /// Processor time of it and its descendants.
     public var cpuMilliseconds: Int
 
-    /// A worker of these values.
+    /// A worker with these values.
     public init(slot: Int, generation: Int, memoryBytes: Int, cpuMilliseconds: Int) {
       self.slot = slot
       self.generation = generation
@@ -93,7 +93,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
   public var isDiverged = false
   /// The generation that serves.
   public var generation: Int
-  /// How many workers there are to be.
+  /// How many workers are wanted.
   public var workersWanted: Int
   /// How many there are.
   public var census = Census()
@@ -103,15 +103,15 @@ public struct ServiceSnapshot: Hashable, Sendable {
   public var restarts: [Int] = []
   /// The current workers and the candidates.
   public var workers: [Worker] = []
-  /// How many retirees were seen to accept when they were looked at last.
+  /// How many retirees were seen to accept when they were last looked at.
   public var retireesAccepting = 0
   /// Resident memory of all retirees.
   public var retireesMemoryBytes = 0
-  /// The listeners. Those of one name and address are one.
+  /// The listeners. Those of the same name and address are one.
   public private(set) var listeners: [Listener] = []
-  /// What the last reload's verdict says of dropped connection requests, where it does.
+  /// What the last reload's verdict says of dropped connection requests, if it does.
   public var lastReloadDropped: Int?
-  /// What the last reload's verdict says of the longest queue, where it does.
+  /// What the last reload's verdict says of the longest queue, if it does.
   public var lastReloadPeak: Int?
 
   /// A service without workers and listeners to which nothing has happened.
@@ -126,7 +126,8 @@ public struct ServiceSnapshot: Hashable, Sendable {
     self.workersWanted = workersWanted
   }
 
-  /// Adds a listener. Sockets of one name and address add up: a series that is there twice makes the whole text unreadable.
+  /// Adds a listener. Sockets of the same name and address add up: a series that is there twice makes the whole text
+  /// unreadable.
   public mutating func add(_ listener: Listener) {
     guard let index = listeners.firstIndex(where: { $0.name == listener.name && $0.address == listener.address }) else {
       listeners.append(listener)
@@ -136,7 +137,7 @@ public struct ServiceSnapshot: Hashable, Sendable {
     listeners[index].queued = sum(listeners[index].queued, listener.queued)
     listeners[index].limit = sum(listeners[index].limit, listener.limit)
     listeners[index].peak += listener.peak
-    // A new generation may have a socket of its own at the address.
+    // A new generation may have its own socket at the address.
     listeners[index].isReachable = listeners[index].isReachable || listener.isReachable
     listeners[index].dropped = sum(listeners[index].dropped, listener.dropped)
   }

@@ -3,13 +3,14 @@ import Glibc
 
 /// The descriptors that systemd passed to this process (sd_listen_fds_with_names(3)).
 public enum InheritedDescriptors {
-  /// What is said to have been passed can't be taken.
+  /// What was supposedly passed can't be taken.
   public struct Failure: Error, Hashable {
     /// One line for the operator: which variable has which value, and what is wrong with it.
     public let description: String
   }
 
-  /// Descriptor and name of each, in their order; close-on-exec from now on. None if they are meant for another process.
+  /// Descriptor and name of each, in their order; close-on-exec from now on. None if they are meant for another
+  /// process.
   public static func all() throws(Failure) -> [(descriptor: Int32, name: String)] {
     var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     let count = sd_listen_fds_with_names(0, &names)
@@ -27,7 +28,8 @@ public enum InheritedDescriptors {
     }
   }
 
-  /// The variables by which systemd says what it has passed. libsystemd only tells an error number, and the same for all.
+  /// The variables in which systemd says what it has passed. libsystemd only returns an error number, the same for all
+  /// problems.
   struct Variables {
     let process: String?
     let count: String?
@@ -63,7 +65,7 @@ public enum InheritedDescriptors {
       if let closed = (SD_LISTEN_FDS_START..<end).first(where: { !isOpen($0) }) {
         return "LISTEN_FDS is '\(count)', but descriptor \(closed) isn't open; \(Self.remedy)"
       }
-      // As libsystemd counts them: names are separated by colons, and a backslash takes a colon's meaning away.
+      // As libsystemd counts them: names are separated by colons, and a backslash escapes a colon.
       guard let names else { return nil }
       let found = Self.count(of: names)
       guard found == Int(number) else {

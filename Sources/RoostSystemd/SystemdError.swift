@@ -12,7 +12,7 @@ public struct SystemdError: Error, Equatable, CustomStringConvertible {
     self.errno = errno
   }
 
-  /// What was to be done and why it couldn't be.
+  /// What failed, and why.
   public var description: String { "cannot \(operation): \(String(cString: strerror(errno)))" }
 
   static func check(_ operation: StaticString, _ result: Int32) throws(SystemdError) {

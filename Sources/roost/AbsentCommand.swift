@@ -1,7 +1,8 @@
-/// Words that are typed as commands and are none, on purpose or because another tool's word is meant: what to type instead.
+/// Words that are typed as commands but aren't, on purpose or because they are another tool's words: what to type
+/// instead.
 enum AbsentCommand {
-  /// What to type instead of these arguments of the whole command line; nil where they begin with no such word. What is a command
-  /// by now stays one.
+  /// What to type instead of these arguments of the whole command line; nil if they begin with no such word. What is a
+  /// command stays one.
   static func advice(for arguments: [String]) -> String? {
     let commands = RoostCommand.configuration.subcommands.map { $0.configuration.commandName }
     guard let word = arguments.first, !commands.contains(word) else { return nil }

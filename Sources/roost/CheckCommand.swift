@@ -49,7 +49,7 @@ struct CheckCommand: ParsableCommand {
       + (listeners.isEmpty ? "" : ", listening on \(listeners.joined(separator: ", "))")
   }
 
-  /// As whom workers run. That it is root nobody must overlook: an option in the wrong place may be the reason.
+  /// The user that workers run as. Root must not be overlooked: an option in the wrong place may be the reason.
   private static func runner(_ identity: Identity?) -> String {
     guard let identity else {
       let own = geteuid()

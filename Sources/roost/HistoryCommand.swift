@@ -32,7 +32,7 @@ struct HistoryCommand: ParsableCommand {
   }
 }
 
-/// The generations for people, the newest first.
+/// The generations as a table, the newest first.
 struct HistoryView {
   private let answer: JSON
 

@@ -44,7 +44,7 @@ struct LogsCommand: ParsableCommand {
     case .failure(let error):
       switch error {
       case .notRunning, .notPermitted, .timedOut:
-        // A path is no name of a unit.
+        // A path isn't the name of a unit.
         if selection.controlDirectory == nil || selection.name != nil {
           try ServiceJournal(ofService: name)?.show(journalArguments)
         }

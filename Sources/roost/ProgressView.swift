@@ -2,7 +2,7 @@ import Foundation
 import RoostControl
 import RoostJSON
 
-/// Shows how a reload goes on.
+/// Shows the progress of a reload.
 protocol ProgressView: AnyObject {
   /// How often it wants to be drawn again, in seconds.
   var refreshInterval: TimeInterval? { get }
@@ -36,11 +36,11 @@ final class PlainProgress: ProgressView {
   func finish() {}
 }
 
-/// A line for each worker, drawn again as it gets on.
+/// A line for each worker, drawn again as it progresses.
 final class LiveProgress: ProgressView {
   private struct Row {
     var text: String
-    /// When the state began; nil where that doesn't matter any more.
+    /// When the state began; nil if that no longer matters.
     var since: Date?
     var style: Terminal.Style?
   }

@@ -58,7 +58,7 @@ struct ReloadCommand: ParsableCommand {
     var hasFailed = false
     for (name, directory) in services {
       do {
-        // Not the connection by which it was found: a master lets go of those that ask for nothing.
+        // Not the connection by which it was found: a master drops those that ask for nothing.
         try reload(prefix: "\(name): ") { timeout in
           do throws(ControlError) {
             return (name, try ControlConnection(directory: directory, timeout: timeout))
@@ -67,13 +67,13 @@ struct ReloadCommand: ParsableCommand {
           }
         }
       } catch is ExitCode {
-        hasFailed = true  // The reason was told; the other services get their turn.
+        hasFailed = true  // The reason was given; the other services get their turn.
       }
     }
     if hasFailed { throw ExitCode(1) }
   }
 
-  /// Reloads one service. The prefix, its name or nothing, stands before all that is told of it.
+  /// Reloads one service. The prefix, its name or nothing, precedes all that is said about it.
   private func reload(
     prefix: String, _ connect: (TimeInterval) throws -> (name: String, connection: ControlConnection)
   ) throws {
@@ -91,7 +91,7 @@ struct ReloadCommand: ParsableCommand {
   }
 
   private func request(_ connection: ControlConnection, _ prefix: String) throws {
-    // With an answer of another call after it: then the master has taken this one.
+    // With the answer to another call after it: then the master has taken this one.
     try connection.send(
       VarlinkCall(method: ControlInterface.reload, parameters: ["replace": .boolean(replace)], oneway: true))
     let phase = try connection.call(ControlInterface.status)["service"]?.string("phase")

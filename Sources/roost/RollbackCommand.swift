@@ -39,7 +39,7 @@ struct RollbackCommand: ParsableCommand {
   func run() throws {
     var selection = selection
     var generation = generation
-    // Where only one service runs its name may be left out, and a number comes first.
+    // If only one service runs, its name may be left out, and a number comes first.
     if generation == nil, let number = selection.name.flatMap({ Int($0) }),
       !RunningService.all().contains(where: { $0.name == selection.name && $0.state != .gone })
     {

@@ -43,7 +43,7 @@ struct RunCommand: ParsableCommand {
       try Failure.exit(problems)
     } catch let error as MasterError {
       if let request { return request.answer(problem: error.description) }
-      // As the master would say it: it is on its way to become one.
+      // As the master would say it: this process is about to become one.
       Log().error(error.description)
       throw ExitCode(ExitStatus.masterFailed)
     }
@@ -55,13 +55,13 @@ struct RunCommand: ParsableCommand {
       example: "roost run --listen 8080 -- ./server --verbose", isReadAgain: isReadAgain)
   }
 
-  /// What is to be run. Where the file can't be used that is what served last, and what is wrong is told beside it: a master
-  /// that dies, or a machine that boots, mustn't make an outage of a mistake in a file that nobody has tried yet.
+  /// What to run. If the file can't be used, that is what served last, together with what is wrong: if a master dies,
+  /// or a machine boots, a mistake in a file that wasn't tried yet mustn't cause an outage.
   private func configurationOrRecord() throws -> (Configuration, trouble: String?) {
     do {
       return (try configuration(), nil)
     } catch let problems as Problems {
-      // Who sits there sees it, and can mend it.
+      // An operator at the terminal sees it, and can fix it.
       guard !problems.areUsage, source.options.fallback ?? !Options.isAtTerminal,
         let recorded = source.historyDirectory().flatMap({
           RecordedService.configuration(in: $0, of: source.options.name)
@@ -71,7 +71,7 @@ struct RunCommand: ParsableCommand {
     }
   }
 
-  /// What reads the configuration on reload: this program, unless nothing but the command line was read.
+  /// What reads the configuration on reload: this program, unless only the command line was read.
   private func reader() throws -> String? {
     source.file == nil && !source.options.dependsOnFiles ? nil : try MasterProgram.ownPath()
   }
@@ -86,22 +86,22 @@ enum ConfigurationPath {
     return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && !isDirectory.boolValue
   }
 
-  /// A path as it is; anything without a slash that is no file here names a service, or its file.
+  /// A path as it is; anything without a slash that isn't a file here names a service, or its file.
   static func path(of text: String) -> String {
     if text.contains("/") || isFile(text) { return text }
     return isOfFile(text) ? "/etc/roost/\(text)" : path(ofService: text)
   }
 
-  /// Whether a text is the path of a configuration file, there or not, and names no service.
+  /// Whether a text is the path of a configuration file, there or not, and doesn't name a service.
   static func isOfFile(_ text: String) -> Bool { text.hasSuffix(".toml") }
 
-  /// Whether a text is the path of a configuration file that is there, and can't be executed.
+  /// Whether a text is the path of an existing configuration file, which can't be executed.
   static func isOfExistingFile(_ text: String) -> Bool {
     isOfFile(text) && isFile(text) && !FileManager.default.isExecutableFile(atPath: text)
   }
 
-  /// Why this names no service, if so. Both are asked for by people who mean something else, and nothing is guessed: a reload
-  /// has to read what the start has read, whatever lies in the directory by then.
+  /// Why this doesn't name a service, if it doesn't. Both cases are typed by people who mean something else, and
+  /// nothing is guessed: a reload has to read what the start read, whatever is in the directory by then.
   static func objection(toService text: String, _ command: String) -> String? {
     if isOfFile(text) {
       guard !text.contains("/"), !isFile(text), isFile("/etc/roost/\(text)") else { return nil }

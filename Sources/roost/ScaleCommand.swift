@@ -33,7 +33,7 @@ struct ScaleCommand: ParsableCommand {
       throw ValidationError(
         "\(number) workers can't be: use 1 to \(Limits.workers.upperBound), or +1 and -1 for one more and one fewer")
     case .change(0): throw ValidationError("+0 and -0 change nothing")
-    // It goes as far as there can be workers.
+    // It goes as far as the limits of the number of workers.
     case .change: break
     }
   }
@@ -64,7 +64,7 @@ struct ScaleCommand: ParsableCommand {
 }
 
 extension ScaleCommand {
-  /// A number of workers, as it is or in relation to what there is.
+  /// A number of workers, absolute or relative to the present one.
   enum Workers: ExpressibleByArgument {
     case total(Int)
     case change(Int)
@@ -79,7 +79,7 @@ extension ScaleCommand {
       guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits) else {
         return nil
       }
-      // More than there can be at all means the same.
+      // Anything beyond the limit means the same.
       let change = min(number, Limits.workers.upperBound)
       self = isFewer ? .change(-change) : isMore ? .change(change) : .total(number)
     }
@@ -92,10 +92,11 @@ extension ScaleCommand {
     }
   }
 
-  /// The sign itself, as people write it.
+  /// The minus sign proper.
   private static let minus = "\u{2212}"
 
-  /// Arguments of the whole command line in which `scale -1` has a sign that isn't taken for the beginning of an option.
+  /// The arguments of the whole command line, in which `scale -1` has a sign that isn't taken for the beginning of an
+  /// option.
   static func spelled(_ arguments: [String]) -> [String] {
     guard arguments.first == configuration.commandName else { return arguments }
     return arguments.map { argument in

@@ -21,7 +21,7 @@ struct ServiceSelection: ParsableArguments {
     }
   }
 
-  /// The same, for who can do something without a connection.
+  /// The same, for commands that can do something without a connection.
   func search(
     timeout: TimeInterval = 10
   ) throws -> (name: String, found: Result<ControlConnection, ControlError>) {
@@ -42,8 +42,8 @@ struct ServiceSelection: ParsableArguments {
     return (name, .failure(isForbidden ? .notPermitted : .notRunning))
   }
 
-  /// Whoever gives a name gets the service of that name or none: a directory that another name leads to may be that of
-  /// another service, as where a worker or hook has inherited systemd's RUNTIME_DIRECTORY.
+  /// A name means the service of that name or none: a directory of another name may belong to another service, for
+  /// example if a worker or hook has inherited systemd's RUNTIME_DIRECTORY.
   private func isWanted(
     _ connection: ControlConnection, in directory: String, _ timeout: TimeInterval
   ) throws(ControlError) -> Bool {
@@ -57,7 +57,7 @@ struct ServiceSelection: ParsableArguments {
 
   private func places() throws -> (name: String, directories: [String]) {
     if let controlDirectory { return (name ?? controlDirectory, [controlDirectory]) }
-    // What systemd tells a command of the unit's.
+    // What systemd tells the unit's commands.
     let own = ControlPlace.runtimeDirectory().map { [$0] } ?? []
     if let name {
       guard !name.contains("/"), !name.isEmpty, !name.hasPrefix(".") else {
@@ -103,7 +103,7 @@ struct RunningService {
     case connected(ControlConnection)
     case forbidden
     case gone
-    /// It is there, and doesn't take connections.
+    /// It is there, but doesn't take connections.
     case silent(ControlError)
 
     static func != (one: State, other: State) -> Bool { !(one == other) }

@@ -46,7 +46,7 @@ struct StatusCommand: ParsableCommand {
   }
 }
 
-/// The status for people.
+/// The status as text.
 struct StatusView {
   private let status: ServiceStatus
 
@@ -93,7 +93,7 @@ struct StatusView {
     return parts.joined(separator: ", ")
   }
 
-  /// More than one serve during a roll, and after one that has stopped half-way.
+  /// More than one serves during a roll, and after one that has stopped halfway.
   private var servingText: String {
     let numbers = Set(status.workers.filter { $0.role == "current" }.map(\.generation)).sorted()
     guard numbers.count > 1, let last = numbers.last else { return "generation \(status.generation) serves" }
@@ -119,7 +119,7 @@ struct StatusView {
     return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
   }
 
-  /// What is said of slots that have nobody is read when it matters: none of it is cut off.
+  /// What is said of slots without a worker is read when it matters: none of it is cut off.
   private func waiting(_ width: Int) -> [String] {
     status.waiting.flatMap { slot in
       let next = slot.millisecondsLeft.map { "; next try in \(Amount.time(milliseconds: $0))" } ?? ""
@@ -130,7 +130,7 @@ struct StatusView {
     }
   }
 
-  /// Lines that have all of a text.
+  /// A text in lines, with none of it cut off.
   static func wrapped(_ text: String, to width: Int) -> [String] {
     var lines: [String] = []
     for word in text.split(separator: " ", omittingEmptySubsequences: false) {
@@ -148,7 +148,7 @@ struct StatusView {
     return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
   }
 
-  /// What those still do that were told to stop.
+  /// What workers that were told to stop still do.
   private func retirees(_ width: Int) -> [String] {
     status.workers.compactMap { worker in
       let name = "worker \(worker.pid) (slot \(worker.slot), generation \(worker.generation))"

@@ -44,7 +44,7 @@ struct UnitCommand: ParsableCommand {
   }
 }
 
-/// A unit that fits a configuration. systemd/roost@.service is the one that fits all.
+/// A unit that fits a configuration. systemd/roost@.service fits all.
 struct Unit {
   private let configuration: Configuration
   private let file: String
@@ -150,7 +150,7 @@ struct Unit {
       + "\""
   }
 
-  /// A start and each batch of a reload: every attempt to its end. The master asks for more time where it needs it.
+  /// A start and each batch of a reload: every attempt to its end. The master asks for more time if it needs it.
   private var startSeconds: Int {
     let settings = configuration.settings
     let ready: Duration =
@@ -165,7 +165,7 @@ struct Unit {
 
   private func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
 
-  /// Whether the master looks at what its workers do, which needs a capability where these are of another user.
+  /// Whether the master looks at what its workers do, which needs a capability if these run as another user.
   private var isWatched: Bool {
     switch configuration.worker.readinessChannel {
     case .accepting: true

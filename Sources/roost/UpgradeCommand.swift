@@ -35,7 +35,7 @@ struct UpgradeCommand: ParsableCommand {
     }
     var failed: ExitCode?
     let services = RunningService.all().filter { $0.state != .gone }
-    // No failure: there is nothing that runs a former version, which is what whoever installs a new one wants to know.
+    // Not a failure: nothing runs a former version, which is what matters after the installation of a new one.
     if services.isEmpty { return Terminal.write("no service is running\n") }
     for service in services {
       do {
@@ -46,7 +46,7 @@ struct UpgradeCommand: ParsableCommand {
         case .connected(let connection): try upgrade(service.name, connection)
         }
       } catch let code as ExitCode {
-        failed = code  // The reason was told; the other services get their turn.
+        failed = code  // The reason was given; the other services get their turn.
       }
     }
     if let failed { throw failed }

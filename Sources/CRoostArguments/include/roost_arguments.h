@@ -9,7 +9,7 @@
 // How many arguments there are, argument 0 included: 0 where even that is missing (execve(2)).
 int roost_argument_count(void);
 
-// The arguments, up to a null pointer. They stay where they are for as long as the process runs.
+// The arguments, up to a null pointer. They stay where they are as long as the process runs.
 char *_Nullable *_Nonnull roost_arguments(void);
 
 #if defined(__clang__)

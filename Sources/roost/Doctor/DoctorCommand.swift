@@ -73,7 +73,7 @@ struct DoctorCommand: ParsableCommand {
 
   /// Whether something failed.
   private func examineWorker() throws -> Bool {
-    // Else it would find nothing wrong where it can't look.
+    // Otherwise it would find nothing wrong where it can't look.
     guard access("/proc/self/fd", R_OK) == 0 else {
       throw MasterError("the doctor looks at what a worker has open and leaves behind, which it can't without /proc")
     }
@@ -83,7 +83,7 @@ struct DoctorCommand: ParsableCommand {
       try wanted.configuration(example: "roost doctor -- ./server --verbose")
     }
     for index in configuration.listeners.indices {
-      // Nobody has passed them: what they are called matters, and not where they are.
+      // systemd hasn't passed them here: their names matter, and not where they are.
       guard case .systemd = configuration.listeners[index].address else { continue }
       configuration.listeners[index].address = .tcp(.ipv4("127.0.0.1"), port: 0)
     }

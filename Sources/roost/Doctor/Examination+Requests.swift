@@ -5,7 +5,7 @@ extension Examination {
   /// How many requests are made on new connections, and then on kept-alive ones.
   private static let requests = 200
 
-  /// Whether the worker answers under a little load, and goes on accepting.
+  /// Whether the worker answers under a little load, and keeps accepting.
   func checkRequests(to worker: TrialWorker) throws -> Bool {
     guard let target else { return false }
     report.begin(.requests)

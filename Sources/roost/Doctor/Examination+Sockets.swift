@@ -5,7 +5,7 @@ extension Examination {
   static let ownSocketAdvice =
     "take the sockets from descriptor 3 on: LISTEN_FDS, or {fd} in the command (docs/protocol.md); 'sh -c' needs exec"
 
-  /// Whether somebody accepts on each listener; and whether the worker listens elsewhere.
+  /// Whether each listener is accepted on, and whether the worker listens elsewhere.
   func checkListeners(of worker: TrialWorker) throws -> Bool {
     guard !streams.isEmpty else { return false }
     var missing: [String] = []
@@ -36,11 +36,11 @@ extension Examination {
     let load = Load(address, path: options.path, speaksHTTP: asks && options.speaksHTTP, patience: .seconds(3))
     load.startClient(keepAlive: false, limit: 1)
     _ = try trial.wait(.seconds(4)) { load.threads.areDone }
-    // Closed or not, it is in the queue until somebody takes it.
+    // Closed or not, it is in the queue until a process takes it.
     return try trial.wait(.seconds(3)) { listener.queue?.queued ?? 0 == 0 }
   }
 
-  /// Whether the queues are as long as they were made.
+  /// Whether the queues have kept their length.
   func checkBacklog() {
     var shrunk: [String] = []
     for listener in streams {
@@ -60,7 +60,7 @@ extension Examination {
     }
   }
 
-  /// Whether the listeners are what they were. Tells what is wrong at once, and at the end that nothing is.
+  /// Whether the listeners are what they were. Reports what is wrong at once, and at the end that nothing is.
   func checkSockets(isLast: Bool) -> Bool {
     for listener in trial.listeners {
       let when = isLast ? "by the time it had exited" : "when it was ready"

@@ -1,4 +1,4 @@
-/// What the doctor looks at, in the order in which it is told.
+/// What the doctor looks at, in the order in which it is reported.
 enum Check: String, CaseIterable {
   case ready
   case listeners
@@ -12,7 +12,7 @@ enum Check: String, CaseIterable {
   case handover
 }
 
-/// What came of a check.
+/// The outcome of a check.
 struct Finding {
   enum Outcome: String {
     case ok
@@ -25,9 +25,9 @@ struct Finding {
   let outcome: Outcome
   /// What was seen.
   let text: String
-  /// How to mend it.
+  /// How to fix it.
   let mend: String?
-  /// What the worker wrote last, where that may tell why.
+  /// The worker's last lines, if they may show why.
   let lastLines: [String]
 
   private init(_ check: String, _ outcome: Outcome, _ text: String, mend: String?, lastLines: [String] = []) {

@@ -11,7 +11,7 @@ extension UnitRules {
       mend: "StartLimitIntervalSec=0, in [Unit]")
   }
 
-  /// Without them a master that dies at once is started again ten times a second.
+  /// Without them a master that dies at once is restarted ten times a second.
   var restartSteps: Finding {
     let name = "RestartSteps"
     guard version >= SystemdVersion.withRestartSteps else { return .ok(name, "this systemd has none") }

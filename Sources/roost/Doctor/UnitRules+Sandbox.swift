@@ -2,7 +2,7 @@ import Glibc
 import RoostConfiguration
 
 extension UnitRules {
-  /// A worker that has a cgroup of its own leaves nothing behind that isn't found (docs/decisions/0012-strays.md).
+  /// Everything that a worker with its own cgroup leaves behind is found (docs/decisions/0012-strays.md).
   var delegation: Finding {
     let consequence = "workers get no cgroups, and what leaves a worker is found only by its descent"
     guard unit["Delegate"] == "yes" else {
@@ -16,7 +16,7 @@ extension UnitRules {
     return .ok("Delegate", "yes, each worker has a cgroup of its own")
   }
 
-  /// What systemd shows for SystemCallErrorNumber= where a call that isn't allowed kills.
+  /// What systemd shows for SystemCallErrorNumber= if a call that isn't allowed kills.
   private static let kill = "2147483646"
   /// The usual soft limit, which is made for programs that use select(2).
   private static let fewFiles = 1024

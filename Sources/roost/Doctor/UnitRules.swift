@@ -1,12 +1,12 @@
 import ArgumentParser
 import RoostConfiguration
 
-/// What a unit has to say for a configuration, a rule for each property. systemd/roost@.service keeps all of them.
+/// What a unit has to say for a configuration, a rule for each property. systemd/roost@.service follows all of them.
 struct UnitRules {
   let unit: UnitProperties
   let configuration: Configuration
 
-  /// Whether the master can ask for more time, which goes with every Type.
+  /// Whether the master can ask for more time, which works with every Type.
   private var isHeard: Bool { unit["NotifyAccess"] != "none" }
 
   var type: Finding {
