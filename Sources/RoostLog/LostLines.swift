@@ -3,7 +3,7 @@ import Synchronization
 /// How many lines couldn't be written. Shared by the copies of a handler.
 final class LostLines: Sendable {
   /// The reason for those that weren't read.
-  static let unread = "nobody read it"
+  static let unread = "it wasn't read"
 
   private let lost = Mutex((count: 0, reason: ""))
 

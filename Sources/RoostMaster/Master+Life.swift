@@ -35,8 +35,8 @@ extension Master {
       let master = try Master(handover, inheritance, log: log)
       if handover.configuration.control == nil {
         log.warning(
-          "there is no control socket, as neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where: only signals operate "
-            + "this service; --control-directory names one")
+          "there is no control socket, because neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where: only signals "
+            + "operate this service; --control-directory names a place")
       }
       // This comes last: another program that finds it may conclude that the service can run.
       if let path = handover.configuration.pidFile { try master.files.writePid(to: path) }
@@ -66,7 +66,7 @@ extension Master {
       }
     } catch {
       // The proof has shown that this can't happen, and there is nothing to go back to.
-      log.last("cannot go on after an upgrade: \(error)")
+      log.last("cannot continue after an upgrade: \(error)")
       return ExitStatus.masterFailed
     }
   }

@@ -61,7 +61,8 @@ extension Master {
     let isFirst = !supervisor.isStopping
     handle(.stopRequested(by: .signal(SIGINT)))
     guard isFirst, verdict == nil, isatty(STDERR_FILENO) == 1 else { return }
-    log.info("waiting for the workers to drain; Ctrl-C again stops at once, and what they are answering is lost")
+    log.info(
+      "waiting for the workers to drain; Ctrl-C again stops at once, and requests that they are answering are lost")
   }
 
   /// From a process, it asks for a reload. From the kernel, it means that the terminal is gone, and an operator who
@@ -71,7 +72,7 @@ extension Master {
     case .request: handle(.reloadRequested(by: .signal(SIGHUP)))
     case .terminalGone: handle(.stopRequested(by: .terminal))
     case .ignored:
-      log.info("the terminal is gone, and SIGHUP is ignored since the master was started so, as by nohup")
+      log.info("the terminal is gone; SIGHUP is ignored, because the master was started with it ignored, as by nohup")
     }
   }
 }

@@ -39,7 +39,7 @@ public enum ScrapeReply: Hashable, Sendable {
   public var explanation: String {
     switch self {
     case .text: ""
-    case .badRequest: "This is no request that could be answered.\n"
+    case .badRequest: "This request can't be answered.\n"
     case .notFound: "The metrics are at \(Self.path).\n"
     case .methodNotAllowed: "The metrics can only be read.\n"
     case .tooLarge: "The request is longer than \(ScrapeReader.maximumLength) bytes.\n"

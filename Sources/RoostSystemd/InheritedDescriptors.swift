@@ -55,11 +55,11 @@ public enum InheritedDescriptors {
     var fault: String? {
       guard let process else { return nil }
       guard let pid = pid_t(process), pid > 0 else {
-        return "LISTEN_PID is '\(process)', which is no process id; \(Self.remedy)"
+        return "LISTEN_PID is '\(process)', which isn't a process id; \(Self.remedy)"
       }
       guard let count else { return nil }
       guard let number = Int32(count), (1...Int32.max - SD_LISTEN_FDS_START).contains(number) else {
-        return "LISTEN_FDS is '\(count)', which is no number of descriptors; \(Self.remedy)"
+        return "LISTEN_FDS is '\(count)', which isn't a number of descriptors; \(Self.remedy)"
       }
       let end = SD_LISTEN_FDS_START + number
       if let closed = (SD_LISTEN_FDS_START..<end).first(where: { !isOpen($0) }) {
@@ -69,12 +69,12 @@ public enum InheritedDescriptors {
       guard let names else { return nil }
       let found = Self.count(of: names)
       guard found == Int(number) else {
-        return "LISTEN_FDNAMES is '\(names)', which are \(found) names, and LISTEN_FDS is '\(count)'; \(Self.remedy)"
+        return "LISTEN_FDNAMES is '\(names)', which has \(found) names, but LISTEN_FDS is '\(count)'; \(Self.remedy)"
       }
       return nil
     }
 
-    private static let remedy = "unset LISTEN_PID where systemd hasn't set it"
+    private static let remedy = "unset LISTEN_PID if systemd hasn't set it"
 
     private static func count(of names: String) -> Int {
       var count = 1

@@ -14,7 +14,7 @@ enum AbsentCommand {
     switch word {
     case "restart", "try-restart", "reload-or-restart", "force-reload", "graceful":
       "'roost reload \(name)' brings new workers and loses no request; 'systemctl restart roost@\(name)' stops the whole service"
-        + " and starts it anew"
+        + " and starts it again"
     case "start", "up": "'systemctl start roost@\(name)', or in the foreground 'roost run \(name)'"
     case "enable", "disable": "'systemctl \(word) --now roost@\(name)'"
     case "kill", "quit", "shutdown", "down": "'roost stop \(name)', or under systemd 'systemctl stop roost@\(name)'"

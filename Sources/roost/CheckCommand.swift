@@ -10,9 +10,10 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Check a configuration file without running anything.",
     discussion: """
-      Says everything that is wrong, each with file, line and column; of a valid one, what runs, as whom, and where it \
-      listens. Root also has it tried whether the configured user can enter the directory and execute the command. Warns \
-      on stderr of a path that leads over a symbolic link and can't be pinned to the release (docs/configuration.md).
+      Reports every error with file, line and column; for a valid file, what runs, as which user, and where it \
+      listens. Run as root, it also tests whether the configured user can enter the directory and execute the command. \
+      Warns on stderr about a path that leads through a symbolic link and can't be pinned to the release \
+      (docs/configuration.md).
 
       Exit status: 0 it can be used, perhaps with warnings; 78 it can't.
       """)

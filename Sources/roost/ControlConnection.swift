@@ -85,7 +85,7 @@ final class ControlConnection {
         if reply.error == ControlInterface.busy {
           throw .other(
             hasBegun
-              ? "this command had to make room for other clients; what it waited for goes on: see 'roost status'"
+              ? "this command had to make room for other clients; what it waited for continues: see 'roost status'"
               : "too many clients are connected to the control socket: try again in a moment")
         }
         hasBegun = reply.continues

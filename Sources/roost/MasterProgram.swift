@@ -21,7 +21,7 @@ enum MasterProgram {
         return path
       }
     }
-    throw MasterError("cannot find \(name): it belongs into the directory of \(own)")
+    throw MasterError("cannot find \(name): it belongs in the directory of \(own)")
   }
 
   /// The path by which this program was started.

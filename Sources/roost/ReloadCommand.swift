@@ -8,22 +8,22 @@ import RoostJSON
 struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",
-    abstract: "Replace the workers by new ones, and wait for the verdict.",
+    abstract: "Replace the workers with new ones, and wait for the verdict.",
     discussion: """
-      Returns when the new workers serve, or when it is certain that they don't: then the old ones go on, and the reason \
-      is told together with what the failed worker wrote last.
+      Returns when the new workers serve, or when it is certain that they won't: then the old ones continue, and the \
+      reason is printed together with the last lines of the failed worker.
 
       Exit status: 0 the new generation serves; 1 it doesn't; 3 the service isn't running; 4 this user may not operate \
-      it; 124 there was no verdict within --timeout, and the reload goes on. With --all: 0 each one serves its new \
+      it; 124 there was no verdict within --timeout, and the reload continues. With --all: 0 each one serves its new \
       generation; 1 one doesn't, for whatever reason; 3 no service is running.
       """)
 
   @OptionGroup var selection: ServiceSelection
 
-  @Flag(help: "Reload every service that is running on this machine, one after the other. The options hold for each.")
+  @Flag(help: "Reload every service that is running on this machine, one after the other. The options apply to each.")
   var all = false
 
-  @Flag(help: "End a reload that runs, and begin anew, instead of waiting for its end.")
+  @Flag(help: "End a running reload and start a new one, instead of waiting for its end.")
   var replace = false
 
   @Flag(help: "Only ask for the reload.")
@@ -32,7 +32,7 @@ struct ReloadCommand: ParsableCommand {
   @Flag(help: "Wait until the last old worker is gone, too.")
   var drained = false
 
-  @Flag(name: [.customShort("q"), .long], help: "Say nothing but why it failed.")
+  @Flag(name: [.customShort("q"), .long], help: "Print nothing except why it failed.")
   var quiet = false
 
   @Option(

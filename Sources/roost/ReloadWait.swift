@@ -34,7 +34,8 @@ struct ReloadWait {
         if let deadline, deadline.timeIntervalSinceNow <= 0 {
           progress.finish()
           try Failure.exit(
-            "\(prefix)no verdict within \(timeout?.text ?? ""); the reload goes on, 'roost status' shows how far it is",
+            "\(prefix)no verdict within \(timeout?.text ?? ""); the reload continues, 'roost status' shows its"
+              + " progress",
             Failure.timedOut)
         }
         progress.refresh()
@@ -72,7 +73,7 @@ struct ReloadWait {
         guard case .string(let line) = line else { return nil }
         return "\n  | \(line)"
       }
-      let intro = words.isEmpty ? "" : "; the last that it wrote to stderr:"
+      let intro = words.isEmpty ? "" : "; its last lines on stderr:"
       try Failure.exit(prefix + (verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
     case ControlInterface.nothingToRollBackTo:
       try Failure.exit(

@@ -16,17 +16,17 @@ struct RunCommand: ParsableCommand {
       roost run [<options>] --config FILE   (a path that ends with .toml needs no --config)
       """,
     discussion: """
-      Opens the listeners, starts the workers with them, and keeps them running. On SIGHUP it starts new workers, waits \
-      until they are ready, and only then tells the old ones to drain.
+      Opens the listeners, starts the workers with them, and keeps them running. On SIGHUP it starts new workers, \
+      waits until they are ready, and only then tells the old ones to drain.
 
-      Every option can stand in a configuration file under the same name, and the command line wins \
+      Every option can be set in a configuration file under the same name; the command line wins \
       (docs/configuration.md). Durations are written 500ms, 30s, 2m or 1m30s.
 
-      Signals: HUP reloads; TERM and INT stop gracefully, a second one at once; QUIT stops at once; TTIN and TTOU add and \
-      remove a worker; USR2 has the master execute its own new binary (roost upgrade); USR1 does nothing.
+      Signals: HUP reloads; TERM and INT stop gracefully, a second one at once; QUIT stops at once; TTIN and TTOU add \
+      and remove a worker; USR2 makes the master execute its own new binary (roost upgrade); USR1 does nothing.
 
-      Exit status: 0 stopped as asked; 1 the workers couldn't get ready; 64 wrong usage; 78 something that was asked for \
-      can't be had, and nothing was started.
+      Exit status: 0 stopped as asked; 1 the workers couldn't get ready; 64 wrong usage; 78 something that was asked \
+      for isn't valid or available, and nothing was started.
       """)
 
   @OptionGroup var source: ServiceSource
@@ -109,7 +109,7 @@ enum ConfigurationPath {
     }
     guard text.contains("/") else { return nil }
     return
-      "'\(text)' is no name of a service; a command comes after '--': \(command) -- \(text); a configuration file after"
-      + " --config"
+      "'\(text)' isn't the name of a service; a command comes after '--': \(command) -- \(text); a configuration file"
+      + " after --config"
   }
 }

@@ -10,8 +10,8 @@ struct ScaleCommand: ParsableCommand {
     abstract: "Change the number of workers.",
     usage: """
       roost scale <number> [<name>]
-      roost scale +<number> [<name>]        (so many more)
-      roost scale -<number> [<name>]        (so many fewer)
+      roost scale +<number> [<name>]        (this many more)
+      roost scale -<number> [<name>]        (this many fewer)
       """,
     discussion: """
       Holds until it is changed again, or a reload reads another number from the configuration. There are never fewer than \
@@ -21,7 +21,7 @@ struct ScaleCommand: ParsableCommand {
       operate it.
       """)
 
-  @Argument(help: ArgumentHelp("How many workers there are to be, or how many more or fewer.", valueName: "number"))
+  @Argument(help: ArgumentHelp("How many workers to run, or how many more or fewer.", valueName: "number"))
   var workers: Workers
 
   @OptionGroup var selection: ServiceSelection
@@ -31,7 +31,8 @@ struct ScaleCommand: ParsableCommand {
     case .total(let number):
       guard !Limits.workers.contains(number) else { return }
       throw ValidationError(
-        "\(number) workers can't be: use 1 to \(Limits.workers.upperBound), or +1 and -1 for one more and one fewer")
+        "\(number) workers aren't possible: use 1 to \(Limits.workers.upperBound), or +1 and -1 for one more and one"
+          + " fewer")
     case .change(0): throw ValidationError("+0 and -0 change nothing")
     // It goes as far as the limits of the number of workers.
     case .change: break
@@ -50,7 +51,7 @@ struct ScaleCommand: ParsableCommand {
     } catch let error as ControlError {
       if case .refused(VarlinkService.invalidParameter) = error, case .change = workers {
         try Failure.exit(
-          "the master of \(name) is of a version that has to be told how many workers there are to be", 1)
+          "the version of the running master of \(name) doesn't know + and -: give the number of workers", 1)
       }
       try selection.fail(error, name)
     }

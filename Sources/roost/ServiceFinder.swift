@@ -6,7 +6,7 @@ import RoostMaster
 
 /// Which service a command is about.
 struct ServiceSelection: ParsableArguments {
-  @Argument(help: "The service's name. Not needed where only one is running.")
+  @Argument(help: "The service's name. Not needed if only one is running.")
   var name: String?
 
   @Option(help: ArgumentHelp("Where its control socket is, if not in the usual place.", valueName: "path"))
@@ -61,7 +61,7 @@ struct ServiceSelection: ParsableArguments {
     let own = ControlPlace.runtimeDirectory().map { [$0] } ?? []
     if let name {
       guard !name.contains("/"), !name.isEmpty, !name.hasPrefix(".") else {
-        try Failure.exit("'\(name)' is no name of a service", ExitCode.validationFailure.rawValue)
+        try Failure.exit("'\(name)' isn't the name of a service", ExitCode.validationFailure.rawValue)
       }
       let usual = ControlPlace.roots().map { "\($0)/\(name)" }
       return (name, own.first.map(Self.lastComponent) == name ? own + usual : usual + own)

@@ -57,6 +57,6 @@ struct ServiceSource: ParsableArguments {
       return
     }
     throw ValidationError(
-      "'\(command[0])' is a configuration file and no command: \(words) --config \(command[0])")
+      "'\(command[0])' is a configuration file, not a command: \(words) --config \(command[0])")
   }
 }

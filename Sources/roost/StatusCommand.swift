@@ -9,8 +9,8 @@ struct StatusCommand: ParsableCommand {
     commandName: "status",
     abstract: "Show a service with its workers and listeners.",
     discussion: """
-      Exit status: 0 it is whole; 1 some workers are missing, or something else serves than what is configured, as after a \
-      failed reload; 2 nobody serves; 3 it isn't running; 4 this user may not operate it.
+      Exit status: 0 all is well; 1 some workers are missing, or what serves isn't what is configured, as after a \
+      failed reload; 2 no worker serves; 3 it isn't running; 4 this user may not operate it.
       """)
 
   @OptionGroup var selection: ServiceSelection
@@ -84,7 +84,7 @@ struct StatusView {
     var parts = ["master \(status.pid)", "up \(Amount.since(status.started))"]
     switch (status.phase, status.condition) {
     case ("starting", _), ("stopping", _): parts.insert(status.phase, at: 0)
-    case (_, "down"): parts.insert("DOWN, nobody serves", at: 0)
+    case (_, "down"): parts.insert("DOWN, no worker serves", at: 0)
     case (_, "degraded"): parts.insert("degraded, \(servingText)", at: 0)
     default: parts.insert(servingText, at: 0)
     }
@@ -123,8 +123,8 @@ struct StatusView {
   private func waiting(_ width: Int) -> [String] {
     status.waiting.flatMap { slot in
       let next = slot.millisecondsLeft.map { "; next try in \(Amount.time(milliseconds: $0))" } ?? ""
-      let reason = slot.reason ?? "its worker is on its way"
-      return Self.wrapped("slot \(slot.slot) has nobody who serves: \(reason)\(next)", to: width).map {
+      let reason = slot.reason ?? "its worker is being started"
+      return Self.wrapped("slot \(slot.slot) has no worker that serves: \(reason)\(next)", to: width).map {
         Terminal.styled($0, .red)
       } + slot.lastWords.map { "  | \($0)" }
     }
@@ -144,7 +144,7 @@ struct StatusView {
   }
 
   private func metrics(_ reason: String, _ millisecondsLeft: Int?, _ width: Int) -> String {
-    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload makes it anew"
+    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload recreates it"
     return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
   }
 
@@ -194,7 +194,8 @@ struct StatusView {
       + status.listeners.compactMap { listener in
         listener.unreachable.map {
           Terminal.styled(
-            Terminal.clipped("nobody can connect to \(listener.name): \($0); a reload makes it anew", to: width), .red)
+            Terminal.clipped("clients can't connect to \(listener.name): \($0); a reload recreates it", to: width),
+            .red)
         }
       }
   }

@@ -14,8 +14,8 @@ struct UnitCommand: ParsableCommand {
     discussion: """
       As in: roost unit /etc/roost/web.toml > /etc/systemd/system/web.service
 
-      The timeouts and the capabilities are those that the configuration needs. Settings that only newer versions of systemd know \
-      are there for these.
+      The timeouts and the capabilities are those that the configuration needs. Settings that only newer versions of \
+      systemd know are there for these.
       """)
 
   @Argument(help: ArgumentHelp("The configuration file, or the name of one in /etc/roost.", valueName: "file|name"))
@@ -60,12 +60,12 @@ struct Unit {
 
   var text: String {
     """
-    # Made by 'roost unit \(file)'. Make it anew when timeouts, users or listeners change.
+    # Made by 'roost unit \(file)'. Generate it again when timeouts, users or listeners change.
     [Unit]
     Description=\(configuration.name), under Roost
     Documentation=file:///usr/share/doc/roost/operating.md
     After=network.target
-    # However often the master has died: it is started again.
+    # systemd restarts the master however often it dies.
     StartLimitIntervalSec=0
 
     [Service]
@@ -82,7 +82,7 @@ struct Unit {
     Restart=on-failure
     RestartSec=100ms
     \(restartSteps)RestartPreventExitStatus=64 78
-    # The listeners of a master that has died wait here for the next one, with whoever connects.
+    # If the master dies, the listeners wait here for the next one, with the clients that connect.
     FileDescriptorStoreMax=512
     \(preservedStore)
     # The master alone is told to stop, and drains its workers. Whatever is left when it has exited is killed.
@@ -113,7 +113,7 @@ struct Unit {
     SystemCallArchitectures=native
     SystemCallFilter=@system-service @pkey
     SystemCallFilter=seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
-    # Any other call fails, and kills nobody.
+    # Any other call fails, instead of killing the process.
     SystemCallErrorNumber=EPERM
     RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 
@@ -126,12 +126,12 @@ struct Unit {
   /// As in systemd/roost@.service.d.
   private var restartSteps: String {
     guard systemd >= SystemdVersion.withRestartSteps else { return "" }
-    return "# The pauses grow where it dies again and again.\nRestartSteps=5\nRestartMaxDelaySec=5s\n"
+    return "# The pauses grow if it dies again and again.\nRestartSteps=5\nRestartMaxDelaySec=5s\n"
   }
 
   private var preservedStore: String {
     guard systemd >= SystemdVersion.withPreservedStore else { return "" }
-    return "# Over a stop too. 'systemctl clean --what=fdstore' frees the ports.\nFileDescriptorStorePreserve=yes\n"
+    return "# Across a stop, too. 'systemctl clean --what=fdstore' frees the ports.\nFileDescriptorStorePreserve=yes\n"
   }
 
   /// Where the control socket is, if not where systemd tells the command to look.

@@ -134,7 +134,7 @@ class ListenersTestCase(RoostTestCase):
 
     def reload_fails(self, service, pattern, *listen, **options):
         self.configure(*listen, **options)
-        self.assertRegex(service.reload(), f"^failed .*{pattern}.*goes on serving")
+        self.assertRegex(service.reload(), f"^failed .*{pattern}.*keeps serving")
 
     def tcp(self):
         return f"127.0.0.1:{free_port()}"
@@ -506,7 +506,7 @@ class Crashes(ListenersTestCase):
         service.signal(signal.SIGHUP)
         service.expect("generation 2. started")
         os.kill(self.workers_of(service, 1)[0], signal.SIGKILL)
-        service.expect("the running reload brings another")
+        service.expect("the running reload starts another")
         clients = [connect(address) for address in [first, second] * 5]
         for client in clients:
             client.sendall(b"x")
@@ -522,7 +522,7 @@ class Crashes(ListenersTestCase):
         options = {"command": ["sh", "-c", script], "more": "workers = 2\nsurge = 1\n"}
         service = self.served(f"a={first}", **options)
         self.configure(f"b={second}", **options)
-        self.assertRegex(service.reload(), "failed .*1 of 2 slots moved to generation 2 before")
+        self.assertRegex(service.reload(), "failed .*1 of 2 slots had moved to generation 2")
         service.log.expect_count("generation 1. drained", 1)
         self.assertEqual([ask(first), ask(second)], [["1", "a"], ["2", "b"]])
         # The replacement of the older worker is of the newest generation: the removed listener has none left.
@@ -862,7 +862,7 @@ class Stored(ListenersTestCase):
         moved = f"b={self.tcp()}"
         renamed = "d=" + listeners[2].split("=")[1]
         service = self.start_stored(listeners[0], moved, renamed)
-        service.expect(f"closing {listeners[1].split('=')[1]}, which systemd has kept and no listener of the configuration is")
+        service.expect(f"closing {listeners[1].split('=')[1]}, which systemd kept and which no listener of the configuration uses")
         service.serving()
         # The renamed one is the same socket, under the name that systemd has for it.
         self.store.wait_for(self.name(listeners[0]), self.name(moved), self.name(listeners[2]))

@@ -107,7 +107,7 @@ class Outsiders(RoostTestCase):
     def expect_told(self, service, pid):
         service.expect(
             rf"warning process {pid} \(holder\) doesn't belong to this service, has the socket of web open and may take its "
-            rf"connections, whatever is reloaded: 'kill {pid}' ends it, unless that is meant to be$")
+            rf"connections, even after a reload: 'kill {pid}' ends it, if this isn't intended$")
 
     def test_one_is_told_and_shown_after_a_reload_that_fails_and_is_not_told_again(self):
         first, second = self.holder("first"), self.holder("second")

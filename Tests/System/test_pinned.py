@@ -383,7 +383,7 @@ class Warnings(PinnedTestCase):
             f'command = ["sh", "-c", "exec node {self.current}/server.js"]\nenvironment = {{ OPTIONS = "-Xmx1g -Droot={self.current}" }}\n')
         self.assertEqual(errors.count("\n"), 2, errors)
         self.assertRegex(
-            errors, rf"web.toml: warning: argument 2 of the command has {self.current}/server.js in it, which leads over a "
+            errors, rf"web.toml: warning: argument 2 of the command contains {self.current}/server.js, which leads through a "
             rf"symbolic link to {self.app}/releases/good/server.js and can't be pinned there: .*write {{directory}}")
         self.assertRegex(errors, rf"warning: the variable OPTIONS has {self.current} in it")
 

@@ -155,7 +155,7 @@ class Retirees(RoostTestCase):
             old = self.replace(service)
             told = service.expect(
                 rf"warning worker {old} \(slot 0, generation 1\) was sent SIGTERM 1s ago and still accepts connections; it has "
-                r"2 open connections \(from ([0-9.:]+), ([0-9.:]+)\) and may go on until its drain timeout ends in 9m59s$")
+                r"2 open connections \(from ([0-9.:]+), ([0-9.:]+)\) and may continue until its drain timeout ends in 9m59s$")
             self.assertEqual({told[1], told[2]}, peers)
             retiree = self.looked_at(service)
             self.assertEqual(

@@ -80,7 +80,7 @@ final class Preparation {
       let json = try JSON(parsing: answer)
       if case .string(let problem) = json[Answer.problem] { return .failure(MasterError(problem)) }
       guard let configuration = json[Answer.configuration] else {
-        return .failure(MasterError("reading the configuration anew gave no answer"))
+        return .failure(MasterError("reading the configuration again gave no answer"))
       }
       let places = try json[Answer.places]?.decode(PinnedRelease.self)
       try places?.worker?.check()
@@ -88,10 +88,11 @@ final class Preparation {
     } catch is JSON.Malformed {
       return .failure(
         MasterError(
-          "reading the configuration anew failed: the process ended without an answer; 'roost check' on the file may say why"
+          "reading the configuration again failed: the process ended without an answer; 'roost check' on the file may"
+            + " say why"
         ))
     } catch {
-      return .failure(MasterError("the configuration that was read anew can't be used: \(error)"))
+      return .failure(MasterError("the new configuration can't be used: \(error)"))
     }
   }
 }

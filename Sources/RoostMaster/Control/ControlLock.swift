@@ -26,8 +26,8 @@ final class ControlLock {
       madeDirectory = isNew
     case .held(let pid):
       throw MasterError(
-        "the service \(service) runs already: process \(pid) has locked \(Self.path(in: directory)); --name gives this one"
-          + " another name")
+        "the service \(service) is already running: process \(pid) has locked \(Self.path(in: directory)); --name"
+          + " gives this one another name")
     }
   }
 
@@ -81,7 +81,7 @@ final class ControlLock {
         let opened = try Directory(directory)
         if let objection = opened.objection {
           throw .refused(
-            "its directory isn't to be trusted, because \(objection): the lock and the socket could be replaced there")
+            "its directory can't be trusted, because \(objection): the lock and the socket could be replaced there")
         }
         // A master of the same user can open what a killed one has left, whatever its umask was.
         let lock = try FileMask.with(0) { () throws(FileError) -> Descriptor in
@@ -127,7 +127,7 @@ final class ControlLock {
   private static func check(_ lock: borrowing Descriptor) throws(FileError) {
     var status = stat()
     guard fstat(lock.number, &status) == 0 else { throw .failed(errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it is no ordinary file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it isn't a regular file") }
     guard status.st_uid == 0 || status.st_uid == geteuid() else {
       throw .refused("it belongs to user \(status.st_uid)")
     }

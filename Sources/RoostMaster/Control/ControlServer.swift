@@ -107,8 +107,8 @@ final class ControlServer {
     }
     let process = SocketFile.listener(at: path).map { "process \($0)" } ?? "another process"
     throw MasterError(
-      "cannot open the control socket \(path): \(process) listens there, although it hasn't the lock beside it; if it is a"
-        + " master whose lock was removed, a reload of it makes the lock anew")
+      "cannot open the control socket \(path): \(process) listens there, although it doesn't hold the lock beside it;"
+        + " if it is a master whose lock was removed, reloading it recreates the lock")
   }
 
   /// Takes connections from now on, and calls the handler with each call.

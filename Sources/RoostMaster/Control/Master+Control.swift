@@ -92,13 +92,13 @@ extension Master {
     case .integer(let number): target = Generation(number: number)
     case .null:
       guard let usual = record.history.rollbackTarget(from: supervisor.serving) else {
-        return refuseRollback(client, "nothing else is recorded that has served")
+        return refuseRollback(client, "there is no record of another generation that has served")
       }
       target = usual
     case .boolean, .string, .array, .object: return refuse(client, "generation")
     }
     guard let entry = record.history.entry(target), entry.serves != nil, entry.configuration != nil else {
-      return refuseRollback(client, "nothing is recorded of a generation \(target.number) that has served")
+      return refuseRollback(client, "there is no record that a generation \(target.number) has served")
     }
     reload(client, from: .record(target), drained: drained)
   }

@@ -34,12 +34,12 @@ extension NoticeText {
     switch condition {
     case .down: return "and nothing serves"
     case .degraded where moved == 0:
-      return "generation \(serving.number) goes on, and not all of its workers serve"
+      return "generation \(serving.number) keeps running, but not all of its workers serve"
     case .degraded, .whole: break
     }
     return moved == 0
-      ? "generation \(serving.number) goes on serving"
-      : "\(moved) of \(slots) slots moved to generation \(generation.number) before, the others go on as they are"
+      ? "generation \(serving.number) keeps serving"
+      : "\(moved) of \(slots) slots had moved to generation \(generation.number), the others stay as they are"
   }
 
   func name(_ id: WorkerID) -> String {
@@ -67,8 +67,8 @@ extension NoticeText {
     case .notPrepared(let reason), .notListening(let reason): reason
     case .tookTooLong(let limit): "no generation got ready within \(limit.text), which is 'start-limit'"
     case .cancelled(let requester): "it was cancelled by \(text(requester))"
-    case .replaced(let requester): "it was replaced by another, which \(text(requester)) asked for"
-    case .overtaken(let generation): "the reload to generation \(generation.number) brings another"
+    case .replaced(let requester): "it was replaced by another one, requested by \(text(requester))"
+    case .overtaken(let generation): "the reload to generation \(generation.number) starts another"
     case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
     case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
     case .exited(let id, _, _), .stopped(let id), .probeFailed(let id, _), .notReady(let id, _):
@@ -134,7 +134,7 @@ extension NoticeText {
     switch then {
     case .another(.zero): "; starting another"
     case .another(let delay): "; starting another in \(delay.text)"
-    case .awaitsCandidate: "; the running reload brings another"
+    case .awaitsCandidate: "; the running reload starts another"
     case .startFails: ""
     }
   }
@@ -143,9 +143,9 @@ extension NoticeText {
     switch requester {
     case .signal(let number): signalName(number)
     case .worker(let id): name(id)
-    case .terminal: "SIGHUP, since the terminal is gone"
+    case .terminal: "SIGHUP, because the terminal is gone"
     case .client(let pid, let uid): "process \(pid) of user \(uid)"
-    case .crashLoop(let generation): "the master, since generation \(generation.number) keeps failing"
+    case .crashLoop(let generation): "the master, because generation \(generation.number) keeps failing"
     }
   }
 

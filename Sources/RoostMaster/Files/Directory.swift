@@ -97,7 +97,7 @@ struct Directory: ~Copyable {
       remove(temporary, identity)
       throw .failed(error)
     }
-    guard self.identity(of: name) == identity else { throw .refused("somebody has replaced it at once") }
+    guard self.identity(of: name) == identity else { throw .refused("it was replaced right after it was created") }
   }
 
   /// Why it can't be trusted with what must not be replaced, in words.
@@ -110,7 +110,7 @@ struct Directory: ~Copyable {
       if status.st_mode & S_IWOTH != 0 { return "everybody may write to it" }
       if status.st_mode & S_IWGRP != 0, status.st_gid != getegid() { return "group \(status.st_gid) may write to it" }
     }
-    return outsiders.words.map { "\($0) can replace a directory on its way" }
+    return outsiders.words.map { "\($0) can replace a directory on its path" }
   }
 
   /// The group of a file that is made in it (inode(7)).

@@ -44,7 +44,7 @@ struct FileAccess {
   }
 
   private static func missing(_ error: Int32) -> FileError {
-    error == ENOSYS ? .refused("/proc is missing, and this kernel can't do it without (Linux 6.6 can)") : .failed(error)
+    error == ENOSYS ? .refused("/proc is missing, and this kernel needs it (Linux 6.6 doesn't)") : .failed(error)
   }
 
   private func give(_ file: borrowing Descriptor, _ user: uid_t, _ group: gid_t) throws(FileError) {

@@ -45,7 +45,7 @@ final class OwnFiles {
 
   private func renew(_ make: () throws(MasterError) -> [String]) {
     do {
-      for made in try make() { log.warning("made anew: \(made)") }
+      for made in try make() { log.warning("recreated: \(made)") }
     } catch {
       log.error("\(error)")
     }

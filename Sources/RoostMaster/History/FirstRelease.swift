@@ -30,7 +30,7 @@ struct FirstRelease {
       }
       past.divergence = history.wasRolledBack == true ? .rolledBack : .fellBack
       refused = release
-      reason = "what is configured was refused before, and is started only by a reload"
+      reason = "what is configured was refused before; only a reload starts it"
     } catch {
       guard mayComeBack, history.servedLast != nil else { throw error }
       past.divergence = .fellBack
@@ -58,7 +58,7 @@ struct FirstRelease {
     _ resolver: ReleaseResolver
   ) throws(MasterError) {
     var past = past
-    var failure = MasterError(reason ?? "nothing is recorded that could come back")
+    var failure = MasterError(reason ?? "there is no recorded generation to fall back to")
     for candidate in [history.servedLast, past.lastGood].compactMap(\.self) {
       guard let recorded = history.configuration(of: candidate) else { continue }
       do throws(MasterError) {

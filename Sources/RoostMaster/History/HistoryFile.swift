@@ -45,7 +45,7 @@ enum HistoryFile {
 
   private static func history(_ json: JSON) throws(FileError) -> History {
     guard case .integer(let number) = json["format"] else { throw .refused("it isn't the record of a service") }
-    guard number == format else { throw .refused("it is of format \(number), and this version reads \(format)") }
+    guard number == format else { throw .refused("it has format \(number), and this version reads \(format)") }
     guard let history = json["history"], let read = try? history.decode(History.self), read.isSound else {
       throw .refused("it is damaged")
     }
@@ -55,7 +55,7 @@ enum HistoryFile {
   private static func bytes(of file: borrowing Descriptor) throws(FileError) -> [UInt8] {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it is no ordinary file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it isn't a regular file") }
     guard Outsiders.isOwn(status) else { throw .refused("it belongs to user \(status.st_uid)") }
     guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else { throw .refused("others may write to it") }
     guard status.st_size <= maximumLength else { throw .refused("it is too long") }
@@ -101,14 +101,15 @@ enum HistoryFile {
     } catch .failed(EEXIST) {
       throw ofAnother(path)
     } catch {
-      throw MasterError(cannot: "record in \(path)/\(name) what serves", error, hint: "see --state-directory")
+      throw MasterError(
+        cannot: "record in \(path)/\(name) which generation serves", error, hint: "see --state-directory")
     }
   }
 
   private static func text(of history: History, _ service: String) throws(FileError) -> String {
     var history = history
     while true {
-      guard let json = try? JSON(encoding: history) else { throw .refused("it can't be written down") }
+      guard let json = try? JSON(encoding: history) else { throw .refused("it can't be encoded") }
       let text = JSON.object([
         .init("format", .integer(format)), .init("service", .string(service)), .init("history", json),
       ]).text
@@ -121,7 +122,7 @@ enum HistoryFile {
 
   private static func ofAnother(_ path: String) -> MasterError {
     MasterError(
-      "\(path)/\(name) is the record of another service; give each a directory of its own (--state-directory)")
+      "\(path)/\(name) is the record of another service; give each service its own directory (--state-directory)")
   }
 
   private static func make(_ path: String) throws(FileError) {

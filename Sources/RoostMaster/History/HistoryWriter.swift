@@ -51,7 +51,7 @@ final class HistoryWriter {
         finished(history, String(decoding: answer, as: UTF8.self))
       }
     } catch {
-      if process == nil { failed(history, "cannot record in \(directory) what serves: \(error)") }
+      if process == nil { failed(history, "cannot record in \(directory) which generation serves: \(error)") }
     }
   }
 
@@ -76,10 +76,10 @@ final class HistoryWriter {
   private func finished(_ history: History, _ answer: String) {
     process = nil
     if answer == Self.done {
-      if trouble != nil { log.info("what serves is recorded in \(directory) again") }
+      if trouble != nil { log.info("recording in \(directory) again which generation serves") }
       trouble = nil
     } else {
-      let gone = "cannot record in \(directory) what serves: the process that writes has gone"
+      let gone = "cannot record in \(directory) which generation serves: the writing process is gone"
       failed(history, answer.isEmpty ? gone : answer)
     }
     guard let next = waiting else { return }

@@ -52,7 +52,7 @@ final class ServiceRecord {
       history.formerMasterIsGone()
       return history
     } catch {
-      log.warning("\(error); nothing that served before can come back")
+      log.warning("\(error); no earlier generation can come back")
       return History()
     }
   }

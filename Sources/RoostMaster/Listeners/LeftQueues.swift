@@ -44,7 +44,7 @@ final class LeftQueues {
     arm()
     if !new.isEmpty {
       log.info(
-        "worker \(process.pid) gets its stop signal when it has accepted what is queued on listeners that are closed")
+        "worker \(process.pid) gets its stop signal when it has accepted the connections queued on closed listeners")
     }
   }
 

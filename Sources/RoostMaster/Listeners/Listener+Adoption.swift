@@ -26,7 +26,7 @@ struct InheritedSocket {
       let isIPv6Only = copy.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 1
       return address + (isIPv6Only ? " for IPv6 alone" : "") + (isListening ? "" : ", which doesn't listen")
     case Int32(SOCK_DGRAM.rawValue): return "\(address) for datagrams"
-    default: return "\(address), which is no stream socket"
+    default: return "\(address), which isn't a stream socket"
     }
   }
 
@@ -160,7 +160,7 @@ struct Adoption {
     }
     guard matches.allSatisfy({ $0.isListening || $0.isDatagram }) else {
       throw MasterError(
-        "cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket, and none for UDP")
+        "cannot adopt \(wanted.name)=\(wanted.address): it is neither a listening stream socket nor a UDP socket")
     }
     sockets.removeAll { $0.name == name }
     return matches.map { Listener(wanted, adopting: Descriptor(adopting: $0.descriptor), passedName: name) }

@@ -94,7 +94,7 @@ final class ServiceListeners {
   /// Gives a release the listeners of a configuration, and opens those that aren't open.
   func open(_ wanted: [ListenerConfiguration], for release: Release) throws(MasterError) {
     let lost = all.filter { $0.obstacle != nil }
-    for listener in lost { log.warning("nobody could connect to \(listener.title): \(listener.obstacle ?? "")") }
+    for listener in lost { log.warning("clients couldn't connect to \(listener.title): \(listener.obstacle ?? "")") }
     let passed = try Self.passed(for: wanted, beside: all, &adoption)
     release.listeners = passed
     // No master would take it from there, and systemd drops by name, which another may soon have.
@@ -126,7 +126,7 @@ final class ServiceListeners {
   /// Called once the listeners of the start are there. A reload may still ask for what a .socket unit has passed.
   private func dropUntaken() {
     for socket in adoption.takeStored() {
-      log.info("closing \(socket.title), which systemd has kept and no listener of the configuration is")
+      log.info("closing \(socket.title), which systemd kept and which no listener of the configuration uses")
       fdStore.drop(socket.name)
       Descriptor(adopting: socket.descriptor).shutDown()
     }
@@ -222,8 +222,9 @@ final class ServiceListeners {
   func tellBlocking(changedBy generation: Generation) {
     for listener in all where listener.hasStoppedBlocking {
       log.warning(
-        "\(listener.title) doesn't block any more: a worker of generation \(generation.number) has set O_NONBLOCK, which holds for"
-          + " all who have it; workers that expect accept(2) to wait fail now (docs/protocol.md)")
+        "\(listener.title) no longer blocks: a worker of generation \(generation.number) has set O_NONBLOCK,"
+          + " which holds for all processes that have it; workers that expect accept(2) to block will fail"
+          + " (docs/protocol.md)")
     }
   }
 }

@@ -61,7 +61,7 @@ struct SocketFile: Codable {
   func allow(_ access: FileAccess) throws(FileError) {
     let place = try FilePlace(path)
     let file = try place.directory.look(at: place.name)
-    guard FileIdentity(of: file) == identity else { throw .refused("it is another file by now") }
+    guard FileIdentity(of: file) == identity else { throw .refused("it is another file now") }
     try access.apply(to: file)
   }
 
@@ -121,7 +121,7 @@ struct SocketFile: Codable {
     // This is the error if a user namespace has no such user or group.
     let reason = number == ENXIO ? "this user namespace has no user without rights" : errorText(number)
     return .refused(
-      "\(reason); \(whom) can replace a directory on its way, so that it is made with no more rights than these;"
+      "\(reason); \(whom) can replace a directory on its path, so it is created with no more rights than theirs;"
         + " give it a path on which all directories belong to root")
   }
 
@@ -130,7 +130,7 @@ struct SocketFile: Codable {
     guard let file = try? place.directory.look(at: place.name) else { return }
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    guard status.st_mode & S_IFMT == S_IFSOCK else { throw .refused("the file exists and is no socket") }
+    guard status.st_mode & S_IFMT == S_IFSOCK else { throw .refused("the file exists and isn't a socket") }
     guard connectionError(file, path) == ECONNREFUSED else { throw .failed(EADDRINUSE) }
     // The file that was looked at, and no other that took its place meanwhile.
     place.directory.remove(place.name, FileIdentity(status))
@@ -142,7 +142,7 @@ struct SocketFile: Codable {
   ) throws(FileError) {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    let other = FileError.refused("somebody has put another file in the place of the socket's")
+    let other = FileError.refused("another file has taken the place of the socket's")
     guard status.st_mode & S_IFMT == S_IFSOCK else { throw other }
     var inode = ino_t(0)
     if roost_unix_file(socket.number, &inode) == 0 {
@@ -150,8 +150,8 @@ struct SocketFile: Codable {
       guard UInt32(truncatingIfNeeded: status.st_ino) == UInt32(truncatingIfNeeded: inode) else { throw other }
     } else if let objection = directory.objection {
       throw .refused(
-        "the kernel doesn't tell which file the socket has (sock_diag(7)), and its directory isn't to be trusted, because "
-          + objection)
+        "the kernel doesn't report which file the socket has (sock_diag(7)), and its directory can't be trusted, "
+          + "because " + objection)
     }
   }
 

@@ -47,7 +47,7 @@ extension MetricsServer {
   ) throws(ConfigurationError) {
     let stage: Stage =
       if let saved { .serving(Listener(restoring: saved)) } else {
-        .waiting(wait ?? MetricsWait("the former master has served none", at: Clock.now()))
+        .waiting(wait ?? MetricsWait("the former master served none", at: Clock.now()))
       }
     self.init(Self.wanted(address), stage, loop: loop, log)
   }
@@ -133,7 +133,7 @@ extension MetricsServer {
 
   private func tell(_ wait: MetricsWait) {
     log.warning(
-      "metrics aren't served, and the service goes on without: \(wait.reason); it is tried again in \(wait.pauseSeconds)s, and"
+      "metrics aren't served, and the service runs without them: \(wait.reason); next try in \(wait.pauseSeconds)s,"
         + " then with growing pauses")
   }
 }

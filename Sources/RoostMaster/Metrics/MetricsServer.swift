@@ -56,7 +56,7 @@ final class MetricsServer {
         timePassed()
       }
     } catch {
-      log.warning("without a timer metrics that aren't served now never are: \(error)")
+      log.warning("cannot set a timer, so metrics that aren't served now never will be: \(error)")
     }
     switch stage {
     case .serving(let listener): begin(listener)

@@ -76,7 +76,7 @@ final class OutputSink {
 
   /// Logs how much output of a process that has ended wasn't read.
   func tellUnread(_ count: Int) {
-    log.warning("\(count) bytes that a process had written before its end were lost: nobody read them")
+    log.warning("\(count) bytes that a process wrote before it ended were lost: the reader of the log didn't take them")
   }
 
   /// Waits until more can be written, or the time is over. Returns whether more can be written.

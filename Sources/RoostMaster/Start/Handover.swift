@@ -107,7 +107,7 @@ public struct Handover {
       close(number)
       throw MasterError(
         cannot: "write the state", error,
-        hint: error == EFBIG ? "a limit of the master's is too low: RLIMIT_FSIZE, LimitFSIZE= of a unit" : nil)
+        hint: error == EFBIG ? "one of the master's limits is too low: RLIMIT_FSIZE, LimitFSIZE= of a unit" : nil)
     }
     return number
   }
@@ -118,7 +118,7 @@ public struct Handover {
     do {
       let state = try StateFormat.migrated(JSON(parsing: bytes))
       guard case .string(let program) = state["program"], let configuration = state["configuration"] else {
-        throw MasterError("the state says nothing of 'program' or 'configuration'")
+        throw MasterError("the state lacks 'program' or 'configuration'")
       }
       var reader: String?
       if case .string(let path) = state["reader"] { reader = path }

@@ -52,7 +52,7 @@ extension Master {
     if first.release.configuration.readinessChannel == .automatic, !listeners.all.isEmpty,
       let obstacle = Acceptance.obstacle(first.release.configuration)
     {
-      log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
+      log.info("the master can't see whether workers accept, so only READY=1 counts: \(obstacle)")
     }
     listeners.begin()
     record.prepared(first.past.first, of: first.past.origin, first.configuration, first.release)

@@ -33,7 +33,7 @@ final class PidFile {
     case .nobody: missing = "is gone"
     case .somethingElse: missing = "was another file"
     case .process(let pid):
-      throw MasterError("the pid file \(path) is that of process \(pid) by now: only one of the two can have it")
+      throw MasterError("the pid file \(path) now belongs to process \(pid): only one of the two can have it")
     }
     descriptor = try Self.write(path)
     return "\(path) \(missing)"

@@ -18,7 +18,7 @@ public enum WorkingDirectory {
     {
       return path
     }
-    guard let path = getcwd(nil, 0) else { throw MasterError(cannot: "tell the working directory") }
+    guard let path = getcwd(nil, 0) else { throw MasterError(cannot: "determine the working directory") }
     defer { free(path) }
     return String(cString: path)
   }

@@ -60,8 +60,8 @@ extension Master {
   }
 
   private static let cannotClose = MasterError(
-    "what a worker or a client has passed can't be closed yet; try again, and see whether there may be more processes "
-      + "(TasksMax= of the unit, RLIMIT_NPROC)")
+    "descriptors that a worker or a client has passed can't be closed yet; try again, and check whether more "
+      + "processes are allowed (TasksMax= of the unit, RLIMIT_NPROC)")
 
   private func upgradeFailed(_ reason: String) {
     upgradeAttempt = nil

@@ -14,7 +14,7 @@ enum SpareMemory {
     guard memory != MAP_FAILED else {
       throw MasterError(
         cannot: "have \(size >> 20) MiB more memory",
-        hint: "a limit of the master's is too low: RLIMIT_DATA or RLIMIT_AS, LimitDATA= or LimitAS= of a unit")
+        hint: "one of the master's limits is too low: RLIMIT_DATA or RLIMIT_AS, LimitDATA= or LimitAS= of a unit")
     }
     munmap(memory, size)
   }

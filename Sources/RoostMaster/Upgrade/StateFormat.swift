@@ -19,10 +19,10 @@ enum StateFormat {
 
   /// The state in the current format.
   static func migrated(_ state: JSON) throws(MasterError) -> JSON {
-    guard case .integer(var format) = state["format"] else { throw MasterError("it is no state of a master") }
+    guard case .integer(var format) = state["format"] else { throw MasterError("it isn't a master's state") }
     guard (1...current).contains(format) else {
       throw MasterError(
-        "the state is of format \(format), and version \(Version.number) reads formats 1 to \(current)")
+        "the state has format \(format), and version \(Version.number) reads formats 1 to \(current)")
     }
     var state = state
     while format < current, let migrate = migrations[format] {

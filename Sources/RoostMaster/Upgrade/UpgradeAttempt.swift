@@ -41,7 +41,8 @@ final class UpgradeAttempt {
 
   private func objection(_ answer: [UInt8]) -> MasterError? {
     guard let json = try? JSON(parsing: answer) else {
-      return MasterError("\(program) ended without an answer: it doesn't run here, or is of a version without upgrades")
+      return MasterError(
+        "\(program) ended without an answer: it doesn't run here, or its version doesn't support upgrades")
     }
     if case .string(let problem) = json[Answer.problem] { return MasterError("\(program): \(problem)") }
     guard case .string = json[Answer.version] else {
@@ -78,7 +79,7 @@ enum UpgradeProof {
     do {
       let (handover, state) = try Handover.read(
         Descriptor(adopting: request.subject ?? UpgradeAttempt.formerStateDescriptor))
-      guard let running = handover.running else { throw MasterError("the state is that of no running master") }
+      guard let running = handover.running else { throw MasterError("the state doesn't belong to a running master") }
       if request.subject != nil { master = try Master.rehearsal(handover, state, running) }
     } catch {
       answer = [UpgradeAttempt.Answer.problem: .string("\(error)")]

@@ -51,7 +51,7 @@ final class UpstreamChannel {
 
   /// Sends what is left. To be called when the master ends.
   func finish() {
-    let reason = flush() ?? "nobody reads NOTIFY_SOCKET"
+    let reason = flush() ?? "NOTIFY_SOCKET isn't being read"
     timer = nil
     for message in queue.messages { tellLost(message, reason) }
   }
@@ -123,7 +123,7 @@ final class UpstreamChannel {
     case .keep(let name):
       tell(message.subject, "systemd doesn't keep \(name) for the next master: \(reason)")
       notKept(name)
-    case .drop(let name): tell(message.subject, "systemd may go on keeping \(name): \(reason)")
+    case .drop(let name): tell(message.subject, "systemd may still keep \(name): \(reason)")
     case .watchdog, .reloading, .state, .moreTime, .status:
       tell(.state, "cannot tell systemd the state of the service: \(reason)")
     }

@@ -88,7 +88,7 @@ final class Acceptance {
   /// Throws if workers are to be seen to accept but can't be. Nothing is guessed.
   static func check(_ worker: WorkerConfiguration) throws(MasterError) {
     guard worker.readinessChannel == .accepting, let obstacle = obstacle(worker) else { return }
-    throw MasterError("cannot see when a worker accepts: \(obstacle); another value of 'ready' does without")
+    throw MasterError("cannot see when a worker accepts: \(obstacle); other values of 'ready' don't need that")
   }
 
   /// Awaits a worker that was just started, if a sighting would mean that it is ready.
@@ -146,9 +146,9 @@ final class Acceptance {
   /// What a worker that isn't ready lacks, in words; nil if sightings don't count.
   func lacks(_ id: WorkerID) -> String? {
     guard let worker = awaited.first(where: { $0.id == id }) else { return nil }
-    if worker.watch.stage == .over { return "it sent messages, and no READY=1" }
+    if worker.watch.stage == .over { return "it sent messages, but no READY=1" }
     if let refusal = worker.refusal { return refusal }
-    if abandoned != nil { return "a look at another worker hangs in the kernel, and until it ends none is looked at" }
+    if abandoned != nil { return "the check of another worker hangs in the kernel; until it ends, none is checked" }
     if worker.missing.isEmpty { return nil }
     return "it was never seen to accept on \(worker.missing.values.sorted().joined(separator: ", "))"
   }
@@ -201,8 +201,8 @@ final class Acceptance {
     if let refusal = sighting.refusal.map(errorText) {
       refused(
         index, "the kernel doesn't let the master look at it (\(refusal))",
-        "cannot look whether worker \(awaited[index].pid) accepts: \(refusal) (of a program that may not be read, or that"
-          + " changes its user, the kernel tells nothing)")
+        "cannot check whether worker \(awaited[index].pid) accepts: \(refusal) (the kernel reveals nothing about a"
+          + " program that may not be read or that changes its user)")
     }
     awaited[index].watch.looked(everywhere: awaited[index].missing.isEmpty, at: now)
   }
@@ -236,12 +236,12 @@ extension Acceptance {
     let now = Clock.now()
     do {
       let observer = try runningObserver()
-      guard observer.ask(worker.pid, Set(worker.missing.keys)) else { throw MasterError(cannot: "ask who looks") }
+      guard observer.ask(worker.pid, Set(worker.missing.keys)) else { throw MasterError(cannot: "ask the observer") }
       look = Look(id: worker.id, began: now, patience: Self.patience, next: now + Self.step)
     } catch {
       interrupt()
       refused(
-        index, "the master can't look at it (\(error))", "cannot look whether worker \(worker.pid) accepts: \(error)")
+        index, "the master can't look at it (\(error))", "cannot check whether worker \(worker.pid) accepts: \(error)")
       awaited[index].watch.looked(everywhere: false, at: now)
     }
   }
@@ -279,9 +279,9 @@ extension Acceptance {
     guard let index = awaited.firstIndex(where: { $0.id == current.id }) else { return }
     awaited[index].watch.lookHung(at: now)
     refused(
-      index, "a look at it takes longer than \(Self.patienceText): whoever looks at it has to wait for it",
-      "looking whether worker \(awaited[index].pid) accepts takes longer than \(Self.patienceText): memory of another process,"
-        + " or a file system that hangs, holds whoever looks; it is looked at again in 10 s")
+      index, "checking it takes longer than \(Self.patienceText): the process that checks has to wait for it",
+      "checking whether worker \(awaited[index].pid) accepts takes longer than \(Self.patienceText): memory of another"
+        + " process, or a file system that hangs, blocks the process that checks; the next check is in 10 s")
   }
 
   private func abandonObserver() {

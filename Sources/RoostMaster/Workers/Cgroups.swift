@@ -39,7 +39,7 @@ final class Cgroups {
     do {
       return try delegated()
     } catch {
-      log.info("the unit's cgroup is delegated, and workers get none of their own: \(error)")
+      log.info("the unit's cgroup is delegated, but workers get no cgroups of their own: \(error)")
       return nil
     }
   }

@@ -79,7 +79,7 @@ final class HTTPProbe {
     switch ProbeResponse(parsing: answer[...]) {
     case .incomplete: break
     case .status(let status): tell(.success(status))
-    case .malformed: end(.failure(MasterError("its answer is no HTTP")))
+    case .malformed: end(.failure(MasterError("its answer isn't HTTP")))
     }
   }
 

@@ -75,9 +75,9 @@ final class NotifySocket {
 
     var words: String {
       switch self {
-      case .cutOff: "has passed descriptors that can't be closed: none of its messages is read any more"
+      case .cutOff: "has passed descriptors that can't be closed: its messages are no longer read"
       case .paused:
-        "has been sent descriptors for which there is no room, or which can't be closed: its messages wait until there is"
+        "was sent descriptors that the master has no room for, or can't close: its messages wait until it can"
       }
     }
   }

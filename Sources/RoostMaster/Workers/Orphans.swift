@@ -51,13 +51,13 @@ struct Orphans {
         }
       } else {
         guard !children.isEmpty else {
-          log.error("cannot tell which processes are left behind")
+          log.error("cannot find out which processes are left behind")
           return false
         }
         if now >= deadline + Self.killMicroseconds {
           log.error(
-            "processes can't be killed, since the kernel holds them: \(children.map(String.init).joined(separator: ", "))"
-          )
+            "processes can't be killed, because they hang in the kernel:"
+              + " \(children.map(String.init).joined(separator: ", "))")
           return false
         }
         for pid in children where !(mayClose && roost_is_helper(pid)) {

@@ -90,7 +90,7 @@ final class OutsiderWatch {
       began = Clock.now().microseconds
       try process.watch(in: loop) { [unowned self] in answered($0, names) }
     } catch {
-      log.warning("cannot look which processes have a listener: \(error)")
+      log.warning("cannot check which processes have a listener open: \(error)")
     }
   }
 
@@ -119,20 +119,20 @@ final class OutsiderWatch {
       ServiceEvent(
         .outsiderFound, .warning,
         "\(new.map(\.outsider.text).asProcesses) \(isOne ? "doesn't" : "don't") belong to this service, "
-          + "\(isOne ? "has" : "have") the socket of \(names) open and may take its connections, whatever is reloaded: "
-          + "'kill \(pids)' ends \(isOne ? "it" : "them"), unless that is meant to be"))
+          + "\(isOne ? "has" : "have") the socket of \(names) open and may take its connections, even after a reload: "
+          + "'kill \(pids)' ends \(isOne ? "it" : "them"), if this isn't intended"))
   }
 
   /// Once: if the master may not look, it never may.
   private func tellOfUnseen(_ unseen: Int?) {
     guard !hasToldOfUnseen, sawAll == false else { return }
     hasToldOfUnseen = true
-    guard let unseen else { return log.warning("looking which processes have a listener gave no answer") }
+    guard let unseen else { return log.warning("checking which processes have a listener open gave no answer") }
     let what =
       unseen == 0
       ? "not all processes can be seen" : "\(unseen) \(unseen == 1 ? "process" : "processes") can't be looked at"
     log.info(
-      "\(what), so processes outside of this service may have its listeners open and aren't told (docs/control.md)")
+      "\(what), so processes outside this service may have its listeners open without being reported (docs/control.md)")
   }
 
   /// Those that are still there, for the status.

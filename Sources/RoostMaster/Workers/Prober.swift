@@ -136,7 +136,7 @@ final class Prober {
     subject.next = nil
     do {
       guard let address = SocketAddress.local(of: subject.listener.descriptor) else {
-        throw MasterError(cannot: "tell the address of the probe")
+        throw MasterError(cannot: "determine the address of the probe")
       }
       switch subject.release.configuration.probe {
       case .http(let path, let status):

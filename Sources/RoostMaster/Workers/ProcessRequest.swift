@@ -107,10 +107,10 @@ struct ProcessRequest {
       case ENOENT where isExecution && access(executable, F_OK) == 0: "is the interpreter in its first line installed?"
       case ENOEXEC where isExecution: "a script needs a first line such as #!/bin/sh"
       case E2BIG where isExecution:
-        "arguments and environment may have a quarter of the limit of the stack together, and 128 KiB each, see execve(2)"
+        "arguments and environment together may use a quarter of the stack limit, each string 128 KiB, see execve(2)"
       case EPERM where result.failed_step == ROOST_SPAWN_LIMITS:
-        "to raise a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
-      case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "to lower a nice value needs CAP_SYS_NICE"
+        "raising a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
+      case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "lowering a nice value needs CAP_SYS_NICE"
       case ETIMEDOUT where result.failed_step == ROOST_SPAWN_TIME: "does a file system hang?"
       case EACCES where identity != nil: "as user \(identity?.user ?? 0)"
       default: nil as String?

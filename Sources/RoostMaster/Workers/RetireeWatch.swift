@@ -137,7 +137,7 @@ final class RetireeWatch {
       try process.watch(in: loop) { [unowned self] in answered($0) }
     } catch {
       abandon()
-      log.warning("cannot look what retirees still do: \(error)")
+      log.warning("cannot check what retirees still do: \(error)")
     }
   }
 
@@ -191,7 +191,7 @@ final class RetireeWatch {
     retirees[index].next = nil
     retirees[index].sight = .unknown(worker)
     log.info(
-      "looking what \(retirees[index].process.title) still does takes longer than \((Self.step * Self.patience).text): whether it "
-        + "accepts, and what it waits for, isn't known")
+      "checking what \(retirees[index].process.title) still does takes longer than"
+        + " \((Self.step * Self.patience).text): whether it accepts, and what it waits for, isn't known")
   }
 }

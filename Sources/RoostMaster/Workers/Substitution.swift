@@ -60,7 +60,7 @@ struct Substitution {
 
   private func address(of name: String) throws(MasterError) -> SocketAddress {
     guard let address = SocketAddress.local(of: listeners[try index(of: name)].listener.descriptor) else {
-      throw MasterError(cannot: "tell the address of the listener \(name)")
+      throw MasterError(cannot: "determine the address of the listener \(name)")
     }
     return address
   }

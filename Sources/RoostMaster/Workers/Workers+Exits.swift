@@ -50,7 +50,7 @@ extension Workers {
     heard(.workerStopped(process.id))
     let decision = process.stopNews.stopped(at: Clock.now())
     if decision == .leaveOut { return }
-    let last = "; no more of that is told of it until it has gone on for a minute"
+    let last = "; further stops of it aren't logged until it has run for a minute"
     tell(
       process.event(
         .workerStopped, .warning,
@@ -60,7 +60,7 @@ extension Workers {
   private func goesOn(_ process: WorkerProcess) {
     heard(.workerContinued(process.id))
     guard process.stopNews.wentOn(at: Clock.now()) else { return }
-    tell(process.event(.workerContinued, .info, "goes on"))
+    tell(process.event(.workerContinued, .info, "continues"))
   }
 
   /// Forgets the workers of which nothing more is expected. `awaitsExit` is true for those whose exit the supervisor

@@ -48,8 +48,8 @@ extension Workers {
     for stray in found { watch(stray, of: process) }
     for child in strays.takeOverlooked() {
       log.warning(
-        "process \(child), left behind by \(process.title), has more descendants than are looked at: some may be serving"
-      )
+        "process \(child), left behind by \(process.title), has more descendants than the master looks at: some may be"
+          + " serving")
     }
     return found
   }

@@ -61,7 +61,7 @@ extension Workers {
     let ago = ago.map { " \($0.wholeSeconds.text) ago" } ?? ""
     let connections = sight.connectionsText.map { "has \($0) and " } ?? ""
     return "\(who) was sent \(signal)\(ago) and still accepts connections; "
-      + "it \(connections)may go on until its drain timeout ends in \(left.wholeSeconds.text)"
+      + "it \(connections)may continue until its drain timeout ends in \(left.wholeSeconds.text)"
   }
 
   /// Clients that waited for the last retiree have been answered.

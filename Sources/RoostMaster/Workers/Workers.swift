@@ -112,8 +112,8 @@ final class Workers {
     case .trouble(let trouble): log.warning("\(process.title) \(trouble.words)")
     case .flood:
       log.warning(
-        "\(process.title) has written \(ReadinessPipe.maximumLength) bytes to its readiness pipe and no line: nothing more is"
-          + " read of it")
+        "\(process.title) has written \(ReadinessPipe.maximumLength) bytes to its readiness pipe without a line:"
+          + " nothing more is read of it")
     }
   }
 

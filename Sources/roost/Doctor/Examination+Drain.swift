@@ -56,16 +56,18 @@ extension Examination {
     if counts.untold > 0 {
       report.add(
         .failure(
-          .keptAlive, "\(counts.untold) of \(all) connections went on as if nothing had happened after the stop signal",
-          mend: "answer the next request on each with 'Connection: close', else clients keep the worker from its end"))
+          .keptAlive,
+          "\(counts.untold) of \(all) connections continued as if nothing had happened after the stop signal",
+          mend:
+            "answer the next request on each with 'Connection: close', otherwise clients keep the worker from exiting"))
     } else if counts.laterLost > 0 {
       report.add(
         .failure(
           .keptAlive,
-          "\(counts.laterLost) of \(all) connections were closed under a request that followed the stop signal",
+          "\(counts.laterLost) of \(all) connections were closed during a request that followed the stop signal",
           mend: "answer one more request on each with 'Connection: close', and close idle ones only after a while"))
     } else {
-      report.add(.ok(.keptAlive, "\(counts.told) of \(all) connections told to close, none under a request"))
+      report.add(.ok(.keptAlive, "\(counts.told) of \(all) connections told to close, none during a request"))
     }
   }
 
@@ -85,7 +87,7 @@ extension Examination {
       report.add(
         .warning(
           .exit, "\(text) \(after) after \(signal)",
-          mend: "exit with status 0 when asked to: the log tells anything else as a failure"))
+          mend: "exit with status 0 when asked to: the log reports anything else as a failure"))
     }
   }
 

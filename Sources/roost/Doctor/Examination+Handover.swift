@@ -47,7 +47,7 @@ extension Examination {
       report.add(
         .failure(
           .handover, "\(text): \(counts.reasons)",
-          mend: "answer all that was accepted, and let kept-alive connections ask once more (docs/doctor.md)"))
+          mend: "answer all that was accepted, and let kept-alive connections send one more request (docs/doctor.md)"))
     } else if isStuck {
       report.add(
         .failure(

@@ -14,8 +14,8 @@ extension Examination {
     }
     let own = SocketTable().places(of: worker.processes, except: worker.passedInodes)
     if !missing.isEmpty {
-      let instead = own.isEmpty ? "" : ", but the worker listens at \(own.joined(separator: ", ")) by itself"
-      let text = "nobody accepts on \(missing.joined(separator: ", "))\(instead)"
+      let instead = own.isEmpty ? "" : ", but the worker listens at \(own.joined(separator: ", ")) on its own"
+      let text = "no process accepts on \(missing.joined(separator: ", "))\(instead)"
       report.add(.failure(.listeners, text, mend: Self.ownSocketAdvice, lastLines: worker.lastLines))
       return false
     }
@@ -24,7 +24,7 @@ extension Examination {
     } else {
       report.add(
         .warning(
-          .listeners, "accepts on what it was given, and listens at \(own.joined(separator: ", ")) by itself",
+          .listeners, "accepts on what it was given, and listens at \(own.joined(separator: ", ")) on its own",
           mend: "two generations run at the same time: have the master own that address too, by another --listen"))
     }
     return true
@@ -55,7 +55,7 @@ extension Examination {
         .warning(
           .backlog, "shortens the accept queue: \(shrunk.joined(separator: ", "))",
           mend:
-            "the master puts it right once a worker is ready; until then fewer can wait. Have the server call listen(2)"
+            "the master restores it once a worker is ready; until then fewer can wait. Have the server call listen(2)"
             + " with a larger backlog, or not at all"))
     }
   }

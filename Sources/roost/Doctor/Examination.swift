@@ -76,11 +76,11 @@ final class Examination {
     let mend: String
     if let exit = worker.exitText {
       text = "\(exit) before it was ready"
-      mend = "see what it wrote; run the command by itself"
+      mend = "see what it wrote; run the command on its own"
     } else {
       let own = SocketTable().places(of: worker.processes, except: worker.passedInodes)
       let lacks = worker.lacks.map { ": \($0)" } ?? ""
-      let instead = own.isEmpty ? "" : ", but it listens at \(own.joined(separator: ", ")) by itself"
+      let instead = own.isEmpty ? "" : ", but it listens at \(own.joined(separator: ", ")) on its own"
       text = "not ready within \(readyTimeout.text)\(lacks)\(instead)"
       mend = own.isEmpty ? Self.readinessAdvice(configuration.worker.readinessChannel) : Self.ownSocketAdvice
     }

@@ -19,9 +19,9 @@ enum RequestFailure: Error, Hashable {
     case .notConnected(ECONNREFUSED): "the connection was refused"
     case .notConnected(let number): "no connection: \(String(cString: strerror(number)))"
     case .closed: "the connection was closed before the answer"
-    case .cut: "the connection was closed within the answer"
+    case .cut: "the connection was closed in the middle of the answer"
     case .timedOut: "no answer in time"
-    case .notHTTP: "the answer is no HTTP"
+    case .notHTTP: "the answer isn't HTTP"
     case .status(let status): "status \(status)"
     }
   }

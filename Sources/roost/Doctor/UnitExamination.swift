@@ -82,7 +82,8 @@ struct UnitExamination {
       throw problems
     } catch {
       throw MasterError(
-        "cannot tell the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error))); name it with --config"
+        "cannot determine the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error)));"
+          + " name it with --config"
       )
     }
   }

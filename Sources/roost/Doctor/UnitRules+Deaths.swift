@@ -18,7 +18,7 @@ extension UnitRules {
     let steps = Int(unit[name]) ?? 0
     let limit = unit["RestartMaxDelayUSec"]
     if steps > 0, limit != "infinity" {
-      return .ok(name, "\(steps), up to \(limit): the pauses grow where the master dies again and again")
+      return .ok(name, "\(steps), up to \(limit): the pauses grow if the master dies again and again")
     }
     return .warning(
       name, "none: a master that dies again and again is started each time after \(unit["RestartUSec"])",

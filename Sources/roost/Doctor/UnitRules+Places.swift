@@ -9,8 +9,8 @@ extension UnitRules {
     if kept == "yes" { return .ok(name, "\(unit[name]), which stays") }
     return .warning(
       name,
-      "\(unit[name]), RuntimeDirectoryPreserve=\(kept): a second start of the service that fails, by another unit,"
-        + " takes the control socket of the first with it",
+      "\(unit[name]), RuntimeDirectoryPreserve=\(kept): a failed second start of the service, by another unit,"
+        + " removes the control socket of the first",
       mend: "RuntimeDirectoryPreserve=yes")
   }
 
@@ -43,8 +43,8 @@ extension UnitRules {
         "\(idle.name) is there and doesn't listen, and won't while this service runs: that has opened the address itself, and"
           + " clients are refused when it stops",
         mend:
-          "systemctl stop \(unit.name) && systemctl start \(idle.name) \(unit.name): in between nobody listens; or remove the"
-          + " .socket unit")
+          "systemctl stop \(unit.name) && systemctl start \(idle.name) \(unit.name): in between nothing listens; or"
+          + " remove the .socket unit")
     }
     if let other = foreign.first(where: { $0["ActiveState"] == "active" || own.isEmpty }) {
       return .warning(

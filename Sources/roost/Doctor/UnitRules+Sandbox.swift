@@ -4,7 +4,7 @@ import RoostConfiguration
 extension UnitRules {
   /// Everything that a worker with its own cgroup leaves behind is found (docs/decisions/0012-strays.md).
   var delegation: Finding {
-    let consequence = "workers get no cgroups, and what leaves a worker is found only by its descent"
+    let consequence = "workers get no cgroups, so processes that leave a worker are only found by their descent"
     guard unit["Delegate"] == "yes" else {
       return .warning("Delegate", "no: \(consequence)", mend: "Delegate=pids")
     }
@@ -55,7 +55,8 @@ extension UnitRules {
     if !hasFilter { return .ok("SystemCallErrorNumber", "no SystemCallFilter") }
     if !isDeadly { return .ok("SystemCallErrorNumber", "a call that isn't allowed fails") }
     return .warning(
-      "SystemCallErrorNumber", "a call that SystemCallFilter doesn't allow kills the worker by SIGSYS, without a word",
+      "SystemCallErrorNumber",
+      "a call that SystemCallFilter doesn't allow kills the worker with SIGSYS, without a message",
       mend: "SystemCallErrorNumber=EPERM")
   }
 
