@@ -45,7 +45,7 @@ extension Supervisor {
     upgradeFailed(.tookTooLong(Self.proofTimeout))
   }
 
-  /// The master ends: there is nothing to go on with.
+  /// The master ends: there is nothing to upgrade.
   mutating func abandonUpgrade() {
     if case .proving = upgrade { order(.abandonProof) }
     upgrade = nil

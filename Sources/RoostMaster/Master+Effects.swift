@@ -49,7 +49,7 @@ extension Master {
   /// Looks for what a former generation ran.
   private func prepare(_ generation: Generation, asRecordedOf former: Generation) {
     guard let recorded = record.history.configuration(of: former) else {
-      let reason = "what generation \(former.number) ran isn't recorded any more; 'roost history' shows what is"
+      let reason = "what generation \(former.number) ran is no longer recorded; 'roost history' shows what is"
       return handle(.generationNotPrepared(generation, reason: reason))
     }
     preparer.look(generation, configuration.running(recorded))

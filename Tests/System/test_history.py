@@ -517,7 +517,7 @@ class Record(HistoryTestCase):
         self.assert_serves(service, 2)
         result = self.roost(service, "rollback", "1")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("what generation 1 ran isn't recorded any more; 'roost history' shows what is", result.stderr)
+        self.assertIn("what generation 1 ran is no longer recorded; 'roost history' shows what is", result.stderr)
 
     def spoiled(self, spoil):
         """A service that finds a record in the place of which something else has come."""

@@ -18,7 +18,7 @@ extension NoticeText {
     }
   }
 
-  /// The same failure in a line of its own, for the status.
+  /// The same failure on its own line, for the status.
   func reloadFailure(_ notice: Notice) -> String? {
     guard case .reloadFailed(let generation, let failure, _, _, _, _) = notice else { return nil }
     return "reload to generation \(generation.number) failed: \(text(failure))\(queues(generation))"

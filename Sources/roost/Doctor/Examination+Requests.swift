@@ -51,7 +51,7 @@ extension Examination {
       } else if counts.failures[.notHTTP] != nil {
         "a server that speaks something else: --no-http"
       } else {
-        "the worker has to go on accepting and answering until the stop signal; one that is slow: another --path"
+        "the worker has to keep accepting and answering until the stop signal; one that is slow: another --path"
       }
     return .failure(
       .requests, "\(counts.failed) of \(counts.all) \(noun) failed: \(counts.reasons)", mend: mend,
