@@ -286,7 +286,7 @@ final class Listener {
       switch number {
       case EADDRINUSE where hasPort(of: wanted, others) != nil:
         "it overlaps with \(hasPort(of: wanted, others)?.title ?? "") of this service; first remove that in a"
-        + " separate reload"
+          + " separate reload"
       case EADDRINUSE where SystemdSocket.isAt(wanted.address):
         "systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: Service= in it has to name the unit of"
           + " this service, or stop it"
