@@ -556,7 +556,7 @@ class WithoutRuntimeDirectory(RoostTestCase):
         service = Service(
             ["--ready", "pipe", "--", *WORKER], launcher=self.as_nobody, env=self.environment, cwd=self.folder)
         self.services.append(service)
-        service.expect("warning there is no control socket, .* --control-directory names one")
+        service.expect("warning there is no control socket, .* --control-directory names a place")
         service.serving()
 
 

@@ -147,7 +147,7 @@ class Restarts(HistoryTestCase):
     def test_two_services_cannot_share_a_record(self):
         service = self.run_recorded()
         other = self.start_bare("--config", str(self.file), "--name", "other")
-        other.expect("history.json is the record of another service; give each a directory of its own")
+        other.expect("history.json is the record of another service; give each service its own directory")
         other.expect("generation 1 serves")
         other.expect("history.json is the record of another service; .* may not come back")
         self.assertEqual(json.loads(self.record.read_text())["service"], "web")

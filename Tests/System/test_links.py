@@ -366,7 +366,7 @@ class ControlDirectories(LinksTestCase):
     def test_the_acknowledgements_socket_s_permissions_are_its_own(self):
         place = self.folder / "control-0"
         service = self.start("--compatibility", "einhorn", "--start-attempts", "1", env=self.neighbour(SWAP=place / "einhorn.sock"))
-        service.expect("start failed: .*cannot open the socket for acknowledgements .*: somebody has put another file")
+        service.expect("start failed: .*cannot open the socket for acknowledgements .*: another file has taken the place of the socket's")
         self.assertEqual(service.wait(), 1)
         self.assert_untouched()
 

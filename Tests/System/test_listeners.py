@@ -274,7 +274,7 @@ class Changes(ListenersTestCase):
             more='drain-timeout = "2s"\n')
         with connect(other) as client:
             self.reload_with(service, f"a={staying}", more='drain-timeout = "2s"\n')
-            service.log.expect_count("gets its stop signal when it has accepted what is queued", 1)
+            service.log.expect_count("gets its stop signal when it has accepted the connections queued on closed listeners", 1)
             # A quarter of the drain timeout: the worker keeps the rest of it.
             after = int(service.expect(r"generation 1. drained and was killed by SIGTERM after (\d+) ms")[1])
             self.assertGreaterEqual(after, 500)
@@ -873,7 +873,7 @@ class Stored(ListenersTestCase):
         wanted = f"a={self.tcp()}"
         other = socket.create_server(("127.0.0.1", 0))
         service = self.start_stored(wanted, others=[(other, self.name(wanted))])
-        service.expect("closing 127.0.0.1:.* which systemd has kept")
+        service.expect("closing 127.0.0.1:.* which systemd kept and which no listener of the configuration uses")
         service.serving()
         self.assertEqual(ask(wanted.split("=")[1]), ["1", "a"])
 
@@ -890,7 +890,7 @@ class Stored(ListenersTestCase):
                     with socket.socket(socket.AF_UNIX) as other:
                         other.bind(str(file))
                 service = self.start_stored(listener)
-                service.expect("closing unix:.* which systemd has kept")
+                service.expect("closing unix:.* which systemd kept and which no listener of the configuration uses")
                 service.serving()
                 self.assertEqual(ask(f"unix:{file}"), ["1", "a"])
                 self.store.wait_for(self.name(listener))

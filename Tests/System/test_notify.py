@@ -191,7 +191,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         service.serving()
         # What comes with more waits until there is a way.
         end = self.send_with_descriptor(client, b"BARRIER=1")
-        service.expect(r" warning worker \d+ \(slot 0, generation 1\) .* its messages wait until there is")
+        service.expect(r" warning worker \d+ \(slot 0, generation 1\) .* its messages wait until it can")
         self.assertEqual(select.select([end, read_end], [], [], 0)[0], [])
         self.limit_processes(service, most)
         self.assert_closed(end)

@@ -218,8 +218,8 @@ class Outsiders(RoostTestCase):
         self.bad("holder-socket")
         self.assertIn("failed", service.reload())
         found = service.expect(
-            r"info (\d+) process(es)? can't be looked at, so processes outside of this service may have its listeners open and "
-            "aren't told")
+            r"info (\d+) process(es)? can't be looked at, so processes outside this service may have its listeners open without "
+            "being reported")
         self.assertGreaterEqual(int(found[1]), 1)
         status = self.status(service)
         self.assertEqual((status["sawAllProcesses"], status["outsiders"]), (False, []))

@@ -137,7 +137,7 @@ class Ways(LinksTestCase):
         self.services.append(service)
         service.expect(
             f"cannot lock {place}/lock: its directory can't be trusted, because user {NOBODY.pw_uid} can replace a directory"
-            " on its way: .*--control-directory names another place")
+            " on its path: .*--control-directory names another place")
         self.assertEqual(service.wait(), 78)
         self.assertEqual(os.listdir(place), [])
 

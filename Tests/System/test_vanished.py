@@ -335,7 +335,7 @@ class OwnFiles(VanishedTestCase):
         for pattern in [
             f"error cannot open the control socket {self.control}/control: the file exists and isn't a socket",
             f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and isn't a socket; next try in 1s",
-            f"error the pid file {self.pid_file} is that of process {os.getpid()} by now",
+            f"error the pid file {self.pid_file} now belongs to process {os.getpid()}",
         ]:
             self.assertEqual(service.log.count(pattern), 1, pattern)
         self.assertEqual(service.stop(), 0)
@@ -377,7 +377,7 @@ class TwoMasters(VanishedTestCase):
         first = self.master().serving()
         (self.control / "lock").unlink()
         second = self.master()
-        second.expect(f"cannot open the control socket {self.control}/control: process {first.pid} listens there, although it hasn't the lock")
+        second.expect(f"cannot open the control socket {self.control}/control: process {first.pid} listens there, although it doesn't hold the lock")
         self.assertEqual(second.wait(), 78)
         self.assertEqual(self.roost(first, "status").returncode, 0)
         self.assertIn("succeeded", first.reload())
