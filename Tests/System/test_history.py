@@ -371,7 +371,7 @@ class Rollback(HistoryTestCase):
         self.assertEqual(self.roost(service, "rollback", "1").returncode, 0)
         service.log.expect_count("release good with 'first'", 2)
         self.assert_serves(service, 5, record_of=1, divergence="rolled_back")
-        for wrong, reason in (4, "a generation 4 has served"), (99, "a generation 99 that has served"):
+        for wrong, reason in (4, "a generation 4 has served"), (99, "a generation 99 has served"):
             result = self.roost(service, "rollback", str(wrong))
             self.assertEqual((result.returncode, result.stdout), (1, ""))
             self.assertIn(reason, result.stderr)
