@@ -109,7 +109,7 @@ class Database(DependenciesTestCase):
         self.assertEqual(answers(), [b"hello"] * 5)
         eventually(lambda: self.assertEqual((shown("ActiveState"), shown("NRestarts")), ("active", "0")))
         self.assert_well()
-        self.assertRegex(shown("StatusText"), "^generation 1 serves: 2 of 2 workers ready")
+        eventually(lambda: self.assertRegex(shown("StatusText"), "^generation 1 serves: 2 of 2 workers ready"))
 
 
 class Listeners(DependenciesTestCase):

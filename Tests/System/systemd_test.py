@@ -137,7 +137,7 @@ class Systemd(SystemdTestCase):
         self.install()
         systemctl("start", NAME)
         self.assertIn("of generation 1 ", greeting())
-        self.assertEqual(shown("StatusText"), "generation 1 serves: 2 of 2 workers ready")
+        eventually(lambda: self.assertEqual(shown("StatusText"), "generation 1 serves: 2 of 2 workers ready"))
         self.assertEqual(shown("ActiveState"), "active")
 
     def test_reloads_under_load_lose_nothing_and_keep_the_main_pid(self):
@@ -166,7 +166,7 @@ class Systemd(SystemdTestCase):
         self.assertIn("of generation 1 ", greeting())
         self.assertEqual(shown("ActiveState"), "active")
         self.assertEqual(shown("ReloadResult"), "exit-code")
-        self.assertRegex(shown("StatusText"), r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status 3 before it was ready; 0 dropped, peak queue \d+ of 4096$")
+        eventually(lambda: self.assertRegex(shown("StatusText"), r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status 3 before it was ready; 0 dropped, peak queue \d+ of 4096$"))
         status = systemctl("status", "--no-pager", "-l", "-n", "30", NAME, check=False).stdout
         self.assertRegex(status, r"roost\[\d+\]: reload to generation 2 failed .*; generation 1 keeps serving; 0 dropped, peak queue \d+ of 4096\n")
         self.assertRegex(status, r"web\[\d+\]: cannot open the database")
@@ -197,7 +197,7 @@ class Systemd(SystemdTestCase):
         self.install(settle='"700ms"')
         systemctl("start", NAME)
         systemctl("reload", NAME)
-        self.assertEqual(shown("StatusText").split(":")[0], "generation 2 serves")
+        eventually(lambda: self.assertEqual(shown("StatusText").split(":")[0], "generation 2 serves"))
         self.assertEqual(shown("ActiveState"), "active")
         self.assertEqual(shown("SubState"), "running")
         self.assert_served_by(2)
@@ -213,7 +213,7 @@ class Systemd(SystemdTestCase):
         systemctl("reload", NAME)
         systemctl("reload", NAME)
         self.assertEqual(answers, [])
-        self.assertRegex(shown("StatusText"), r"generation 3 serves: 2 of 2 workers ready; \d draining")
+        eventually(lambda: self.assertRegex(shown("StatusText"), r"generation 3 serves: 2 of 2 workers ready; \d draining"))
         asking.join()
         self.assertIn("slept for 7.0 s", answers[0])
 
@@ -428,11 +428,11 @@ while True:
         self.install(control_directory=f'"{BIN}/own"')
         systemctl("start", NAME)
         systemctl("reload", NAME)
-        self.assertIn("generation 2 serves", shown("StatusText"))
+        eventually(lambda: self.assertIn("generation 2 serves", shown("StatusText")))
         # Not even a configuration that can't be read hides the way.
         self.configure(control_directory=f'"{BIN}/other"', wrong="1")
         self.assertNotEqual(systemctl("reload", NAME, check=False).returncode, 0)
-        self.assertIn("there is no option 'wrong'", shown("StatusText"))
+        eventually(lambda: self.assertIn("there is no option 'wrong'", shown("StatusText")))
 
     def test_the_unit_is_well_formed_and_hardened(self):
         self.install()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import unittest
 
+from harness import eventually
 from systemd_test import BIN, NAME, ROOST_BIN, UNITS, SystemdTestCase, follow_journal, greeting, shown, systemctl
 
 # A server that tells what it can do, as one line of JSON for each request. Run by the machine's own Python, of any user.
@@ -87,7 +88,7 @@ class SystemCalls(TellingTestCase):
         self.assertEqual(systemctl("reload", NAME, check=False).returncode, 1)
         why = r"was killed by SIGSYS \(.*a system call that SystemCallFilter= or SystemCallArchitectures= of the unit doesn't allow\)"
         self.assertRegex(self.journal("-o", "cat"), f"{why} before it was ready")
-        self.assertRegex(shown("StatusText"), why)
+        eventually(lambda: self.assertRegex(shown("StatusText"), why))
         self.assertIn("of generation 1 ", greeting())
 
 
