@@ -9,7 +9,7 @@
 
 #include "roost_elsewhere.h"
 
-// How long close(2) may take where there is another way.
+// How long close(2) may take if there is another way.
 enum { PATIENCE_MILLISECONDS = 1000 };
 
 // Those for which there was no process.
@@ -21,7 +21,7 @@ static size_t unclosed_count;
 // There were more than there is room for: they stay open.
 static bool are_lost;
 
-// It takes the descriptor out of the table at once, and then waits for whatever the kernel does with it.
+// It takes the descriptor out of the table at once, and then waits for what the kernel does with it.
 static void close_it(const struct errand *errand) { roost_call(SYS_close, errand->descriptor, 0, 0); }
 
 static bool begin(int fd, uint64_t sender) {
@@ -44,7 +44,7 @@ void roost_close_elsewhere(const int *fds, size_t count, uint64_t sender) {
     unclosed_count--;
   }
   for (size_t i = 0; i < count; i++) {
-    // Without a process for it it stays open: this one must not wait.
+    // Without a process to close it, it stays open: this one must not wait.
     if (!begin(fds[i], sender)) keep(fds[i], sender);
   }
 }
@@ -57,7 +57,7 @@ size_t roost_closing_for(uint64_t sender) {
 
 size_t roost_unclosed(void) { return unclosed_count + are_lost; }
 
-// The number itself says nothing: it may be another's by now.
+// The number itself says nothing: it may belong to something else by now.
 bool roost_has_let_go(void) { return roost_unclosed() == 0 && roost_all_helpers_wait(); }
 
 static int option_of(int fd, int option) {
@@ -66,7 +66,7 @@ static int option_of(int fd, int option) {
   return getsockopt(fd, SOL_SOCKET, option, &value, &length) < 0 ? -1 : value;
 }
 
-// The last close(2) of a socket is one for whatever is in its queue: by whoever makes it.
+// The last close(2) of a socket also closes whatever is in its queue, in the process that makes the call.
 static void give_away(int fd) {
   int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -81,7 +81,7 @@ static void give_away(int fd) {
 
 void roost_prepare_close(int fd) {
   if (option_of(fd, SO_DOMAIN) != AF_UNIX) return;
-  // First: then nothing more comes, and accept(2) of a socket that blocks has an end.
+  // First: then nothing more comes, and accept(2) of a blocking socket returns.
   shutdown(fd, SHUT_RD);
   if (option_of(fd, SO_ACCEPTCONN) == 1) {
     int connection = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
@@ -96,7 +96,7 @@ void roost_prepare_close(int fd) {
   do {
     length = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
   } while (length < 0 && errno == EINTR);
-  // Elsewhere nothing is a message too.
+  // On other sockets an empty message is a message too.
   bool is_empty = length < 0 || (length == 0 && option_of(fd, SO_TYPE) == SOCK_STREAM);
   if (!is_empty) give_away(fd);
 }

@@ -17,11 +17,11 @@
 
 #include "roost_helpers.h"
 
-// What a child needs that makes a few system calls and nothing else.
+// What a child that only makes a few system calls needs.
 enum { STACK = 4096 };
-// How long those that are killed have to end.
+// How long killed ones have to end.
 enum { ROOM_MILLISECONDS = 20 };
-// Whoever has been begun before has got as far as its call.
+// One that was begun longer ago than this has got as far as its call.
 enum { LONG_MILLISECONDS = 500 };
 
 struct helper {
@@ -31,9 +31,9 @@ struct helper {
   // Not 0 until it is reaped.
   pid_t pid;
   int64_t began;
-  // Set by the process itself when nothing but its call can make it wait any more.
+  // Set by the process itself once only its call can make it wait.
   volatile bool has_begun;
-  // It was seen to wait: it isn't asked again.
+  // It was seen to wait: no need to check again.
   bool has_waited;
   bool was_killed;
 };
@@ -89,7 +89,7 @@ static bool has_stacks(void) {
   return true;
 }
 
-// Whether nobody has this place any more: not as soon as its process has left the memory, but when it is reaped.
+// Whether this place is free: not as soon as its process has left the memory, but when it is reaped.
 static bool is_free(struct helper *helper) {
   bool has_gone = helper->pid != 0 && helper->running == 0;
   if (has_gone && waitpid(helper->pid, NULL, WNOHANG) == helper->pid) helper->pid = 0;
@@ -125,7 +125,7 @@ static bool waits(struct helper *helper) {
   char text[256];
   snprintf(text, sizeof text, "/proc/%d/stat", (int)helper->pid);
   int file = open(text, O_RDONLY | O_CLOEXEC);
-  // Without a number to look by, it has had its time.
+  // Without a descriptor to look with, assume so once it has had its time.
   if (file < 0) return errno == ENOENT || roost_milliseconds() - helper->began > LONG_MILLISECONDS;
   ssize_t length = read(file, text, sizeof text - 1);
   close(file);
@@ -133,7 +133,7 @@ static bool waits(struct helper *helper) {
   text[length] = '\0';
   const char *name = strrchr(text, ')');
   char state = name != NULL && strlen(name) > 2 ? name[2] : 'R';
-  // Not one that somebody traces or has stopped: it may not be in its call yet.
+  // Not one that is traced or stopped: it may not be in its call yet.
   helper->has_waited = strchr("SDZX", state) != NULL;
   return helper->has_waited;
 }
@@ -157,7 +157,7 @@ bool roost_end_slow_helpers(int64_t patience) {
   for (size_t i = 0; i < MOST_HELPERS; i++) {
     struct helper *helper = &helpers[i];
     bool is_slow = helper->running != 0 && !helper->was_killed && now - helper->began > patience;
-    // One that has done nothing yet is needed.
+    // One that has done nothing yet is still needed.
     if (!is_slow || !waits(helper)) continue;
     kill(helper->pid, SIGKILL);
     helper->was_killed = any = true;
@@ -172,7 +172,7 @@ static bool has_room(size_t count) {
 }
 
 void roost_make_room(size_t count) {
-  // What was killed before and hasn't ended won't do so now.
+  // What was killed before and hasn't ended won't end now.
   if (has_room(count) || !roost_end_slow_helpers(-1)) return;
   int64_t deadline = roost_milliseconds() + ROOM_MILLISECONDS;
   while (!has_room(count) && roost_milliseconds() < deadline) sched_yield();

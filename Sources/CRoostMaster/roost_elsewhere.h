@@ -1,4 +1,4 @@
-// Processes that make a system call which may wait, in this process's place.
+// Processes that make a system call that may wait, in this process's place.
 #ifndef ROOST_ELSEWHERE_H
 #define ROOST_ELSEWHERE_H
 
@@ -11,7 +11,7 @@
 struct errand {
   void (*run)(const struct errand *errand);
   int descriptor;
-  // Who has made it necessary, 0 for nobody in particular.
+  // The sender that made it necessary, 0 for none in particular.
   uint64_t sender;
 };
 
@@ -21,21 +21,22 @@ enum { MOST_HELPERS = 1024 };
 // `roost_call` and nothing else. Returns false when there are too many, or the kernel refuses one.
 bool roost_begin(struct errand errand);
 
-// Makes a system call without the C library, whose errno belongs to this process, which goes on meanwhile. Returns its result, or
-// an error as a negative number.
+// Makes a system call without the C library, whose errno belongs to this process, which runs meanwhile. Returns its
+// result, or an error as a negative number.
 long roost_call(long number, long one, long two, long three);
 
-// Sees to it that so many more can be begun, if that is possible: those that wait are killed then, and have 20 ms to end.
+// Makes sure that this many more can be begun, if possible: for that, those that wait are killed, and have 20 ms to
+// end.
 void roost_make_room(size_t count);
 
-// How many run that were begun for a sender.
+// How many that were begun for a sender are running.
 size_t roost_helpers_for(uint64_t sender);
 
-// Whether each that runs has got as far as to wait in its call.
+// Whether all running ones have got as far as waiting in their call.
 bool roost_all_helpers_wait(void);
 
-// Kills those that wait and were begun more than so many milliseconds ago: what lingers ends with SIGKILL, what waits for a file
-// system may not. Returns whether there were any that hadn't been killed before.
+// Kills those that wait and were begun more than this many milliseconds ago: what lingers ends with SIGKILL, what waits
+// for a file system may not. Returns whether there were any that hadn't been killed before.
 bool roost_end_slow_helpers(int64_t patience);
 
 // Milliseconds of CLOCK_MONOTONIC.

@@ -46,11 +46,11 @@ int roost_change_mode(int file, mode_t mode) {
   snprintf(link, sizeof link, "/proc/self/fd/%d", file);
   if (chmod(link, mode) == 0) return 0;
   if (errno != ENOENT && errno != ENOTDIR) return -1;
-  // Only now: a filter of system calls that is older than this one, such as systemd 252's, may kill who makes it.
+  // Only now: a system call filter that is older than this call, such as systemd 252's, may kill the caller.
   return (int)syscall(SYS_fchmodat2, file, "", mode, AT_EMPTY_PATH);
 }
 
-// Straight to the kernel: those of the C library change the ids of all threads, of which a child has only this one.
+// Straight to the kernel: the C library's functions change the ids of all threads, of which a child has only this one.
 static int change_ids(uid_t user, gid_t group) {
   if (syscall(SYS_setresgid, -1, group, -1) != 0) return errno == EINVAL ? ENXIO : errno;
   if (syscall(SYS_setgroups, 0, NULL) != 0) return errno;

@@ -112,7 +112,7 @@ int roost_last_real_time_signal(void) { return SIGRTMAX; }
 
 int roost_output_pipe(int ends[2]) {
   if (roost_pipe(ends) < 0) return -1;
-  // Only this end: the flag belongs to the end's open file, and the other one is the process's.
+  // Only this end: the flag belongs to the end's open file, and the other end is the process's.
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return 0;
 }

@@ -14,7 +14,7 @@ enum { MOST_PASSED = 253 };
 // With 1024 workers and 1024 listeners the master has fewer open than this.
 enum { MOST_OPEN = 16384 };
 
-// Whether there are so many numbers for descriptors. The free ones are at the upper end, but for a few.
+// Whether there are this many free numbers for descriptors. The free ones are at the upper end, apart from a few.
 static bool has_room(size_t count) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > MOST_OPEN + count) return true;
@@ -55,8 +55,9 @@ static void take_all_control(struct msghdr *message, struct roost_datagram *data
   }
 }
 
-// How much comes next with at most so many descriptors, 0 or 1, or -1 with errno: EBUSY when there are more. It stays where it is, and
-// so do they: what was only looked at isn't the last of them, and its close(2) waits for nothing but a file system.
+// How much comes next with at most this many descriptors, 0 or 1, or -1 with errno: EBUSY when there are more. It stays
+// where it is, and so do they: a copy that was only looked at isn't the last one, and its close(2) waits for nothing
+// but a file system.
 static ssize_t look(int fd, void *buffer, size_t size, size_t most) {
   union {
     struct cmsghdr align;
@@ -67,7 +68,7 @@ static ssize_t look(int fd, void *buffer, size_t size, size_t most) {
   getsockopt(fd, SOL_SOCKET, SO_PASSCRED, &passes_credentials, &option_length);
   struct iovec part = {.iov_base = buffer, .iov_len = size};
   struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control};
-  // No room but for these: the kernel fills it with descriptors.
+  // No more room than for these: the kernel fills it with descriptors.
   if (passes_credentials) message.msg_controllen += CMSG_SPACE(sizeof(struct ucred));
   if (most > 0) message.msg_controllen += CMSG_LEN(sizeof(int));
   ssize_t length = receive(fd, &message, MSG_PEEK);
@@ -85,9 +86,9 @@ int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, str
     struct cmsghdr align;
     char space[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int) * MOST_PASSED)];
   } control;
-  // Where there is no room the kernel closes them in recvmsg(2), and waits for that.
+  // If there is no room, the kernel closes them in recvmsg(2), and waits for that.
   if (!takes_descriptors || !has_room(MOST_PASSED)) {
-    // As with BARRIER=1 of sd_notify(3): there are two numbers nearly always.
+    // One comes with BARRIER=1 of sd_notify(3), and there are nearly always two free numbers.
     ssize_t length = look(fd, buffer, size, takes_descriptors && has_room(2));
     if (length < 0) return -1;
     // No more of a stream than was looked at.

@@ -35,7 +35,7 @@ static unsigned ancillary(int what) { return (unsigned)(SKF_AD_OFF + what); }
 static unsigned network(int offset) { return (unsigned)(SKF_NET_OFF + offset); }
 
 // A = a number that is the same for all datagrams of one address and port, and else any. The data of the filter begins
-// behind the header of UDP; what is before can be reached from the network header.
+// after the UDP header; what precedes that can be reached from the network header.
 static void add_flow(struct program *program) {
   add(program, BPF_LD | BPF_B | BPF_ABS, network(0));
   add(program, BPF_ALU | BPF_RSH | BPF_K, 4);
@@ -47,7 +47,7 @@ static void add_flow(struct program *program) {
   add(program, BPF_ALU | BPF_XOR | BPF_X, 0);
   add(program, BPF_ST, 0);
   add_jump(program, BPF_JMP | BPF_JA, 4, 0, 0);
-  // IPv4: the sender's address, and both ports behind a header of this length.
+  // IPv4: the sender's address, and both ports after a header of this length.
   add(program, BPF_LD | BPF_W | BPF_ABS, network(12));
   add(program, BPF_ST, 0);
   add(program, BPF_LDX | BPF_B | BPF_MSH, network(0));
@@ -80,7 +80,8 @@ int roost_steer(int fd, enum roost_spread spread, const struct roost_run *runs, 
   }
   add_choice(&program, spread);
   add(&program, BPF_ALU | BPF_MOD | BPF_K, total);
-  // A is the how-manieth socket of all runs together; how many of them come before a run is taken away from it.
+  // A is the index of a socket among all runs together; the number of those that come before a run is subtracted from
+  // it.
   unsigned before = 0;
   for (size_t i = 0; i < count; i++) {
     add_jump(&program, BPF_JMP | BPF_JGE | BPF_K, before + runs[i].count, 2, 0);
@@ -88,7 +89,7 @@ int roost_steer(int fd, enum roost_spread spread, const struct roost_run *runs, 
     add(&program, BPF_RET | BPF_A, 0);
     before += runs[i].count;
   }
-  // Never reached, but a program has to end with it. The kernel would choose by itself.
+  // Never reached, but a program has to end with it. The kernel would choose on its own.
   add(&program, BPF_RET | BPF_K, 0xffffffff);
   if (program.length > BPF_MAXINSNS) {
     errno = E2BIG;
@@ -100,7 +101,7 @@ int roost_steer(int fd, enum roost_spread spread, const struct roost_run *runs, 
 
 int roost_network_barrier(void) { return (int)syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0); }
 
-// The part of an address of which sock_diag(7) has to know.
+// The part of an address that sock_diag(7) has to know.
 struct place {
   int family;
   in_port_t port;

@@ -14,14 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// The kernel fills what it is given, so that no answer has more than ROOST_MOST_CONNECTIONS messages.
+// The kernel fills the room that it gets, so no answer has more than ROOST_MOST_CONNECTIONS messages.
 enum { ANSWER = 16384 };
 _Static_assert(ANSWER / NLMSG_LENGTH(sizeof(struct inet_diag_msg)) <= ROOST_MOST_CONNECTIONS, "room for TCP");
 _Static_assert(
     ANSWER / (NLMSG_LENGTH(sizeof(struct unix_diag_msg)) + RTA_SPACE(1)) <= ROOST_MOST_CONNECTIONS, "room for unix sockets");
 
-// What a process that has it open may still read from or write to. Connections that nobody has accepted are among them: their
-// inode is 0.
+// The states in which a process may still read from or write to a connection. Connections that weren't accepted are
+// among them: their inode is 0.
 static const uint32_t open_states = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
                                     1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
 
@@ -56,7 +56,7 @@ int roost_ask_unix(void) {
   return ask(&request, sizeof request);
 }
 
-// Takes one message; whether it counts.
+// Takes one message; returns whether it counts.
 typedef bool taker(const struct nlmsghdr *message, size_t count, void *context);
 
 static ssize_t next(int answer, taker *take, void *context, bool *ret_is_last) {

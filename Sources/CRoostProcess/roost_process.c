@@ -23,7 +23,7 @@ enum roost_call roost_classify_call(long number) {
     case SYS_recvmsg:
     case SYS_recvmmsg:
       return ROOST_CALL_ACCEPT;
-    // Younger architectures have only the variants with a signal mask.
+    // Newer architectures only have the variants with a signal mask.
 #ifdef SYS_poll
     case SYS_poll:
 #endif

@@ -19,14 +19,14 @@
 
 enum { STACK_SIZE = 64 * 1024, FIRST_DESCRIPTOR = 3 };
 
-// How long the child may take to execute: so many times so many milliseconds. In steps, so that time in which nothing ran
-// counts as one of them.
+// How long the child may take to execute: this many steps of this many milliseconds. In steps, so that time in which
+// nothing ran counts as one of them.
 enum { PATIENCE_STEPS = 30, PATIENCE_STEP = 100 };
 
-// The exit status of a process that couldn't become a user: no error number (errno(3)).
+// The exit status of a process that couldn't become a user: it isn't an error number (errno(3)).
 enum { CANNOT_BECOME = 255 };
 
-// What the child reports when it can't go on. When it executes, its end of the pipe is closed without a word.
+// What the child reports if it can't continue. When it executes, its end of the pipe is closed without a report.
 struct report {
   enum roost_spawn_step failed_step;
   int error;
@@ -75,7 +75,7 @@ static int put(int *fd, int *next) {
 }
 
 // Moves every source above the targets first: a source may sit where another has to go, and dup2(x, x) would leave
-// close-on-exec set. What the child itself needs comes right behind what it passes on, and nothing else stays open.
+// close-on-exec set. What the child itself needs comes right after what it passes on, and nothing else stays open.
 static int place_descriptors(struct child *child) {
   const struct roost_spawn_request *request = child->request;
   int *own[] = {&child->report, &child->directory, &child->executable};
@@ -138,7 +138,7 @@ static int drop_capabilities(void) {
   return (int)syscall(SYS_capset, &header, none);
 }
 
-// A change of the user leaves the session keyring, which holds what its former user has put there (session-keyring(7)).
+// A change of user keeps the session keyring, which holds what the former user has put there (session-keyring(7)).
 static int leave_keyring(void) {
   if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) >= 0) return 0;
   // A kernel without keyrings, a filter that forbids them, or a user who has too many: then there is no other way.
@@ -159,22 +159,23 @@ static int join_groups(const struct roost_spawn_identity *identity) {
 
 static int die_with(pid_t parent, int death_signal) {
   if (prctl(PR_SET_PDEATHSIG, death_signal) < 0) return -1;
-  // The parent may have died before the line above: then nobody would ever tell this process.
+  // The parent may have died before the line above: then this process would never hear of it.
   if (getppid() == parent) return 0;
   errno = ESRCH;
   return -1;
 }
 
-// Before anything else, so that nothing of the process is outside. Where the kernel refuses it goes on without: what the
-// cgroup is for has another way (docs/decisions/0012-strays.md).
+// Before anything else, so that nothing of the process is outside. If the kernel refuses, it continues without: there
+// is another way to do what the cgroup is for (docs/decisions/0012-strays.md).
 static void enter_cgroup(const struct roost_spawn_request *request) {
   if (request->cgroup < 0) return;
-  // 0 is whoever writes.
+  // 0 stands for the writing process.
   ssize_t written = write(request->cgroup, "0", 1);
   (void)written;
 }
 
-// fchdir(2) looks at the directory only, and a worker is to be told here when its user isn't let in on the way there.
+// fchdir(2) only looks at the directory itself, but it is an error here if the worker's user isn't let in on the way
+// there.
 static int enter_directory(const struct child *child) {
   const char *path = child->request->directory;
   if (child->directory < 0) return chdir(path);
@@ -182,15 +183,15 @@ static int enter_directory(const struct child *child) {
   return fchdir(child->directory);
 }
 
-// Whether a path leads to an open file. What can't be looked at is left to execve(2) to be told.
+// Whether a path leads to an open file. What can't be looked at is left for execve(2) to report.
 static bool leads_to(const char *path, int fd) {
   struct stat named, open;
   if (stat(path, &named) < 0) return errno != ENOENT && errno != ENOTDIR && errno != ESTALE;
   return fstat(fd, &open) < 0 || (named.st_dev == open.st_dev && named.st_ino == open.st_ino);
 }
 
-// By its path, which becomes the name of the process; by its descriptor, which becomes a number, only where the path leads to
-// another file by now. Returns only with errno.
+// By its path, which becomes the name of the process; by its descriptor, which becomes a number, only if the path leads
+// to another file by now. Returns only with errno.
 static void execute(const struct child *child) {
   const struct roost_spawn_request *request = child->request;
   if (child->executable >= 0 && !leads_to(request->path, child->executable)) {
@@ -260,9 +261,9 @@ static int run_borrowing(void *child) {
   return 0;
 }
 
-// Most quickly the child borrows the parent's memory until it executes (vfork(2)). But the kernel holds the parent for that
-// long, unkillable by anything but the child's end: a directory or a program on a file system that hangs would hold it for
-// ever. Returns the child's pid, or -1 with errno.
+// It is fastest if the child borrows the parent's memory until it executes (vfork(2)). But the kernel holds the parent
+// for that long, which only the child's end releases: a directory or a program on a file system that hangs would hold
+// it for ever. Returns the child's pid, or -1 with errno.
 static pid_t start(struct child *child) {
   if (child->request->may_hang) {
     pid_t pid = fork();
@@ -286,7 +287,7 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
   if (pipe2(ends, O_CLOEXEC) < 0) {
     return (struct roost_spawn_result){.pid = -1, .failed_step = ROOST_SPAWN_PIPE, .error = errno};
   }
-  // Blocked, so that no handler of the parent's runs in the child.
+  // Blocked, so that none of the parent's handlers runs in the child.
   sigset_t all, before;
   sigfillset(&all);
   sigprocmask(SIG_SETMASK, &all, &before);
@@ -305,7 +306,7 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
   if (pid > 0) {
     report = await_report(ends[0]);
     if (report.failed_step == ROOST_SPAWN_TIME) {
-      // It may be inside the kernel for longer yet: whoever reaps the caller's children reaps it then.
+      // It may stay inside the kernel for longer: it is reaped with the caller's other children.
       kill(pid, SIGKILL);
     } else if (report.failed_step != ROOST_SPAWN_DONE) {
       while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
@@ -317,7 +318,8 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
   return (struct roost_spawn_result){.pid = pid, .failed_step = report.failed_step, .error = report.error};
 }
 
-// How long roost_fork() waits for its child at most, in ms: one that is stopped before it has begun mustn't hold its parent.
+// The longest time that roost_fork() waits for its child, in ms: one that is stopped before it has begun mustn't hold
+// its parent.
 #define LONGEST_WAIT 250
 
 pid_t roost_fork(int kept) {
@@ -336,7 +338,7 @@ pid_t roost_fork(int kept) {
     if (die_with(parent, SIGKILL) < 0) _exit(127);
   }
   close(ends[1]);
-  // Until then a listener that the parent closes goes on listening.
+  // Until then a listener that the parent closes keeps listening.
   struct pollfd closed = {.fd = ends[0], .events = POLLIN};
   if (pid > 0) poll(&closed, 1, LONGEST_WAIT);
   close(ends[0]);

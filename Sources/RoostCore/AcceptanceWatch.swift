@@ -1,21 +1,21 @@
-/// When to look whether a worker has begun to accept, and what a sighting means. A worker that has been seen accepting
-/// once has begun: that it is busy with a request the next time isn't the opposite.
+/// When to look whether a worker has begun to accept, and what a sighting means. A worker that was seen accepting once
+/// has begun, even if it is busy with a request the next time.
 package struct AcceptanceWatch: Hashable, Sendable {
   package enum Stage: Hashable, Sendable {
     /// The next look is due then, and the one after it this much later.
     case looking(next: Instant, interval: Duration)
-    /// It was seen to accept everywhere. It is ready then, unless it speaks before.
+    /// It was seen to accept everywhere. It is ready then, unless it speaks first.
     case proving(until: Instant)
-    /// It is ready, or speaks for itself: nothing is looked at any more.
+    /// It is ready, or speaks for itself: no more looks are needed.
     case over
   }
 
-  /// The first look comes so long after the start. A shell or a C program may be up by then.
+  /// The first look comes this long after the start: a shell or a C program may be up by then.
   static let firstInterval: Duration = .milliseconds(5)
-  /// Looks are never further apart: nobody notices so much on top of a boot that long.
+  /// Looks are never further apart than this: on top of a boot that long nobody notices it.
   static let longestInterval: Duration = .milliseconds(100)
 
-  /// After a look that had to be given up.
+  /// The wait after a look that had to be given up.
   static let hungInterval: Duration = .seconds(10)
 
   package private(set) var stage: Stage
@@ -62,7 +62,7 @@ package struct AcceptanceWatch: Hashable, Sendable {
     }
   }
 
-  /// A look had to be given up: whoever looks has to wait for the worker. Another one may be as expensive.
+  /// A look had to be given up, because it has to wait for the worker. The next one may be as expensive.
   package mutating func lookHung(at now: Instant) {
     switch stage {
     case .looking(_, let interval): stage = .looking(next: now + Self.hungInterval, interval: interval)
@@ -70,13 +70,13 @@ package struct AcceptanceWatch: Hashable, Sendable {
     }
   }
 
-  /// The worker has sent a message: it speaks for itself, and sightings don't count any more. Where only a sighting can
-  /// count, grace being zero, messages are no reason to look away.
+  /// The worker has sent a message: it speaks for itself, and sightings don't count any more. With a grace of zero only
+  /// a sighting counts, and messages are no reason to stop looking.
   package mutating func spoke() {
     if grace > .zero { stage = .over }
   }
 
-  /// Nothing is awaited of the worker any more.
+  /// Nothing more is expected of the worker.
   package mutating func end() { stage = .over }
 
   /// Whether the worker has become ready. Says so once.

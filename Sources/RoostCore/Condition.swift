@@ -1,10 +1,10 @@
 /// Whether the service serves now, whatever it is doing.
 package enum Condition: String, Hashable, Sendable, CaseIterable {
-  /// Every slot has somebody who serves.
+  /// Every slot has a worker that serves.
   case whole
-  /// Some slots have nobody who serves.
+  /// Some slots have no worker that serves.
   case degraded
-  /// Nobody serves.
+  /// No worker serves.
   case down
 }
 
@@ -19,8 +19,8 @@ package enum Divergence: Hashable, Sendable, Codable {
 }
 
 extension Supervisor {
-  /// Whether the service serves now. A slot that is added by a running reload isn't missing yet, and one that goes isn't
-  /// any more.
+  /// Whether the service serves now. A slot that a running reload adds doesn't count as missing yet, nor does one that
+  /// is to go.
   package var condition: Condition {
     let wanted = slots.count { $0.emptyBy == nil && $0.current != .added }
     let served = slots.count(where: \.isServed)
@@ -30,6 +30,6 @@ extension Supervisor {
 }
 
 extension Slot {
-  /// Whether somebody accepts here and isn't kept from it by a signal.
+  /// Whether a worker accepts here and isn't kept from it by a signal.
   package var isServed: Bool { workers.contains(where: \.serves) }
 }

@@ -1,8 +1,8 @@
 /// What the supervisor has decided about an event.
 package struct Decision: Hashable, Sendable {
-  /// What is to be done, in this sequence.
+  /// What is to be done, in this order.
   package internal(set) var effects: [Effect]
-  /// What the operator should know, in this sequence. Nothing is done because of it.
+  /// What the operator should know, in this order. Nothing depends on it.
   package internal(set) var notices: [Notice]
 
   package init(effects: [Effect] = [], notices: [Notice] = []) {
@@ -15,43 +15,42 @@ package struct Decision: Hashable, Sendable {
 package enum Effect: Hashable, Sendable {
   /// Open the listeners of the first generation. Answered by `Event.startRequested` or `Event.listenersNotOpened`.
   case openListeners
-  /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. What another
-  /// generation has run is taken as it was recorded. Answered by `Event.generationPrepared` or
+  /// Resolve for this generation what may have changed since the last: command, directory, symbolic links. What a
+  /// former generation ran is taken as it was recorded. Answered by `Event.generationPrepared` or
   /// `Event.generationNotPrepared`.
   case prepare(Generation, from: Origin)
-  /// Give up what `prepare` ordered. It is not answered any more.
+  /// Give up what `prepare` ordered. It is no longer answered.
   case abandonPreparation(Generation)
   /// Run the operator's command. Answered by `Event.hookEnded`.
   case runHook(Hook, Generation)
-  /// Kill the operator's command. It is not answered any more.
+  /// Kill the operator's command. It is no longer answered.
   case killHook(Hook, Generation)
   /// Start the worker. Answered by `Event.workerStarted` or `Event.workerNotStarted`.
   case spawn(WorkerID)
-  /// Ask the worker whether it serves well, until it does. Answered by `Event.probeSucceeded`; not awaited any more once
+  /// Ask the worker whether it serves well, until it does. Answered by `Event.probeSucceeded`; no longer awaited once
   /// the worker has another stage.
   case probe(WorkerID)
   /// Send the stop signal to the worker, or to what remains of its group if it has exited.
   case drain(WorkerID)
-  /// Tell when nobody waits any more where only this worker, which has been replaced, can accept. Answered by
-  /// `Event.queueEmpty`; not awaited any more once the worker was told to drain.
+  /// Report when no connection waits any more where only this worker, which was replaced, can accept. Answered by
+  /// `Event.queueEmpty`; no longer awaited once the worker was told to drain.
   case awaitEmptyQueue(WorkerID)
   /// Send SIGKILL to the worker's whole process group, or to all that remains of a worker that has exited.
   case kill(WorkerID)
   /// Record what this generation runs as the last good: it is what a start falls back to.
   case record(Generation)
-  /// Set the listeners' backlog anew: the runtime of a worker that got ready may have shrunk it by a listen() of its
-  /// own.
+  /// Set the listeners' backlog again: a worker that got ready may have shrunk it with its own listen().
   case restoreBacklog
-  /// Close the listeners: whoever connects from now on is refused instead of left hanging.
+  /// Close the listeners: clients that connect from now on are refused instead of left hanging.
   case closeListeners
   /// Tell the master's own supervisor.
   case announce(Announcement)
-  /// Have the new binary of the master prove in a child that it can go on. Answered by `Event.upgradeProved` or
+  /// Have the master's new binary prove in a child that it can take over. Answered by `Event.upgradeProved` or
   /// `Event.upgradeFailed`.
   case proveUpgrade
-  /// Give up what `proveUpgrade` ordered. It is not answered any more.
+  /// Give up what `proveUpgrade` ordered. It is no longer answered.
   case abandonProof
-  /// Execute the new binary in the place of this one. Answered by `Event.upgraded` of that, or by `Event.upgradeFailed`.
+  /// Execute the new binary in place of this one. Answered by its `Event.upgraded`, or by `Event.upgradeFailed`.
   case replaceMaster
   /// Every worker is reaped: end the master with this verdict, and whatever else is left, `atOnce` without waiting for it.
   case exit(Verdict, atOnce: Bool)

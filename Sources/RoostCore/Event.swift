@@ -2,33 +2,34 @@
 package enum Event: Hashable, Sendable {
   /// The listeners are open: the first generation may start.
   case startRequested
-  /// The listeners can't be opened now, and time may heal what is in the way.
+  /// The listeners can't be opened now, but what is in the way may pass.
   case listenersNotOpened(reason: String)
-  /// Somebody asks for a reload. `replacing` ends one that runs instead of waiting for it.
+  /// A reload is requested. `replacing` ends a running one instead of waiting for it.
   case reloadRequested(by: Requester, from: Origin = .configuration, replacing: Bool = false)
-  /// Somebody asks for the end of the reload that runs.
+  /// The end of the running reload is requested.
   case cancelRequested(by: Requester)
-  /// Somebody asks for a graceful stop; when one runs already, for one at once.
+  /// A graceful stop is requested; if one is already running, a stop at once.
   case stopRequested(by: Requester)
-  /// Somebody asks for a stop without waiting for drains.
+  /// A stop without waiting for drains is requested.
   case stopAtOnceRequested(by: Requester)
-  /// The operator asks for so many workers more, or fewer if negative.
+  /// The operator asks for this many more workers, or fewer if negative.
   case scaleRequested(by: Int)
 
   /// The operator asks for this many workers.
   case workersRequested(Int)
 
-  /// No connection waits for any of the slots from this one up, and none will: all of them go.
+  /// No connection waits for any of the slots from this one up, and none will: they all go.
   case queuesEmpty(from: Int)
 
-  /// Nobody waits any more where only this worker can accept.
+  /// No connection waits any more where only this worker can accept.
   case queueEmpty(WorkerID)
 
-  /// Somebody wants another worker in the place of the one that serves in this slot.
+  /// Another worker is wanted in place of the one that serves in this slot.
   case replacementRequested(slot: Int, by: Requester)
 
-  /// What `Effect.prepare` ordered is done. `settings` if they have been read anew: they hold from its takeover on.
-  /// `leavesQueues` where its listeners aren't those of all workers: connections may wait where not everybody can accept.
+  /// What `Effect.prepare` ordered is done. `settings` if they were read again: they hold from its takeover on.
+  /// `leavesQueues` if its listeners aren't those of all workers: connections may wait where not every worker can
+  /// accept.
   case generationPrepared(Generation, settings: Settings? = nil, leavesQueues: Bool = false)
   /// What `Effect.prepare` ordered can't be done.
   case generationNotPrepared(Generation, reason: String)
@@ -41,32 +42,32 @@ package enum Event: Hashable, Sendable {
   case workerNotStarted(WorkerID, reason: String)
   /// The worker has said that it accepts.
   case workerReady(WorkerID)
-  /// The worker was asked by its probe, and serves well.
+  /// The worker has passed its probe: it serves well.
   case probeSucceeded(WorkerID)
-  /// The worker asks for at least so much time from now, to get ready or to drain.
+  /// The worker asks for at least this much time from now, to get ready or to drain.
   case workerAskedForTime(WorkerID, Duration)
-  /// The worker was reaped. `remains` when processes of its group are still alive.
+  /// The worker was reaped. `remains` if processes of its group are still alive.
   case workerExited(WorkerID, ExitCause, remains: Bool)
   /// A signal has stopped the worker: it does nothing.
   case workerStopped(WorkerID)
-  /// The worker goes on.
+  /// The worker runs again.
   case workerContinued(WorkerID)
   /// No process of the exited worker's group is left.
   case workerRemainsGone(WorkerID)
 
-  /// `Supervisor.nextDeadline` has come. Also where it hasn't, which changes nothing.
+  /// `Supervisor.nextDeadline` has come. If it hasn't yet, nothing changes.
   case timePassed
-  /// For so long neither the master nor, as far as it knows, any worker ran. The clock that the supervisor is told stood
-  /// still meanwhile.
+  /// For this long neither the master nor, as far as it knows, any worker ran. Meanwhile the supervisor's clock stood
+  /// still.
   case stalled(Duration)
 
-  /// Somebody asks for the master's new binary.
+  /// The master's new binary is requested.
   case upgradeRequested(by: Requester)
-  /// The new binary has proved that it can go on.
+  /// The new binary has proved that it can take over.
   case upgradeProved
   /// It can't, or couldn't be executed.
   case upgradeFailed(reason: String)
-  /// This is the new binary, and that was the version before.
+  /// This is the new binary; that was the version before it.
   case upgraded(from: String)
 }
 
@@ -76,11 +77,11 @@ package enum Requester: Hashable, Sendable {
   case signal(Int32)
   /// A worker, through its notify socket.
   case worker(WorkerID)
-  /// The terminal of a master in the foreground, by being gone.
+  /// The terminal of a master in the foreground, by going away.
   case terminal
   /// A client of the control socket: the process of this id, of a user.
   case client(pid: Int32, uid: UInt32)
-  /// The master itself, since this generation's workers keep failing.
+  /// The master itself, because this generation's workers keep failing.
   case crashLoop(Generation)
 }
 

@@ -1,4 +1,4 @@
-/// All workers started by one reload carry one number: 1 for those of the start, and never the same again.
+/// All workers that one reload starts share a number, which is never used again; those of the start have 1.
 package struct Generation: Comparable, Hashable, Sendable, Codable {
   /// The number, from 1.
   package let number: Int
@@ -15,15 +15,15 @@ extension Generation {
   var next: Generation { Generation(number: number + 1) }
 }
 
-/// Where it is said what a generation runs.
+/// The source of what a generation runs.
 package enum Origin: Hashable, Sendable, Codable {
-  /// In the configuration, as it is when the generation is prepared.
+  /// The configuration, as it is when the generation is prepared.
   case configuration
-  /// In the record of what this former generation ran.
+  /// The record of what this former generation ran.
   case record(Generation)
 }
 
-/// Who a worker is, for as long as the master lives: a pid may be reused before its exit is read, this never is.
+/// A worker's identity, for as long as the master lives: a pid may be reused before its exit is read, this never is.
 package struct WorkerID: Comparable, Hashable, Sendable, Codable {
   package let number: Int
   /// The slot that it serves in, from 0.

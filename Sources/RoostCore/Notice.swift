@@ -2,26 +2,26 @@
 package enum Notice: Hashable, Sendable {
   /// A worker runs its command.
   case workerStarted(WorkerID)
-  /// A worker got ready, so long after it was started.
+  /// A worker got ready, this long after it was started.
   case workerReady(WorkerID, after: Duration)
   /// A current worker is lost, and this follows.
   case workerLost(WorkerID, Failure, then: Consequence)
-  /// A current worker that has served has ended with status 0, after serving so long: it has recycled itself. `then` is never
-  /// `startFails`.
+  /// A current worker ended with status 0 after serving this long: it recycled itself. `then` is never `startFails`.
   case workerRecycled(WorkerID, after: Duration, then: Consequence)
   /// A worker is to be replaced by another that is started first.
   case replacementRequested(slot: Int, by: Requester)
-  /// It isn't: nobody serves in this slot, or somebody is on the way there already.
+  /// It isn't: no worker serves in this slot, or another one is already being started.
   case replacementRefused(slot: Int, by: Requester)
   /// A worker has taken the place of one that served.
   case replaced(by: WorkerID)
-  /// The worker that was to take a place doesn't, and who has it keeps it.
+  /// The worker that was to take a place doesn't; the one that has it keeps it.
   case replacementFailed(WorkerID, Failure)
   /// A retiree was sent the stop signal.
   case drainBegan(WorkerID, timeout: Duration)
-  /// A retiree has exited, so long after it was told to drain; `killed` if it was sent SIGKILL meanwhile.
+  /// A retiree has exited, this long after it was told to drain; `killed` if it was sent SIGKILL meanwhile.
   case drainEnded(WorkerID, ExitCause, after: Duration, killed: Bool)
-  /// A retiree is killed since its drain timeout is over; `remains` if it has exited, and that is true of what it has left.
+  /// A retiree is killed because its drain timeout is over; `remains` if it has exited, and what it left behind is
+  /// killed.
   case drainTimedOut(WorkerID, after: Duration, remains: Bool)
   /// A worker has exited and left processes in its group, which are stopped.
   case remainsStopped(WorkerID, timeout: Duration)
@@ -30,32 +30,32 @@ package enum Notice: Hashable, Sendable {
   case startSucceeded(Generation, workers: Int, after: Duration)
   /// The service couldn't be started, and is given up.
   case startFailed(Failure)
-  /// The listeners couldn't be opened, which is tried again after this time.
+  /// The listeners couldn't be opened; the next try comes after this time.
   case listenersNotOpened(reason: String, retry: Duration)
-  /// The start has failed several times for this reason, and goes on.
+  /// The start has failed several times for this reason, and is tried again.
   case startDelayed(Failure)
-  /// The start goes on with what a former generation ran, since the one before couldn't get ready.
+  /// The start continues with what a former generation ran, because the one before couldn't get ready.
   case fellBack(Generation, to: Generation, from: Generation, Failure)
   /// There is nothing to fall back to after all.
   case fallbackFailed(reason: String)
   /// The start began with what a former generation ran.
   case startedFromRecord(Generation, of: Generation, Divergence)
-  /// The generation has served well for as long as it has to: it is the last good one.
+  /// The generation has served well for long enough: it is the last good one.
   case proved(Generation, after: Duration)
-  /// Workers of a generation on probation keep failing. What served before comes back by itself if it is named.
+  /// Workers of a generation on probation keep failing. The generation that served before comes back if it is named.
   case crashLoop(Generation, rollsBackTo: Generation?)
 
-  /// A reload was asked for; `latched` if it has to wait.
+  /// A reload was requested; `latched` if it has to wait.
   case reloadRequested(by: Requester, from: Origin, latched: Latch?)
-  /// The end of the running reload was asked for.
+  /// The end of the running reload was requested.
   case cancelRequested(by: Requester)
   /// A reload has begun.
   case reloadBegan(Generation, from: Origin)
-  /// A command of the operator's runs.
+  /// One of the operator's commands runs.
   case hookBegan(Hook, Generation)
-  /// A command of the operator's has ended well.
+  /// One of the operator's commands has succeeded.
   case hookSucceeded(Hook, Generation, after: Duration)
-  /// A command of the operator's has failed, and nothing depends on it.
+  /// One of the operator's commands has failed, and nothing depends on it.
   case hookFailed(Hook, Generation, reason: String)
   /// A batch of candidates has become current.
   case tookOver(Generation, slots: Range<Int>)
@@ -68,22 +68,22 @@ package enum Notice: Hashable, Sendable {
   case scaled(from: Int, to: Int, latched: Latch?)
   /// A slot goes although connections wait for it: its time is over.
   case queueNotEmpty(slot: Int, timeout: Duration)
-  /// The number of workers can't go below one, or above the most.
+  /// The number of workers can't go below one, or above the maximum.
   case scaleRefused(at: Int)
 
-  /// Nothing ran for so long.
+  /// Nothing ran for this long.
   case stalled(Duration)
 
-  /// The master's new binary was asked for.
+  /// The master's new binary was requested.
   case upgradeRequested(by: Requester)
   /// It doesn't take over.
   case upgradeRefused(UpgradeFailure)
   /// It has taken over from this version.
   case upgraded(from: String)
 
-  /// A graceful stop was asked for.
+  /// A graceful stop was requested.
   case stopRequested(by: Requester)
-  /// A stop without waiting for drains was asked for.
+  /// A stop without waiting for drains was requested.
   case stopAtOnceRequested(by: Requester)
 }
 
@@ -95,7 +95,7 @@ package enum Latch: Hashable, Sendable {
   case reload
 }
 
-/// What follows on the loss of a current worker.
+/// What follows the loss of a current worker.
 package enum Consequence: Hashable, Sendable {
   /// Another is started in its slot after this time.
   case another(after: Duration)
@@ -123,13 +123,13 @@ package enum Failure: Hashable, Sendable {
   case probeFailed(WorkerID, timeout: Duration)
   /// The listeners couldn't be opened.
   case notListening(reason: String)
-  /// There was no success within this time.
+  /// It didn't succeed within this time.
   case tookTooLong(Duration)
   /// An operator has ended it.
   case cancelled(by: Requester)
-  /// An operator has had another reload take its place.
+  /// An operator has replaced it with another reload.
   case replaced(by: Requester)
-  /// This reload brings another worker in its place.
+  /// This reload starts another worker in its place.
   case overtaken(by: Generation)
 
   /// When a worker exited.

@@ -1,6 +1,6 @@
 /// What the service is doing as a whole.
 package enum Phase: Hashable, Sendable, Codable {
-  /// Nothing was asked for yet.
+  /// Nothing has been requested yet.
   case idle
   /// The first generation is starting.
   case starting(Start)
@@ -17,9 +17,9 @@ package enum Phase: Hashable, Sendable, Codable {
 /// The start of the service, from the first try until a generation serves.
 package struct Start: Hashable, Sendable, Codable {
   package enum Stage: Hashable, Sendable, Codable {
-    /// The listeners couldn't be opened, and are tried again then.
+    /// The listeners couldn't be opened; the next try comes then.
     case awaitingListeners(until: Instant)
-    /// The last good release is being prepared, and has until then. The workers of the generation before go on trying.
+    /// The last good release is being prepared, and has until then. The workers of the generation before keep trying.
     case preparing(Generation, until: Instant)
     /// The workers were started and are not all ready.
     case startingWorkers
@@ -29,9 +29,9 @@ package struct Start: Hashable, Sendable, Codable {
   package internal(set) var stage = Stage.startingWorkers
   /// How many tries have failed: of a worker to get ready, or of the listeners to be opened.
   package internal(set) var failures = 0
-  /// Whether what served last couldn't be had either where the listeners weren't open.
+  /// Whether what served last couldn't be prepared either while the listeners weren't open.
   var hasFallenBackInVain = false
-  /// What reload was asked for since.
+  /// The reload that was requested since.
   package internal(set) var latched: Origin?
   /// When the start is given up.
   package internal(set) var limit: Instant?
@@ -55,7 +55,7 @@ package struct Start: Hashable, Sendable, Codable {
 package struct Stop: Hashable, Sendable, Codable {
   /// How the master ends when every worker is reaped.
   package let verdict: Verdict
-  /// Whether nothing is waited for any more: what is left is killed.
+  /// Whether there is no more waiting: what is left is killed.
   package internal(set) var isAtOnce = false
 
   init(_ verdict: Verdict) {
@@ -76,7 +76,7 @@ package struct Reload: Hashable, Sendable, Codable {
   package enum Stage: Hashable, Sendable, Codable {
     /// The generation is being prepared, and has until then.
     case preparing(until: Instant)
-    /// The operator's command runs that has to succeed before candidates are started.
+    /// The operator's command that has to succeed before candidates are started is running.
     case awaitingHook
     /// The candidates of these slots were started, and take over together.
     case replacing(Range<Int>)
@@ -84,15 +84,15 @@ package struct Reload: Hashable, Sendable, Codable {
 
   package let generation: Generation
   package let origin: Origin
-  /// The start that goes on if this reload fails; nil where the service had been started.
+  /// The start that continues if this reload fails; nil if the service had been started.
   package internal(set) var start: Start?
   package let began: Instant
   package internal(set) var stage: Stage
-  /// How many workers there are to be once it has succeeded.
+  /// How many workers are wanted once it has succeeded.
   package internal(set) var workers: Int
   /// How many slots, from slot 0 up, have been taken over.
   package internal(set) var moved = 0
-  /// What other reload was asked for since.
+  /// The other reload that was requested since.
   package internal(set) var latched: Origin?
 
   package var isPreparing: Bool {

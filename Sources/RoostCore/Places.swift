@@ -1,19 +1,19 @@
-/// How many clients one of the master's sockets has room for, and who makes room for whom.
+/// How many clients one of the master's sockets has room for, and which one makes room for which.
 ///
-/// Who waits for nothing can't be in anybody's way: there is always one who makes room for a client that comes. Who waits
-/// for something has another place, which isn't taken from it for somebody who has only connected.
+/// A client that waits for nothing can't be in the way: there is always one that makes room for a new client. A client
+/// that waits for something has another place, which isn't taken from it for one that has only connected.
 package struct Places: Sendable {
   package struct Client: Equatable, Sendable {
-    /// The user, where the kernel tells.
+    /// The user, if the kernel reveals it.
     package var user: UInt32?
-    /// The process that has connected, where the kernel tells.
+    /// The process that connected, if the kernel reveals it.
     package var process: Int32?
     /// Whether it is root, or the master's own user.
     package var isPrivileged: Bool
-    /// Whether it may be connected at all. One that mayn't is told so when it calls, and keeps no place from anybody.
+    /// Whether it may be connected at all. One that may not is told so when it calls, and keeps no other client out.
     package var isAllowed: Bool
     package var wait: Wait
-    /// When it last sent or took anything; of one that waits, when that began.
+    /// When it last sent or took anything; if it waits, when that began.
     package var lastActive: Instant
 
     package init(
@@ -53,9 +53,9 @@ package struct Places: Sendable {
     case refused
   }
 
-  /// How many may be connected that wait for nothing.
+  /// How many that wait for nothing may be connected.
   let idle: Int
-  /// How many may wait of those who are privileged, and as many of the others.
+  /// How many privileged clients may wait, and as many others.
   let waiting: Int
   /// How many of the others' places one user may take.
   let share: Int
@@ -69,8 +69,8 @@ package struct Places: Sendable {
   /// Whether one more may connect only if another one goes.
   package func isFull(_ clients: [Client]) -> Bool { clients.count { $0.wait == .nothing } >= idle }
 
-  /// Who makes room for a client that comes. A crowd displaces itself: it goes by who has the most. nil if nobody waits for
-  /// nothing.
+  /// The client that makes room for a new one. A crowd displaces itself: one goes of the user that has the most. nil if
+  /// none waits for nothing.
   package func idlest(_ clients: [Client]) -> Int? {
     first(clients, of: clients.indices.filter { clients[$0].wait == .nothing })
   }
@@ -82,16 +82,16 @@ package struct Places: Sendable {
     let own = taken.filter { others[$0].user == client.user }
     let hasShare = client.isPrivileged || own.count < share
     if hasShare, taken.count < waiting { return .free }
-    // Whoever only listens makes room for anybody. An operator who is trusted with everything isn't refused, and takes the
-    // place of one who waits for the same or less.
+    // A client that only listens makes room for any other. A privileged one isn't refused, and takes the place of one
+    // that waits for the same or less.
     let most = client.isPrivileged ? client.wait : .events
     let leaving = (hasShare ? taken : own).filter { others[$0].wait <= most }
     let least = leaving.map { others[$0].wait }.min()
     return first(others, of: leaving.filter { others[$0].wait == least }).map { .inPlaceOf($0) } ?? .refused
   }
 
-  /// Of these, who goes first: who mayn't be there; one of the user who has the most; one who isn't privileged; one of the
-  /// process that has the most; the one that has been silent for longest.
+  /// Of these, the one that goes first: one that may not be there; one of the user that has the most; one that isn't
+  /// privileged; one of the process that has the most; the one that has been silent for longest.
   private func first(_ clients: [Client], of indices: [Int]) -> Int? {
     func order(_ index: Int) -> (Int, Int, Int, Int, Instant) {
       let client = clients[index]

@@ -6,19 +6,19 @@ package enum Purpose: String, Hashable, Sendable, Codable, CaseIterable {
   case reload
   /// The worker before it has failed.
   case lost
-  /// The worker before it has served, and has ended by itself.
+  /// The worker before it has served, and ended on its own.
   case recycled
-  /// There are to be more workers.
+  /// More workers are wanted.
   case scaled
-  /// Somebody wants another in the place of one that serves.
+  /// Another one is wanted in place of one that serves.
   case asked
 }
 
-/// What holds for a worker of a purpose until it serves.
+/// The rules for a worker until it serves.
 package struct Policy: Hashable, Sendable {
-  /// What the worker does meanwhile that it is to follow.
+  /// What its predecessor does meanwhile.
   package enum Succession: Hashable, Sendable {
-    /// It is gone, or there never was one: whoever is started has the slot. If that fails, another is started.
+    /// It is gone, or there never was one: the new worker has the slot. If it fails, another is started.
     case vacancy(after: Wait)
     /// It serves until the takeover.
     case beside(Takeover, onFailure: Outcome)
@@ -36,15 +36,15 @@ package struct Policy: Hashable, Sendable {
     case pause
   }
 
-  /// With whom a worker takes over.
+  /// With which others a worker takes over.
   package enum Takeover: String, Hashable, Sendable {
-    /// With nobody.
+    /// With none.
     case alone
-    /// With the others of its batch, in the same moment.
+    /// With the others of its batch, at the same moment.
     case batch
   }
 
-  /// What the failure of a worker means whose predecessor serves.
+  /// What the failure of a worker means while its predecessor serves.
   package enum Outcome: String, Hashable, Sendable {
     /// The reload has failed.
     case reloadFails
@@ -53,8 +53,8 @@ package struct Policy: Hashable, Sendable {
   }
 
   package let succession: Succession
-  /// Whether it has to pass the probe, where there is one. What replaces a lost one runs what has passed before, and giving
-  /// it up because, say, a database is away would take capacity from a service in trouble.
+  /// Whether it has to pass the probe, if there is one. The successor of a lost worker runs what has passed before, and
+  /// giving it up because, say, a database is away would take capacity from a service in trouble.
   package let isProbed: Bool
   /// Whether it is observed for the settle time.
   package let isObserved: Bool

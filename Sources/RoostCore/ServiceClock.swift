@@ -1,7 +1,8 @@
-/// The clock by which the supervisor counts: CLOCK_MONOTONIC without the time in which nothing ran, as in a virtual machine that
-/// is paused or moved. A deadline is there to give up who takes too long, and where nothing ran nobody took too long.
+/// The clock by which the supervisor counts: CLOCK_MONOTONIC without the time in which nothing ran, as in a virtual
+/// machine that is paused or moved. A deadline is there to give up what takes too long, and while nothing ran, nothing
+/// took too long.
 ///
-/// While there are deadlines somebody looks at it each half second, and finds it later than that if nothing ran.
+/// While there are deadlines, it is looked at every half second. If nothing ran, the look comes later than that.
 package struct ServiceClock: Hashable, Sendable, Codable {
   private static let interval = Duration.milliseconds(500)
   /// Busy machines are late too, but not by that much.
@@ -19,8 +20,8 @@ package struct ServiceClock: Hashable, Sendable, Codable {
   /// When it shows this, unless it stands still before.
   package func time(of reading: Instant) -> Instant { reading + stoodStill }
 
-  /// When to look next, where this deadline comes next; never where there is none. Counted from the last look: since then
-  /// time may have passed, too, in which nothing ran.
+  /// When to look next if this deadline comes next; never if there is none. Counted from the last look: time in which
+  /// nothing ran may have passed since then, too.
   package mutating func nextLook(before deadline: Instant?, at time: Instant) -> Instant? {
     guard let deadline else {
       last = nil
@@ -36,12 +37,12 @@ package struct ServiceClock: Hashable, Sendable, Codable {
     if last != nil { last = time }
   }
 
-  /// For how long nothing ran since the last look, if that was long: by so much it has stood still.
+  /// How long nothing ran since the last look, if that was long: it has stood still for that time.
   package mutating func look(at time: Instant) -> Duration? {
     defer { last = time }
     guard let last, time - last >= Self.stall else { return nil }
-    // Measured from the last look, so that nobody loses time by it. But where stalls follow each other, that would be all
-    // the time there is, and who hangs would never be given up.
+    // Measured from the last look, so that no deadline comes too early. But if stalls follow each other, that would be
+    // all the time there is, and what hangs would never be given up.
     let follows = told.map { last - $0 < Self.interval } ?? false
     told = time
     let missed = time - last - (follows ? Self.interval : .zero)

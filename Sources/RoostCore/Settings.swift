@@ -24,11 +24,11 @@ package struct Settings: Hashable, Sendable, Codable {
   package var probeTimeout: Duration?
   /// How often a slot's worker of the first generation is tried before the service is given up, at least 1; nil if it never is.
   package var startAttempts: Int?
-  /// After what time without success the start is given up; nil for never.
+  /// How long the start is tried before it is given up; nil for ever.
   package var startLimit: Duration?
   /// How long a generation has to serve without a failing worker before it is the last good one.
   package var probation: Duration = .seconds(60)
-  /// Whether a start whose generation can't get ready goes on with the last good one.
+  /// Whether a start whose generation can't get ready continues with the last good one.
   package var fallsBack = true
   /// Whether a generation that keeps failing on probation is replaced by the last good one.
   package var rollsBack = false
@@ -44,7 +44,7 @@ package struct Settings: Hashable, Sendable, Codable {
   package var backoffForgivenAfter: Duration = .seconds(10)
   /// How many workers of a slot that have served are replaced at once within the window.
   package var restartBurst = 5
-  /// Over what time they are counted.
+  /// The time over which they are counted.
   package var restartWindow: Duration = .seconds(10)
   /// Whether a hook runs before the first candidate is started. A reload fails with it.
   package var beforeReload = false
@@ -52,7 +52,7 @@ package struct Settings: Hashable, Sendable, Codable {
   package var afterTakeover = false
   /// How long a hook may take.
   package var hookTimeout: Duration = .seconds(60)
-  /// Whether connections wait for a slot and not for the service: a slot goes only when none does any more.
+  /// Whether connections wait for a slot and not for the service: a slot goes only when none waits for it any more.
   package var queuePerSlot = false
 }
 
@@ -75,7 +75,7 @@ extension Settings {
     set { if let newValue { readiness = .alive(after: newValue) } }
   }
 
-  /// The wait after so many failures in a row, from 1.
+  /// The wait after this many failures in a row, from 1.
   func backoff(afterFailures failures: Int) -> Duration {
     guard failures > 1 else { return .zero }
     // Thirty doublings exceed any longest wait; beyond them the shift would overflow.
@@ -107,7 +107,7 @@ extension Settings.Readiness: Codable {
   }
 }
 
-/// A command of the operator's that a reload runs.
+/// One of the operator's commands that a reload runs.
 package enum Hook: String, Hashable, Sendable, Codable, CaseIterable {
   /// Before the first candidate is started. A reload fails with it.
   case beforeReload = "before-reload"

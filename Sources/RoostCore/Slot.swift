@@ -1,26 +1,26 @@
 /// A worker's place.
 package struct Slot: Hashable, Sendable, Codable {
   package enum Occupant: Hashable, Sendable, Codable {
-    /// Nobody yet: a reload has added the slot, and starts the first who is to have it.
+    /// No worker yet: a reload has added the slot, and starts the first one for it.
     case added
-    /// Nobody: the slot's candidate was started, and the worker has died since or was being waited for.
+    /// No worker: the slot's candidate was started, and the worker has died since or hadn't been started yet.
     case vacant
-    /// Nobody until then, when another is started for this purpose.
+    /// No worker until then, when another is started for this purpose.
     case waiting(until: Instant, Purpose)
     /// This worker.
     case worker(Worker)
   }
 
   package internal(set) var current: Occupant
-  /// Who is started to take the slot over from a worker that serves.
+  /// The worker that is to take the slot over from one that serves.
   package internal(set) var candidate: Worker?
   /// How many workers in a row have failed here.
   package internal(set) var failures = 0
   /// How many of these failures were answered by a wait.
   var waits = 0
-  /// How often a worker was replaced at once lately.
+  /// How often a worker was recently replaced at once.
   var burst: Burst?
-  /// Of a slot that goes, the time at which it does even if connections wait for it; nil of one that stays.
+  /// When a slot that is to go does so even if connections wait for it; nil if it stays.
   package internal(set) var emptyBy: Instant?
 
   init(_ current: Occupant) {
@@ -50,7 +50,8 @@ package struct Slot: Hashable, Sendable, Codable {
 
 /// How often workers of a slot were replaced at once.
 struct Burst: Hashable, Sendable, Codable {
-  /// Who recycles itself more often is replaced after this time, always the same: it isn't a failure that gets worse.
+  /// A worker that recycles itself more often is replaced after this time, always the same: it isn't a failure that
+  /// gets worse.
   static let pause: Duration = .seconds(1)
 
   let began: Instant
@@ -64,7 +65,7 @@ extension Slot {
     return burst.count >= settings.restartBurst
   }
 
-  /// Counts the loss of a worker that had the slot. How long it is to wait for its successor.
+  /// Counts the loss of a worker that had the slot. Returns how long to wait before its successor is started.
   mutating func count(_ worker: Worker, for successor: Purpose, _ settings: Settings, at now: Instant) -> Duration {
     if let since = worker.readySince {
       if now - since >= settings.backoffForgivenAfter { (failures, waits) = (0, 0) }
@@ -87,8 +88,8 @@ extension Slot {
     }
   }
 
-  /// How long somebody is waited for here. Unlike one that has served, a worker that never did isn't tried again at once:
-  /// what it needs may come up.
+  /// How long to wait before a worker is started here. Unlike one that has served, a worker that never did isn't tried
+  /// again at once: what it needs may come up.
   func wait(_ settings: Settings) -> Duration { settings.backoff(afterFailures: waits + 1) }
 }
 

@@ -1,7 +1,7 @@
-/// A start whose generation can't get ready goes on with the last good one: what served last comes back.
+/// A start whose generation can't get ready continues with the last good one: what served last comes back.
 extension Supervisor {
-  /// How often it is tried to open the listeners before what served last is looked at: with the shortest wait these take a
-  /// dozen seconds, in which a network is up or a former service gone.
+  /// How many tries to open the listeners come before what served last is looked at: with the shortest wait they take a
+  /// dozen seconds, in which a network comes up or a former service goes.
   static let listenerAttempts = 8
   /// How often a worker is tried.
   static let attemptsBeforeFallback = 3
@@ -11,7 +11,7 @@ extension Supervisor {
     guard fallback != nil, settings.fallsBack else { return false }
     switch failure {
     case .notListening: return failures >= Self.listenerAttempts && !start.hasFallenBackInVain
-    // Who hangs for all of its time isn't worth as much again where something is known to serve.
+    // A worker that hangs for all of its time isn't given as much again if something is known to serve.
     case .notReady, .probeFailed: return true
     case .notPrepared, .hookFailed, .notStarted, .exited, .stopped, .tookTooLong, .cancelled, .replaced,
       .overtaken:
@@ -36,10 +36,10 @@ extension Supervisor {
     start.stage = .startingWorkers
     start.failures = 0
     var new = new ?? settings
-    // Of this start, not of the one in which it was recorded.
+    // Those of this start, not of the one in which it was recorded.
     new.startAttempts = settings.startAttempts
     new.startLimit = settings.startLimit
-    // What operators have asked for meanwhile stays.
+    // What operators have requested meanwhile stays.
     workers = Settings.validWorkers(new.workers + workers - configuredWorkers)
     configuredWorkers = new.workers
     generations = [generation: new]
@@ -52,7 +52,7 @@ extension Supervisor {
     startWorkers(in: max(desiredWorkers, slots.count, slotsAtStart), at: now)
   }
 
-  /// What is recorded can't be started: nothing is left but what was to be started first.
+  /// What is recorded can't be started: only what was to be started first is left.
   mutating func fallbackFailed(_ start: Start, _ reason: String, at now: Instant) {
     report(.fallbackFailed(reason: reason))
     var start = start
@@ -65,12 +65,12 @@ extension Supervisor {
       start.stage = .startingWorkers
     }
     phase = .starting(start)
-    // Those that have failed meanwhile wait with their backoff; who has got ready is counted now.
+    // Workers that have failed meanwhile wait with their backoff; those that got ready are counted now.
     completeStart(start, at: now)
     reloadInsteadOfStart(at: now)
   }
 
-  /// Looking for what is recorded takes too long.
+  /// Preparing what is recorded takes too long.
   mutating func fallbackTimedOut(_ start: Start, _ generation: Generation, at now: Instant) {
     order(.abandonPreparation(generation))
     fallbackFailed(start, Self.preparationTooLong, at: now)

@@ -7,7 +7,7 @@ extension Supervisor {
   }
 
   mutating func hookEnded(_ hook: Hook, _ generation: Generation, _ failure: String?, at now: Instant) {
-    // Killed ones aren't awaited any more.
+    // Killed ones are no longer awaited.
     guard let index = hooks.firstIndex(where: { $0.hook == hook && $0.generation == generation }) else { return }
     let ended = hooks.remove(at: index)
     if let failure { return failed(ended, failure, at: now) }
@@ -39,7 +39,7 @@ extension Supervisor {
     }
   }
 
-  /// The reload of this generation doesn't go on.
+  /// The reload of this generation doesn't continue.
   mutating func killHook(_ hook: Hook, _ generation: Generation) {
     hooks.removeAll { $0.hook == hook && $0.generation == generation }
     order(.killHook(hook, generation))

@@ -1,6 +1,6 @@
 /// A generation that has taken over has yet to show that it is good: ready is not the same as well.
 package struct Probation: Hashable, Sendable, Codable {
-  /// How many workers in a row fail in one slot where a generation keeps failing.
+  /// A generation keeps failing if this many workers in a row fail in one slot.
   static let mostFailures = 3
 
   package let generation: Generation
@@ -19,7 +19,7 @@ extension Supervisor {
     if settings.probation == .zero { prove(at: now) }
   }
 
-  /// The time of the probation is over: the generation is good if nobody is missing.
+  /// The probation is over: the generation is good if no worker is missing.
   mutating func prove(at now: Instant) {
     guard var ending = probation, ending.until <= now else { return }
     let isServed = slots.allSatisfy { $0.worker.map { $0.serves && $0.id.generation == ending.generation } ?? false }
@@ -48,7 +48,8 @@ extension Supervisor {
     reloadRequested(by: .crashLoop(disturbed.generation), from: .record(target), at: now)
   }
 
-  /// What a generation that keeps failing is replaced by. One that was recorded itself isn't: it would go round in circles.
+  /// What replaces a generation that keeps failing. One that came from the record isn't replaced: it would go round in
+  /// circles.
   private var rollbackTarget: Generation? {
     guard settings.rollsBack, case .serving = phase, case .configuration = servingOrigin else { return nil }
     return lastGood

@@ -1,11 +1,11 @@
-/// Where each slot has a queue of its own, a slot that isn't wanted any more stays until nobody waits in it. Its worker
-/// goes on accepting, and is replaced if it dies. The last slots go first: the later one was given up, the sooner its
+/// If each slot has its own queue, a slot that is no longer wanted stays until no connection waits in it. Its worker
+/// keeps accepting, and is replaced if it dies. The last slots go first: the later one was given up, the sooner its
 /// time is over.
 extension Supervisor {
   mutating func queuesEmpty(from first: Int, at now: Instant) {
     switch phase {
     case .serving:
-      // What was given up may be wanted again by now, and stays.
+      // A slot that was given up may be wanted again by now, and stays.
       let staying = slots.firstIndex { $0.emptyBy != nil } ?? slots.count
       removeSlots(downTo: max(first, staying), at: now)
     case .idle, .starting, .reloading, .stopping, .stopped:
@@ -13,7 +13,7 @@ extension Supervisor {
     }
   }
 
-  /// The time of these is over.
+  /// The time of the last slots is over.
   mutating func removeOverdueSlots(at now: Instant) {
     while let last = slots.indices.last, let deadline = slots[last].emptyBy, deadline <= now {
       report(.queueNotEmpty(slot: last, timeout: settings.drainTimeout))

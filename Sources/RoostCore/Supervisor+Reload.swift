@@ -1,4 +1,4 @@
-/// A reload prepares a generation, and replaces all workers by its own, batch by batch.
+/// A reload prepares a generation, and replaces all workers with its own, batch by batch.
 extension Supervisor {
   mutating func reloadRequested(
     by requester: Requester, from origin: Origin, replacing: Bool = false, at now: Instant
@@ -8,7 +8,7 @@ extension Supervisor {
       workerAsked = now
     }
     switch phase {
-    // A worker that asks without end mustn't have the log say so without end.
+    // A worker that asks endlessly mustn't fill the log with it.
     case .starting(let start) where start.latched != nil && requester.isWorker: break
     case .reloading(let reload) where reload.latched != nil && requester.isWorker: break
     case .starting(var start):
@@ -20,7 +20,7 @@ extension Supervisor {
       report(.reloadRequested(by: requester, from: origin, latched: nil))
       beginReload(from: origin, at: now)
     case .reloading(var reload):
-      // The last word counts: it is of now.
+      // The last request counts: it is the newest.
       reload.latched = origin
       phase = .reloading(reload)
       report(.reloadRequested(by: requester, from: origin, latched: replacing ? nil : .reload))
@@ -32,7 +32,7 @@ extension Supervisor {
   }
 
   mutating func cancelRequested(by requester: Requester, at now: Instant) {
-    // Where none runs there is nothing to be ended any more.
+    // If none is running, there is nothing left to end.
     guard case .reloading(let reload) = phase else { return }
     report(.cancelRequested(by: requester))
     breakOff(reload, .cancelled(by: requester), at: now)
@@ -50,13 +50,13 @@ extension Supervisor {
     if start == nil { order(.announce(.reloading)) }
     askForTime(at: now)
     report(.reloadBegan(newest, from: origin))
-    // All slots take part alike.
+    // All slots take part.
     for index in slots.indices { slots[index].emptyBy = nil }
     if slots.isEmpty { addSlots(upTo: max(desiredWorkers, slotsAtStart)) }
     order(.prepare(newest, from: origin))
   }
 
-  /// The reload is ended by somebody, whatever it is doing.
+  /// Ends the reload from outside, whatever it is doing.
   private mutating func breakOff(_ reload: Reload, _ failure: Failure, at now: Instant) {
     switch reload.stage {
     case .preparing: order(.abandonPreparation(reload.generation))
@@ -123,7 +123,7 @@ extension Supervisor {
     }
   }
 
-  /// Slots that have nobody until their first candidate takes over.
+  /// Slots that have no worker until their first candidate takes over.
   private mutating func addSlots(upTo count: Int) {
     while slots.count < count { slots.append(Slot(.added)) }
   }

@@ -1,11 +1,11 @@
-/// The one path by which a worker gets a slot, and another its place: it is started for a purpose, accepts, passes its probe,
-/// is observed, and takes over. What differs between purposes is a table (`Purpose.policy`).
+/// The one path by which a worker gets a slot or takes another's place: it is started for a purpose, accepts, passes
+/// its probe, is observed, and takes over. What differs between purposes is a table (`Purpose.policy`).
 extension Supervisor {
-  /// Fills a slot. Who has it meanwhile, if somebody does, serves until the takeover.
+  /// Fills a slot. The worker that has it, if there is one, serves until the takeover.
   mutating func fill(_ index: Int, for purpose: Purpose, after wait: Duration = .zero, at now: Instant) {
     switch purpose.policy.succession {
     case .beside:
-      // The successor of one that is waited for is on its way by now.
+      // A worker that was still to be started here no longer is: this candidate comes instead.
       if slots[index].worker == nil, slots[index].current != .added { slots[index].current = .vacant }
       slots[index].candidate = spawn(slot: index, for: purpose, at: now)
     case .vacancy:
@@ -14,7 +14,7 @@ extension Supervisor {
     }
   }
 
-  /// Starts who is waited for in a slot, if it is time.
+  /// Starts the worker that a slot waits for, if it is time.
   mutating func endWait(slot index: Int, at now: Instant) {
     guard slots.indices.contains(index), case .waiting(let until, let purpose) = slots[index].current, until <= now
     else { return }
@@ -29,11 +29,12 @@ extension Supervisor {
     return Worker(id: id, for: purpose, settings(of: generation), at: now)
   }
 
-  /// Who follows on one that is lost. As long as nobody has served, that is the start's business.
+  /// What follows a lost worker. As long as none has served, that is the start's business.
   var purposeOfReplacement: Purpose { hasNeverServed ? .start : .lost }
 
   mutating func workerReady(_ id: WorkerID, at now: Instant) {
-    // A retiree's word comes too late to matter. Who is to prove itself by age can't get ready by word, and nobody twice.
+    // A retiree's word comes too late to matter. A worker that is to prove itself by age can't get ready by word, and
+    // none gets ready twice.
     guard let worker = unretired(id), case .starting = worker.stage else { return }
     accepts(worker, at: now)
   }
@@ -54,13 +55,13 @@ extension Supervisor {
 
   private mutating func isReady(_ worker: Worker, at now: Instant) {
     report(.workerReady(worker.id, after: now - worker.started))
-    // Of a worker that isn't observed the settings may be forgotten.
+    // The settings of a worker that isn't observed may be forgotten.
     let settle = worker.purpose.policy.isObserved ? settings(of: worker.id.generation).settle : .zero
     guard settle > .zero else { return isSettled(worker, since: now, at: now) }
     set(.settling(since: now, until: now + settle), of: worker)
   }
 
-  /// Nothing is awaited any more of a worker. It takes over, if anybody has its slot.
+  /// Nothing more is expected of a worker. It takes over, if another one has its slot.
   private mutating func isSettled(_ worker: Worker, since: Instant, at now: Instant) {
     set(.ready(since: since), of: worker)
     guard slots[worker.id.slot].candidate?.id == worker.id else {
@@ -70,7 +71,7 @@ extension Supervisor {
     let isOfBatch = if case .beside(.batch, _) = worker.purpose.policy.succession { true } else { false }
     let batch = isOfBatch ? currentBatch : worker.id.slot..<worker.id.slot + 1
     guard slots[batch].allSatisfy({ $0.candidate?.isSettled == true }) else { return }
-    // Who was stopped by a signal is alive, and serves nobody.
+    // A worker that was stopped by a signal is alive, but doesn't serve.
     if let stopped = slots[batch].lazy.compactMap(\.candidate).first(where: { $0.stopped != nil }) {
       return lose(stopped, .stopped(stopped.id), isAlive: true, at: now)
     }
@@ -92,7 +93,7 @@ extension Supervisor {
     if purpose == .reload { batchTookOver(at: now) }
   }
 
-  /// A worker has failed, or has to be given up. Who is alive is told to go.
+  /// A worker has failed, or has to be given up. If it is alive, it is told to go.
   mutating func lose(_ worker: Worker, _ failure: Failure, isAlive: Bool, at now: Instant) {
     let index = worker.id.slot
     guard slots[index].candidate?.id == worker.id else {
@@ -108,14 +109,14 @@ extension Supervisor {
     }
   }
 
-  /// A candidate doesn't take over, and whoever has the slot keeps it.
+  /// A candidate doesn't take over; the worker that has the slot keeps it.
   mutating func giveUp(_ candidate: Worker, _ failure: Failure, isAlive: Bool = true, at now: Instant) {
     slots[candidate.id.slot].candidate = nil
     report(.replacementFailed(candidate.id, failure))
     if isAlive { retire(candidate, at: now) }
   }
 
-  /// A slot has lost who had it.
+  /// A slot has lost its worker.
   private mutating func currentLost(_ worker: Worker, _ failure: Failure, isAlive: Bool, at now: Instant) {
     let index = worker.id.slot
     let successor = successor(of: worker, failure, at: now)
@@ -133,8 +134,8 @@ extension Supervisor {
     endWait(slot: index, at: now)
   }
 
-  /// A worker that has served and ends with status 0 has not failed: it has recycled itself, as servers do after so many
-  /// requests.
+  /// A worker that has served and ends with status 0 has not failed: it has recycled itself, as servers do after a
+  /// number of requests.
   private func successor(of worker: Worker, _ failure: Failure, at now: Instant) -> Purpose {
     guard case .exited(_, .exited(status: 0), .serving) = failure else { return purposeOfReplacement }
     // A start has to come to an end.
@@ -142,14 +143,14 @@ extension Supervisor {
     return isTooOften ? .start : .recycled
   }
 
-  /// What the failure of a worker means that had its slot.
+  /// What the failure of a worker that had its slot means.
   private mutating func serviceDisturbed(by worker: Worker, _ failure: Failure, at now: Instant) {
     switch phase {
     case .starting(let start): startDisturbed(start, slot: worker.id.slot, failure, at: now)
     // A release that dies after it has taken over is as bad as one that dies before: it gets no more slots.
     case .reloading(let reload) where worker.id.slot < reload.moved: failReload(reload, failure, at: now)
     case .serving, .reloading: probationDisturbed(by: worker, at: now)
-    case .idle, .stopping, .stopped: preconditionFailure("nobody has a slot in this phase")
+    case .idle, .stopping, .stopped: preconditionFailure("no worker has a slot in this phase")
     }
   }
 
@@ -159,7 +160,7 @@ extension Supervisor {
   }
 }
 
-/// What is heard of a worker.
+/// News of a worker.
 extension Supervisor {
   mutating func workerExited(_ id: WorkerID, _ cause: ExitCause, remains: Bool, at now: Instant) {
     let retiree = retireeIndex(id).map { retirees.remove(at: $0) }
@@ -189,11 +190,11 @@ extension Supervisor {
     let isObserved = worker.isReady && slots[id.slot].candidate?.id == id
     if isObserved { worker.stops += 1 }
     store(worker)
-    // It would be observed for ever.
+    // Otherwise it would be observed for ever.
     if isObserved, worker.stops == Self.mostStops { lose(worker, .stopped(id), isAlive: true, at: now) }
   }
 
-  /// What a candidate is to be observed for begins anew: it hasn't served meanwhile.
+  /// The time for which a candidate is observed begins again: it hasn't served meanwhile.
   mutating func workerContinued(_ id: WorkerID, at now: Instant) {
     guard var worker = unretired(id), worker.stopped != nil else { return }
     worker.stopped = nil
@@ -212,7 +213,7 @@ extension Supervisor {
     }
   }
 
-  /// The time of these is over.
+  /// Acts on the deadlines of a slot's workers.
   mutating func workerDeadlines(slot index: Int, at now: Instant) {
     endWait(slot: index, at: now)
     for worker in slots[index].workers {

@@ -1,12 +1,12 @@
-/// What a worker does that is to go: it is told to, at once or when a queue is empty, and drains until it exits or its time is
-/// over. What it leaves behind drains in its place.
+/// How a worker goes: it is told to, at once or when a queue is empty, and drains until it exits or its time is over.
+/// What it leaves behind drains in its place.
 extension Supervisor {
-  /// How long it is waited at most until a queue is empty, whoever is in it.
+  /// The longest wait for a queue to be empty, whatever is in it.
   private static let longestEmptying: Duration = .seconds(5)
 
-  /// Has a worker go that serves or was to serve, within the time that the newest settings give it which it may know.
-  /// Connections may wait where only it can accept them, and after the signal it accepts no more; on a stop nobody is waited
-  /// for.
+  /// Lets a worker go that serves or was to serve, within the time that it gets from the newest settings it may know.
+  /// Connections may wait where only it can accept them, and after the signal it accepts no more; a stop doesn't wait
+  /// for them.
   mutating func retire(_ worker: Worker, at now: Instant) {
     let timeout = settings(of: max(worker.id.generation, serving)).drainTimeout
     retirees.append(Retiree(id: worker.id, timeout: timeout, at: now))
@@ -26,12 +26,12 @@ extension Supervisor {
     if let index = retireeIndex(id) { endEmptying(index, at: now) }
   }
 
-  /// Nobody waits any more where only this retiree can accept, or for long enough.
+  /// No connection waits any more where only this retiree can accept, or it has been long enough.
   mutating func endEmptying(_ index: Int, at now: Instant) {
     if case .emptying = retirees[index].stage { drain(index, at: now) }
   }
 
-  /// The time of these is over.
+  /// Acts on the deadlines of retirees.
   mutating func retireeDeadlines(at now: Instant) {
     for index in retirees.indices where retirees[index].deadline.map({ $0 <= now }) ?? false {
       endEmptying(index, at: now)
@@ -48,7 +48,7 @@ extension Supervisor {
 
   /// Processes of an exited worker's group are alive. They may hold requests: they drain like a retiree.
   mutating func stopRemains(of id: WorkerID, killed: Bool, at now: Instant) {
-    // The group was sent SIGKILL already, and what had left it was nobody's to find yet.
+    // The group was sent SIGKILL already, but what had left the group couldn't be found yet.
     if killed { return order(.kill(id)) }
     let timeout = settings.drainTimeout
     var remains = Retiree(id: id, timeout: timeout, at: now)

@@ -1,5 +1,5 @@
 extension Supervisor {
-  /// How many slots there are to be, once no start and no reload is running.
+  /// How many slots are wanted, once no start and no reload is running.
   package var desiredWorkers: Int {
     if case .reloading(let reload) = phase { reload.workers } else { workers }
   }
@@ -21,7 +21,7 @@ extension Supervisor {
     case .idle, .stopping, .stopped: return
     }
     guard wanted != before else { return report(.scaleRefused(at: before)) }
-    // Where a reload brings another number of its own and fails, the change stays.
+    // If a reload brings its own number and fails, the change stays.
     workers = Settings.validWorkers(workers + wanted - before)
     if case .reloading(var reload) = phase {
       reload.workers = wanted
@@ -46,9 +46,9 @@ extension Supervisor {
     }
   }
 
-  /// Another worker is to take the place of the one that serves in this slot, which goes on until then.
+  /// Another worker is to take the place of the one that serves in this slot, which keeps serving until then.
   mutating func replacementRequested(of index: Int, by requester: Requester, at now: Instant) {
-    // A reload brings another anyway, and where nobody serves there is nobody to be replaced gently.
+    // A reload brings another anyway, and if no worker serves there is none to be replaced gently.
     guard case .serving = phase, slots.indices.contains(index), slots[index].worker?.isReady == true,
       slots[index].candidate == nil, slots[index].emptyBy == nil
     else { return report(.replacementRefused(slot: index, by: requester)) }

@@ -1,5 +1,5 @@
 extension Supervisor {
-  /// After how many failures it is told that the start takes long.
+  /// After this many failures the delay of the start is reported.
   static let failuresUntilDelayIsTold = 3
 
   var isStarting: Bool {
@@ -9,7 +9,7 @@ extension Supervisor {
     }
   }
 
-  /// Whether nobody has been told yet that the service is up: who replaces a lost worker has to pass its probe, too.
+  /// Whether the service hasn't been announced as up yet: the successor of a lost worker has to pass its probe, too.
   var hasNeverServed: Bool {
     switch phase {
     case .starting: true
@@ -26,7 +26,7 @@ extension Supervisor {
     case .starting(var start):
       guard case .awaitingListeners = start.stage else { preconditionFailure("the listeners were open") }
       start.stage = .startingWorkers
-      // What was in the way isn't any more.
+      // What was in the way is gone.
       start.failures = 0
       phase = .starting(start)
       startWorkers(in: slotsAtStart, at: now)
@@ -48,7 +48,7 @@ extension Supervisor {
     for index in slots.indices { fill(index, for: .start, at: now) }
   }
 
-  /// What time may heal is in the way of the listeners.
+  /// Something that may pass is in the way of the listeners.
   mutating func listenersNotOpened(_ reason: String, at now: Instant) {
     if case .idle = phase { beginStart(at: now) }
     guard case .starting(var start) = phase else { preconditionFailure("the listeners are open") }
@@ -62,7 +62,7 @@ extension Supervisor {
     reloadInsteadOfStart(at: now)
   }
 
-  /// Whether the start is given up since a worker of this slot has failed.
+  /// Whether the start is given up because a worker of this slot has failed.
   func isStartOver(_ failure: Failure, slot index: Int) -> Bool {
     guard case .starting(let start) = phase, let most = settings.startAttempts, slots[index].failures >= most else {
       return false
@@ -85,7 +85,7 @@ extension Supervisor {
     reloadInsteadOfStart(at: now)
   }
 
-  /// A reload that waits for the start doesn't wait for one that is in trouble: it may bring what mends it.
+  /// A reload that waits for the start doesn't wait for one that is in trouble: it may bring the fix.
   mutating func reloadInsteadOfStart(at now: Instant) {
     guard case .starting(var start) = phase, let origin = start.latched, start.isInTrouble else { return }
     start.latched = nil
@@ -96,7 +96,7 @@ extension Supervisor {
   mutating func completeStart(_ start: Start, at now: Instant) {
     guard !slots.isEmpty, slots.allSatisfy({ $0.worker?.isReady == true }) else { return }
     switch start.stage {
-    // Whoever has got ready after all needs no other in its place.
+    // Workers that got ready after all need no others in their place.
     case .preparing(let generation, _): order(.abandonPreparation(generation))
     case .awaitingListeners, .startingWorkers: break
     }
@@ -109,7 +109,7 @@ extension Supervisor {
     serve(reloading: start.latched, at: now)
   }
 
-  /// Nothing is pending any more: does what had to wait for that.
+  /// Nothing is pending any more: what had to wait for that is done now.
   mutating func serve(reloading latched: Origin?, at now: Instant) {
     phase = .serving
     standStill()
@@ -119,7 +119,7 @@ extension Supervisor {
     if let latched { beginReload(from: latched, at: now) }
   }
 
-  /// A reload that was to bring what mends a start has failed: the start goes on.
+  /// A reload that was to fix a start has failed: the start continues.
   mutating func resume(_ start: Start, reloading latched: Origin?, at now: Instant) {
     phase = .starting(start)
     takeBackSlots()
@@ -131,13 +131,13 @@ extension Supervisor {
     completeStart(start, at: now)
   }
 
-  /// Those that a failed reload has added go with it.
+  /// The slots that a failed reload has added go with it.
   private mutating func takeBackSlots() {
     generations = generations.filter { $0.key == serving }
     while slots.count > max(desiredWorkers, slotsAtStart), slots.last?.current == .added { slots.removeLast() }
   }
 
-  /// Only after a failed reload: its candidates were to fill these, or have died in them.
+  /// Only after a failed reload: its candidates were to fill these slots, or have died in them.
   private mutating func refillSlots(at now: Instant) {
     for index in slots.indices {
       switch slots[index].current {
@@ -153,7 +153,7 @@ extension Supervisor {
     if let limit = start.limit, limit <= now { return limitReached(start, .tookTooLong(limit - start.began), at: now) }
     switch start.stage {
     case .awaitingListeners(let until) where until <= now:
-      // Answered before anything else happens; if it weren't, it would be tried again.
+      // The answer comes before anything else happens; if it didn't, this would be tried again.
       var start = start
       start.stage = .awaitingListeners(until: now + settings.backoffLongest)
       phase = .starting(start)
@@ -163,7 +163,7 @@ extension Supervisor {
     }
   }
 
-  /// What served last gets as much time, if there is something.
+  /// What served last gets as much time, if there is such a generation.
   private mutating func limitReached(_ start: Start, _ failure: Failure, at now: Instant) {
     let isPreparing = start.isPreparing
     let mayFallBack = fallback != nil && settings.fallsBack && !start.hasFallenBackInVain
@@ -177,7 +177,7 @@ extension Supervisor {
     }
   }
 
-  /// The start is given up, and with it the service: one that never served must not look up.
+  /// The start is given up, and with it the service: one that never served must not appear to be up.
   mutating func failStart(_ failure: Failure, at now: Instant) {
     report(.startFailed(failure))
     stop(.startFailed, at: now)
@@ -190,7 +190,7 @@ extension Start {
     if case .preparing = stage { true } else { false }
   }
 
-  /// Whether it can be that it never ends, and no preparation is under way.
+  /// Whether it may never end, and no preparation is under way.
   var isInTrouble: Bool {
     switch stage {
     case .preparing: false

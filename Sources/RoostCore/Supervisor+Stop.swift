@@ -22,7 +22,7 @@ extension Supervisor {
     for worker in slots.flatMap(\.workers) { retire(worker, at: now) }
     slots.removeAll()
     order(.closeListeners)
-    // On a stop nobody waits for a queue.
+    // A stop doesn't wait for queues.
     for index in retirees.indices { endEmptying(index, at: now) }
     exitIfAllReaped()
   }

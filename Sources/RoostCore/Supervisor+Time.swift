@@ -1,5 +1,5 @@
 extension Supervisor {
-  /// Acts on every deadline that has come. One that is set by this is looked at when it comes.
+  /// Acts on every deadline that has come. A deadline that is set here is looked at when it comes.
   mutating func timePassed(at now: Instant) {
     for index in slots.indices {
       // A failed start or reload on the way may have emptied the slots.
@@ -23,7 +23,7 @@ extension Supervisor {
     if let renewal = extensionRenewal, renewal <= now { askForTime(at: now) }
   }
 
-  /// Nothing ran for so long, and the clock stood still. systemd's may not have.
+  /// Nothing ran for this long, and the clock stood still. systemd's may not have.
   mutating func stalled(for missed: Duration, at now: Instant) {
     report(.stalled(missed))
     if extensionRenewal != nil { askForTime(at: now) }

@@ -1,4 +1,4 @@
-/// An upgrade of the master: its new binary proves in a child that it can go on, and takes over the process then.
+/// An upgrade of the master: its new binary proves in a child that it can take over, and then takes over the process.
 package enum Upgrade: Hashable, Sendable, Codable {
   /// The new binary has until then to prove itself.
   case proving(until: Instant)
@@ -8,7 +8,7 @@ package enum Upgrade: Hashable, Sendable, Codable {
 
 /// Why a new binary of the master doesn't take over.
 package enum UpgradeFailure: Hashable, Sendable {
-  /// It can't go on, or can't be executed.
+  /// It can't take over, or can't be executed.
   case refused(reason: String)
   /// It hasn't proved itself within this time.
   case tookTooLong(Duration)
@@ -19,7 +19,7 @@ extension Supervisor {
   static let proofTimeout: Duration = .seconds(10)
 
   mutating func upgradeRequested(by requester: Requester, at now: Instant) {
-    // One that is tried already answers for this too.
+    // One that is being tried already answers for this too.
     guard upgrade == nil, phase != .stopped else { return }
     upgrade = .proving(until: now + Self.proofTimeout)
     report(.upgradeRequested(by: requester))
@@ -32,7 +32,7 @@ extension Supervisor {
     order(.replaceMaster)
   }
 
-  /// The new binary can't go on, or can't be executed after all.
+  /// The new binary can't take over, or can't be executed after all.
   mutating func upgradeFailed(_ failure: UpgradeFailure) {
     guard upgrade != nil else { return }
     upgrade = nil
@@ -45,13 +45,13 @@ extension Supervisor {
     upgradeFailed(.tookTooLong(Self.proofTimeout))
   }
 
-  /// The master ends: there is nothing to go on with.
+  /// The master ends: there is nothing to upgrade.
   mutating func abandonUpgrade() {
     if case .proving = upgrade { order(.abandonProof) }
     upgrade = nil
   }
 
-  /// The first that the new binary tells.
+  /// The new binary's first event.
   mutating func upgraded(from version: String) {
     upgrade = nil
     report(.upgraded(from: version))

@@ -1,6 +1,6 @@
 /// What others want to know of the supervisor.
 extension Supervisor {
-  /// Whether the service is being stopped, or is.
+  /// Whether the service is being stopped, or is stopped.
   package var isStopping: Bool {
     switch phase {
     case .stopping, .stopped: true
@@ -27,17 +27,17 @@ extension Supervisor {
     return living.union(slots.flatMap(\.workers).map(\.id.generation))
   }
 
-  /// Where it was said what a generation runs that is being prepared.
+  /// The source of what a generation that is being prepared runs.
   package func origin(of generation: Generation) -> Origin {
     switch phase {
     case .reloading(let reload) where reload.generation == generation: reload.origin
-    // Nothing else is prepared while the service is started than what it falls back to.
+    // While the service is started, only what it falls back to is prepared.
     case .starting: fallback.map { .record($0) } ?? .configuration
     case .idle, .serving, .reloading, .stopping, .stopped: .configuration
     }
   }
 
-  /// The current worker or candidate of this identity.
+  /// The current worker or candidate with this identity.
   func unretired(_ id: WorkerID) -> Worker? {
     slots.indices.contains(id.slot) ? slots[id.slot].workers.first { $0.id == id } : nil
   }

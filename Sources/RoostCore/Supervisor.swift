@@ -3,32 +3,32 @@
 /// A value without I/O, clock or chance: the same facts at the same times give the same orders, so every interleaving
 /// can be explored and every failure replayed. See docs/state-machine.md.
 package struct Supervisor: Hashable, Sendable, Codable {
-  /// How long systemd is told to wait at a time, while something takes long.
+  /// How long systemd is asked to wait at a time, while something takes long.
   package static let extensionLength: Duration = .seconds(30)
-  /// When it is told again: long before the time runs out, so that a busy machine can't let it lapse.
+  /// When it is asked again: long before the time runs out, so that a busy machine can't let it lapse.
   static let extensionRenewedAfter: Duration = .seconds(15)
 
-  /// How often workers are heard that ask for a reload: one that fails at once mustn't be tried without end.
+  /// How often workers may ask for a reload: one that fails at once mustn't be tried endlessly.
   static let workerReloadPause: Duration = .seconds(1)
 
-  /// How often a candidate may be stopped while it is observed, and go on.
+  /// How often a candidate may be stopped and continued while it is observed.
   static let mostStops = 5
 
-  /// How long reading the configuration anew may take: a file system that hangs mustn't hang the reload.
+  /// How long reading the configuration again may take: a file system that hangs mustn't hang the reload.
   static let preparationTimeout: Duration = .seconds(60)
 
   package internal(set) var phase = Phase.idle
   package internal(set) var slots: [Slot] = []
   /// The workers that have been told to go, in the order in which they were told.
   package internal(set) var retirees: [Retiree] = []
-  /// The newest generation that has taken over in any slot: that of a worker which replaces a lost one.
+  /// The newest generation that has taken over in any slot. A worker that replaces a lost one belongs to it.
   package internal(set) var serving = Generation(number: 1)
   package internal(set) var hooks: [RunningHook] = []
 
   package internal(set) var servingOrigin = Origin.configuration
   /// The last generation that has proved itself.
   package internal(set) var lastGood: Generation?
-  /// Why what serves isn't what the configuration names; nil where it is.
+  /// Why what serves isn't what the configuration names; nil if it is.
   package internal(set) var divergence: Divergence?
   package internal(set) var probation: Probation?
 
@@ -37,19 +37,19 @@ package struct Supervisor: Hashable, Sendable, Codable {
   package internal(set) var upgrade: Upgrade?
   /// What the operator wants, for the generation that serves and for one that is on its way.
   var generations: [Generation: Settings]
-  /// How many slots there are to be, but for what a running reload brings.
+  /// How many slots are wanted, apart from what a running reload brings.
   var workers: Int
-  /// How many the last generation asked for that has served in all slots.
+  /// How many the last generation that has served in all slots asked for.
   var configuredWorkers: Int
-  /// Whether generations with other listeners live: connections may wait where only workers of one can accept them.
+  /// Whether generations with different listeners live: connections may wait where only workers of one can accept them.
   var leavesQueues = false
   var newest = Generation(number: 1)
   var workersStarted = 0
   var extensionRenewal: Instant?
-  /// When a worker asked last for a reload, and was heard.
+  /// When a worker's request for a reload was last granted.
   var workerAsked: Instant?
   var decision = Decision()
-  /// How many slots the start begins with. Those that aren't wanted go when it is complete.
+  /// How many slots the start begins with. Those that aren't wanted go once it is complete.
   var slotsAtStart = 1
 
   /// All but `decision`, which is empty whenever nothing is being handled.
@@ -61,13 +61,13 @@ package struct Supervisor: Hashable, Sendable, Codable {
 
   /// What is known of former masters of the service.
   package struct Past: Hashable, Sendable {
-    /// The first generation: its number comes after all that there have been.
+    /// The first generation: its number follows all former ones.
     package var first = Generation(number: 1)
     package var origin = Origin.configuration
     package var divergence: Divergence?
     package var lastGood: Generation?
-    /// What the start can fall back to: the last good generation or the one that served last, if it ran something else than the
-    /// first one does.
+    /// What the start can fall back to: the last good generation or the one that served last, if it ran something other
+    /// than the first one does.
     package var fallback: Generation?
     /// How many slots have queues already.
     package var slots = 1
@@ -143,7 +143,8 @@ package struct Supervisor: Hashable, Sendable, Codable {
     }
   }
 
-  /// The same without the end of a probation, at which nobody is given up: who waits for nothing else needn't watch the clock.
+  /// The same without the end of a probation, at which no worker is given up: if nothing else is awaited, the clock
+  /// needn't be watched.
   package var nextPressingDeadline: Instant? {
     var deadline = extensionRenewal
     switch phase {
@@ -174,7 +175,7 @@ extension Supervisor {
     order(.announce(.extendTimeout(Self.extensionLength)))
   }
 
-  /// Nothing is pending that systemd has to wait for.
+  /// Nothing that systemd has to wait for is pending.
   mutating func standStill() {
     extensionRenewal = nil
   }

@@ -9,7 +9,7 @@ package struct Worker: Hashable, Sendable, Codable {
     case probing(until: Instant)
     /// It accepts, and is observed until then.
     case settling(since: Instant, until: Instant)
-    /// It accepts, and was observed where it had to be.
+    /// It accepts, and was observed if it had to be.
     case ready(since: Instant)
   }
 
@@ -17,7 +17,7 @@ package struct Worker: Hashable, Sendable, Codable {
   package let purpose: Purpose
   /// When it was ordered.
   package let started: Instant
-  /// How long it may take to pass its probe; nil where it isn't probed.
+  /// How long it may take to pass its probe; nil if it isn't probed.
   package let probeTimeout: Duration?
   package internal(set) var stage: Stage
   /// Since when a signal has kept it from doing anything; nil while it runs.
@@ -37,7 +37,7 @@ package struct Worker: Hashable, Sendable, Codable {
       }
   }
 
-  /// Since when it accepts; nil where it doesn't yet.
+  /// Since when it accepts; nil if it doesn't yet.
   package var readySince: Instant? {
     switch stage {
     case .starting, .aging, .probing: nil
@@ -49,7 +49,7 @@ package struct Worker: Hashable, Sendable, Codable {
 
   package var serves: Bool { isReady && stopped == nil }
 
-  /// Whether nothing is awaited of it any more.
+  /// Whether nothing more is expected of it.
   var isSettled: Bool {
     if case .ready = stage { true } else { false }
   }
@@ -73,7 +73,7 @@ package struct Worker: Hashable, Sendable, Codable {
 /// A worker that has been told to drain, or what remains of its process group.
 package struct Retiree: Hashable, Sendable, Codable {
   package enum Stage: Hashable, Sendable, Codable {
-    /// It isn't told yet: connections wait where only it can accept them, until then at the latest.
+    /// It hasn't been told yet: connections wait where only it can accept them, until then at the latest.
     case emptying(until: Instant)
     /// It has until then to exit.
     case draining(until: Instant)
@@ -90,7 +90,7 @@ package struct Retiree: Hashable, Sendable, Codable {
   /// How long it may take from the signal to its exit.
   let timeout: Duration
 
-  /// One that is told now.
+  /// A retiree that is told now.
   init(id: WorkerID, timeout: Duration, at now: Instant) {
     self.id = id
     self.timeout = timeout
@@ -103,7 +103,7 @@ package struct Retiree: Hashable, Sendable, Codable {
     stage = .draining(until: now + timeout)
   }
 
-  /// Whether it isn't told yet.
+  /// Whether it hasn't been told yet.
   package var isEmptying: Bool {
     if case .emptying = stage { true } else { false }
   }
@@ -115,8 +115,8 @@ package struct Retiree: Hashable, Sendable, Codable {
     }
   }
 
-  /// What there is to wait for once it was sent SIGKILL: nothing where the worker itself was reaped before, because the
-  /// master need not be the parent of what remained.
+  /// What to wait for once it was sent SIGKILL: nothing if the worker itself was reaped before, because the master need
+  /// not be the parent of what remained.
   var killed: Retiree? {
     if case .remains = stage { return nil }
     var killed = self

@@ -2,8 +2,8 @@ import Glibc
 import Logging
 import Synchronization
 
-/// Writes records as lines on stderr: `TIMESTAMP level sentence`, and for people on a terminal the local time and a
-/// colour for what matters.
+/// Writes records as lines on stderr: `TIMESTAMP level sentence`, and on a terminal the local time, with a colour for
+/// what matters.
 struct LineLogHandler: LogHandler {
   var metadata: Logger.Metadata = [:]
   var logLevel = Logger.Level.info
@@ -37,7 +37,7 @@ struct LineLogHandler: LogHandler {
     return "\u{1b}[2m\(Timestamp.local())\u{1b}[0m \(coloured)\n"
   }
 
-  /// Why the line couldn't be written, if so. It is dropped where writing would have to wait.
+  /// Why the line couldn't be written, if it couldn't. It is dropped if writing would have to wait.
   private func attempt(_ line: String) -> String? {
     switch stream.write(line) {
     case .written: nil
@@ -50,7 +50,8 @@ struct LineLogHandler: LogHandler {
 /// Shared by the copies of a handler.
 private final class LineStream: Sendable {
   let stream: StandardStream
-  /// Whether a line couldn't be written to its end, as where a disk gets full: the next one must not go on with it.
+  /// Whether a line couldn't be written to its end, for example because a disk got full: the next one must not continue
+  /// it.
   private let hasHalf = Mutex(false)
 
   init(_ stream: consuming StandardStream) {
@@ -63,7 +64,7 @@ private final class LineStream: Sendable {
       let bytes = Array((hasHalf ? "\n\(line)" : line).utf8)
       var rest = bytes[...]
       while !rest.isEmpty {
-        // A file takes what it has room for, and says why only to who wants to write more.
+        // A file takes what it has room for, and gives the reason only on the next write.
         let outcome = rest.withUnsafeBytes { stream.write($0) }
         guard case .written(let count) = outcome else {
           if rest.count < bytes.count { hasHalf = true }
@@ -77,7 +78,7 @@ private final class LineStream: Sendable {
   }
 }
 
-/// The time of day, without any of what Foundation needs for it.
+/// The time of day, without anything that Foundation needs for it.
 private enum Timestamp {
   static func utc() -> String {
     let (parts, milliseconds) = now(gmtime_r)

@@ -2,8 +2,8 @@ import Glibc
 import Logging
 import RoostSystemd
 
-/// The master's log: to the journal with fields where systemd reads stderr, else lines on stderr. Never waits for a
-/// reader: workers write to the same pipe, and whoever doesn't read it mustn't be able to stop the master.
+/// The master's log: to the journal with fields if systemd reads stderr, else lines on stderr. Never waits for a
+/// reader: workers write to the same pipe, and a reader that doesn't read mustn't be able to stop the master.
 package final class Log {
   private var logger: Logger
   private var held: [LogRecord]?
@@ -20,28 +20,28 @@ package final class Log {
     logger[metadataKey: name] = .string(value)
   }
 
-  /// Tells what is as it should be.
+  /// Reports what is as it should be.
   package func info(_ text: String) { write(LogRecord(.info, text)) }
-  /// Tells what an operator should look at.
+  /// Reports what an operator should look at.
   package func warning(_ text: String) { write(LogRecord(.warning, text)) }
-  /// Tells what has failed.
+  /// Reports what has failed.
   package func error(_ text: String) { write(LogRecord(.error, text)) }
 
-  /// Tells why the process ends, which it does at once. The journal can't tell of which unit a message is whose sender has gone
-  /// before it is read (systemd#2913), and `journalctl -u` would lack it; of what comes through stderr it knows the unit by the
-  /// stream. sd-daemon(3) has the prefix.
+  /// Reports why the process ends, which it does at once. If the sender of a message has gone before it is read, the
+  /// journal can't tell its unit (systemd#2913), and `journalctl -u` would lack it; for what comes through stderr it
+  /// knows the unit by the stream. sd-daemon(3) describes the prefix.
   package func last(_ text: String) {
     guard Self.stderrIsJournal else { return error(text) }
     var line = "<\(Logger.Level.error.priority)>\(text.split(separator: "\n").joined(separator: "; "))\n"
     line.withUTF8 { bytes in _ = StandardStream(STDERR_FILENO).write(UnsafeRawBufferPointer(bytes)) }
   }
 
-  /// Writes a record, or keeps it back within `afterwards`.
+  /// Writes a record, or holds it back within `afterwards`.
   package func write(_ record: LogRecord) {
     if held == nil { put(record) } else { held?.append(record) }
   }
 
-  /// Keeps records back while the body acts, and writes them then: what is done mustn't wait for what is said about it.
+  /// Holds records back while the body acts, and then writes them: what is done mustn't wait for what is said about it.
   package func afterwards(_ body: () -> Void) {
     held = []
     body()

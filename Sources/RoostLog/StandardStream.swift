@@ -1,26 +1,28 @@
 import Glibc
 
-/// One of the streams that this process was started with, written to without ever waiting. That poll(2) has just said yes
-/// is not enough: other processes write to the same pipe.
+/// One of the streams that this process was started with, written to without ever waiting. A positive answer from
+/// poll(2) is not enough: other processes write to the same pipe.
 package struct StandardStream: ~Copyable, Sendable {
-  /// How to write without waiting. The flag O_NONBLOCK of the stream itself isn't ours to set: it is shared with every
-  /// process that holds it.
+  /// How to write without waiting. The stream's own O_NONBLOCK flag isn't ours to set: it is shared with every process
+  /// that holds the stream.
   private enum Way: Sendable {
     /// Through an open file of our own, which has the flag.
     case own(Int32)
     /// By a flag of the call.
     case socket
-    /// As far as poll(2) promises it: an ordinary file never waits, and of a pipe that can't be opened no more is known.
+    /// As far as poll(2) promises it: a regular file never waits, and no more is known about a pipe that can't be
+    /// opened.
     case polled
   }
 
   /// What was written, and what becomes of the rest.
   package enum Outcome: Equatable, Sendable {
-    /// So many bytes.
+    /// This many bytes.
     case written(Int)
     /// Nothing can be written now.
     case full
-    /// It couldn't be written (errno(3)): nobody reads any more, or, for now, a disk is full or a file at its limit.
+    /// It couldn't be written (errno(3)): there is no reader any more, or, for now, a disk is full or a file at its
+    /// limit.
     case failed(Int32)
   }
 
@@ -48,7 +50,7 @@ package struct StandardStream: ~Copyable, Sendable {
     guard fstat(number, &status) == 0 else { return .polled }
     let kind = status.st_mode & S_IFMT
     if kind == S_IFSOCK { return .socket }
-    // An ordinary file must not be opened anew: it would be written to from its beginning.
+    // A regular file must not be opened again: it would be written to from its beginning.
     guard kind == S_IFIFO || isTerminal else { return .polled }
     let own = open("/proc/self/fd/\(number)", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
     return own >= 0 ? .own(own) : .polled

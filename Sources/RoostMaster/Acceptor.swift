@@ -4,7 +4,7 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// Somebody who is connected to one of the master's sockets.
+/// A client that is connected to one of the master's sockets.
 protocol AcceptedClient: AnyObject {
   /// What decides whether it makes room for another.
   var place: Places.Client { get }
@@ -13,14 +13,14 @@ protocol AcceptedClient: AnyObject {
   func turnAway()
 }
 
-/// Takes connections, and knows who is connected. Whoever knocks gets in as long as anybody is connected who waits for
-/// nothing; where the kernel can't give a connection, nobody is taken for a while.
+/// Takes connections, and knows which clients are connected. A new client gets in as long as one that waits for nothing
+/// is connected; if the kernel can't give a connection, none is taken for a while.
 final class Acceptor<Client: AcceptedClient> {
-  /// How long nobody is taken who can't be: descriptors may be there again by then.
+  /// How long to take no connections if that isn't possible: descriptors may be free again by then.
   private static var pause: Duration { .seconds(1) }
   /// How many are taken at once from a socket that is about to be closed.
   private static var maximumWaiting: Int { 256 }
-  /// How often a shortage is told at most: whoever knocks mustn't fill the log.
+  /// A shortage is logged at most this often: clients that try to connect mustn't fill the log.
   private static var quiet: Duration { .seconds(60) }
 
   /// In the order in which they have come.
@@ -37,10 +37,10 @@ final class Acceptor<Client: AcceptedClient> {
   private var spare: SharedSocket?
   private var lastFailure: Instant?
   private var lastTold: Instant?
-  /// Whether it was told that nobody can be taken, and not yet that it is over.
+  /// Whether a shortage was logged, and its end wasn't yet.
   private var isShort = false
 
-  /// An acceptor with these places. The name is that of a client, for people.
+  /// An acceptor with these places. The name is what messages call a client.
   init(_ name: String, places: Places, loop: EventLoop, _ log: Log) {
     self.name = name
     self.places = places
@@ -68,8 +68,8 @@ final class Acceptor<Client: AcceptedClient> {
     source = try BoundedSource(readable: number, in: loop, priority: priority) { [unowned self] in accept(number) }
   }
 
-  /// Takes connections from another socket from now on, and before that whoever waits at the former one, which is about to
-  /// be closed.
+  /// Takes connections from another socket from now on, and before that those that wait at the former one, which is
+  /// about to be closed.
   func move(from former: borrowing Descriptor, to other: borrowing Descriptor) throws(MasterError) {
     do {
       try watch(other)
@@ -89,7 +89,7 @@ final class Acceptor<Client: AcceptedClient> {
     if number >= 0 { spare = SharedSocket(adopting: Descriptor(adopting: number)) }
   }
 
-  /// Lets everybody go.
+  /// Lets all clients go.
   func removeAll() {
     clients = []
     keepSpare()
@@ -102,7 +102,7 @@ final class Acceptor<Client: AcceptedClient> {
     pauseEnd = nil
   }
 
-  /// One a turn: whoever is connected has a turn before the next one comes.
+  /// One a turn: connected clients have a turn before the next one comes.
   private func accept(_ number: Int32) {
     let connection = roost_accept(number)
     guard connection >= 0 else { return failed(errno) }
@@ -127,7 +127,7 @@ final class Acceptor<Client: AcceptedClient> {
     keepSpare()
   }
 
-  /// Whether a client may wait for something. Who can't is turned away, or who has to go for it.
+  /// Whether a client may wait for something. If not, it is turned away, and so is one that has to make room for it.
   func admit(_ client: Client, toWait place: Places.Client) -> Bool {
     let others = clients.filter { $0 !== client }
     switch places.admission(place, beside: others.map(\.place)) {
@@ -141,7 +141,7 @@ final class Acceptor<Client: AcceptedClient> {
     }
   }
 
-  /// Whether anybody was there who waits for nothing.
+  /// Whether there was a client that waits for nothing.
   @discardableResult
   private func displaceIdlest() -> Bool {
     guard let index = places.idlest(clients.map(\.place)) else { return false }
@@ -158,20 +158,20 @@ final class Acceptor<Client: AcceptedClient> {
 
   private func failed(_ error: Int32) {
     switch error {
-    // Nobody is there any more, or it is of that connection alone, whose pending errors Linux passes on (accept(2)).
+    // The client is gone, or the error belongs to that connection, whose pending errors Linux passes on (accept(2)).
     case EAGAIN, EINTR, ECONNABORTED, ENETDOWN, EPROTO, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP,
       ENETUNREACH, EPERM:
       return
     default: break
     }
     tellFailure(errorText(error))
-    // The next turn has its descriptor.
+    // The next turn gets its descriptor.
     if error == EMFILE, displaceIdlest() { return }
     if error == EMFILE, spare != nil {
       spare = nil
       return
     }
-    // Whoever knocks goes on knocking: without a pause the loop would do nothing else.
+    // Clients keep trying to connect: without a pause the loop would do nothing else.
     source?.setEnabled(false)
     pauseEnd?.set((Clock.now() + Self.pause).microseconds)
   }

@@ -1,31 +1,31 @@
 import RoostSystemd
 
-/// A source of the loop that can't keep others from their turn, however much comes. Its owner reads a bounded amount each
-/// time that it is called, and says whether that was all.
+/// A source of the loop that can't keep others from their turn, however much comes. Its owner reads a bounded amount
+/// each time it is called, and says whether that was all.
 ///
-/// The loop takes whatever has the highest priority, and of sources of the same priority the one that has waited longest.
-/// So a source that always has more, or many that take turns, would keep all of a lower priority waiting for ever. One that
-/// has more than its owner reads in a turn comes last until it has been read to its end; one that is read to its end and is
-/// ready again at once comes last, too, after some turns, until everybody else has had theirs.
+/// The loop takes whatever has the highest priority, and of sources of the same priority the one that has waited
+/// longest. So a source that always has more, or many that take turns, would keep all of a lower priority waiting for
+/// ever. One that has more than its owner reads in a turn comes last until it has been read to its end; one that is
+/// read to its end and is ready again at once comes last, too, after some turns, until all others have had theirs.
 final class BoundedSource {
-  /// How a source waits that has had enough turns for now.
+  /// How a source waits once it has had enough turns for now.
   enum Rest {
     /// It comes last.
     case last
-    /// It isn't looked at. A signal then stays with the kernel, also when the master executes its new binary.
+    /// It isn't looked at. A signal then stays with the kernel, even when the master executes its new binary.
     case unheard
-    /// It goes on: one that ends the service.
+    /// It doesn't wait: it ends the service.
     case never
   }
 
-  /// How many turns it may take before everybody else has had theirs.
+  /// How many turns it may take before all others have had theirs.
   private static let maximumTurns = 8
 
   private let loop: EventLoop
   private let priority: EventLoop.Priority
   private let rest: Rest
   private var source: Source?
-  /// Since everybody else has had theirs.
+  /// Since all others have had theirs.
   private var turns = 0
   private var isResting = false
 

@@ -10,19 +10,19 @@ enum Children {
     let cause: ExitCause
   }
 
-  /// One that was stopped by a signal, or goes on.
+  /// One that was stopped by a signal, or continues.
   struct Stop {
     let pid: pid_t
-    /// nil of one that goes on.
+    /// nil if it continues.
     let signal: Int32?
   }
 
-  /// How many exits are read before others get their turn: a worker may leave behind children without end.
+  /// How many exits are read before others get their turn: a worker may leave behind any number of children.
   private static let mostExits = 256
-  /// How many stops, which any child that a worker has left behind may bring about as often as it likes.
+  /// How many stops are read, which any child that a worker has left behind may cause as often as it likes.
   private static let mostStops = 256
 
-  /// Reads every exit there is: signals coalesce, so one SIGCHLD may stand for many. Whether there may be more.
+  /// Reads every exit there is: signals coalesce, so one SIGCHLD may stand for many. Returns whether there may be more.
   static func exits() -> (all: [Exit], mayBeMore: Bool) {
     var all: [Exit] = []
     var exit = roost_exit()
@@ -30,7 +30,7 @@ enum Children {
     return (all, all.count == mostExits)
   }
 
-  /// Reads who was stopped, by whomever, and who goes on. Whether there may be more.
+  /// Reads which children were stopped, by whatever, and which continue. Returns whether there may be more.
   static func stops() -> (all: [Stop], mayBeMore: Bool) {
     var all: [Stop] = []
     var stop = roost_stop()

@@ -1,8 +1,8 @@
 import Glibc
 import RoostCore
 
-/// CLOCK_MONOTONIC (clock_gettime(2)): it never jumps, and stands still while the machine is suspended, as do the
-/// workers.
+/// CLOCK_MONOTONIC (clock_gettime(2)): it never jumps, and it stands still while the machine is suspended, as the
+/// workers do.
 enum Clock {
   static func now() -> Instant {
     var time = timespec()

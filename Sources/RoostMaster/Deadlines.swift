@@ -13,7 +13,7 @@ final class Deadlines {
   /// What the clock shows.
   var now: Instant { clock.reading(at: Clock.now()) }
 
-  /// Calls the handler when something is due, or is to be looked at whether it is.
+  /// Calls the handler when something is due, or when it is time to check.
   func watch(in loop: EventLoop, _ passed: @escaping () -> Void) throws(SystemdError) {
     timer = try loop.timer(priority: .late) { [unowned self] in
       timer?.wentOff()
@@ -21,13 +21,13 @@ final class Deadlines {
     }
   }
 
-  /// For how long nothing ran since the last look, if that was long.
+  /// How long nothing ran since the last look, if that was long.
   func look() -> Duration? { clock.look(at: Clock.now()) }
 
   /// The master itself was held until now.
   func wasHeld() { clock.wasHeld(until: Clock.now()) }
 
-  /// Wakes the master when something is due, and before, where a stall would cost somebody time.
+  /// Wakes the master when something is due, and before that if a stall would cost a worker its time.
   func set(for supervisor: Supervisor) {
     let look = clock.nextLook(before: supervisor.nextPressingDeadline, at: Clock.now())
     timer?.set([look, supervisor.nextDeadline.map(clock.time)].compactMap(\.self).min()?.microseconds)

@@ -1,7 +1,7 @@
 import CRoostMaster
 import Glibc
 
-/// An open file descriptor, which this owns.
+/// An open file descriptor, owned by this.
 struct Descriptor: ~Copyable {
   let number: Int32
 
@@ -9,11 +9,11 @@ struct Descriptor: ~Copyable {
     self.number = number
   }
 
-  /// False in a process that has copies of what another one goes on with.
+  /// False in a process whose descriptors are copies of those that another process keeps using.
   nonisolated(unsafe) static var mayShutDown = true
 
-  /// To be called before a socket is closed for good on which strangers may send: among what nobody has read may be descriptors,
-  /// which the kernel closes with it, and these may make whoever does that wait.
+  /// To be called before a socket on which strangers may send is closed for good: unread messages may hold descriptors,
+  /// which the kernel closes with the socket, and closing them may make the process that does so wait.
   func shutDown() {
     if Self.mayShutDown { roost_prepare_close(number) }
   }

@@ -1,8 +1,8 @@
-/// A variable's value may be any bytes but NUL, and a string can't. Each byte that is no text is stood in for by a
-/// character of the last private use plane, U+10FF80 for 0x80 to U+10FFFF for 0xff, as Python does it with surrogates. Text
-/// with such characters of its own is taken for bytes, so that nothing is ever changed.
+/// A variable's value may be any bytes but NUL; a string may not. Each byte that isn't text is represented by a
+/// character of the last private use plane, U+10FF80 for 0x80 to U+10FFFF for 0xff, as Python does it with surrogates.
+/// Text that contains such characters itself is taken for bytes, so that nothing is ever changed.
 enum EnvironmentBytes {
-  /// The first bytes of the UTF-8 of a character that stands for a byte, and how many the third one can be.
+  /// The first bytes of the UTF-8 of a character that stands for a byte, and how many values the third one can have.
   private static let lead: [UInt8] = [0xf4, 0x8f]
   private static let third: ClosedRange<UInt8> = 0xbe...0xbf
 
@@ -32,7 +32,7 @@ enum EnvironmentBytes {
     return bytes
   }
 
-  /// Whether any character of a text may be one that stands for a byte: seldom, and found out quickly.
+  /// Whether any character of a text may stand for a byte: rarely true, and quick to find out.
   static func mayStandForBytes(_ text: String) -> Bool { text.utf8.contains(lead[0]) }
 
   private static func hasStandIn(_ utf8: [UInt8]) -> Bool {

@@ -3,11 +3,11 @@ import RoostCore
 
 /// What has become of the master's children.
 extension Master {
-  /// Reads every exit there is, and tells whose it was.
+  /// Reads every exit there is, and reports whose it was.
   func reap() {
     let exits = Children.exits()
     if exits.mayBeMore { reapLater() }
-    // All of them, before anything else is started: a pid that was reaped may be another's from then on.
+    // All of them, before anything else is started: a pid that was reaped may belong to another process from then on.
     let ofWorkers = workers.wereReaped(exits.all)
     let ofHooks = hooks.wereReaped(exits.all)
     let others = exits.all.filter { exit in !ofWorkers.contains { $0.process.pid == exit.pid } }
@@ -20,7 +20,7 @@ extension Master {
     takeStops()
   }
 
-  /// Tells which workers were stopped, by whomever, and which go on.
+  /// Reports which workers were stopped, by whatever, and which continue.
   private func takeStops() {
     let stops = Children.stops()
     if !stops.all.isEmpty { metricsServer?.forgetText() }
@@ -28,7 +28,7 @@ extension Master {
     if stops.mayBeMore { reapLater() }
   }
 
-  /// Reads the rest when others have had their turn: once, whoever asks for it.
+  /// Reads the rest when others have had their turn: once, however often it is asked for.
   private func reapLater() {
     guard !isReapDue else { return }
     isReapDue = true

@@ -49,13 +49,13 @@ extension Master {
   /// Looks for what a former generation ran.
   private func prepare(_ generation: Generation, asRecordedOf former: Generation) {
     guard let recorded = record.history.configuration(of: former) else {
-      let reason = "what generation \(former.number) ran isn't recorded any more; 'roost history' shows what is"
+      let reason = "what generation \(former.number) ran is no longer recorded; 'roost history' shows what is"
       return handle(.generationNotPrepared(generation, reason: reason))
     }
     preparer.look(generation, configuration.running(recorded))
   }
 
-  /// It was found what a generation is to run.
+  /// What a generation is to run was found.
   func prepared(_ generation: Generation, _ result: Result<Preparer.Finding, MasterError>) {
     do {
       let (new, places) = try result.get()
@@ -64,7 +64,7 @@ extension Master {
       let leavesQueues = releases.differ(in: supervisor.livingGenerations, from: release)
       releases[generation] = release
       record.prepared(generation, of: supervisor.origin(of: generation), new, release)
-      // Its number isn't used again, whatever becomes of this master.
+      // Its number isn't used again, whatever happens to this master.
       record.writeSoon()
       handle(.generationPrepared(generation, settings: new.settings, leavesQueues: leavesQueues))
     } catch {
@@ -72,13 +72,13 @@ extension Master {
     }
   }
 
-  /// Shuts the listeners that only retirees have: before these are told to drain.
+  /// Shuts the listeners that only retirees have, before these are told to drain.
   func retireListeners() -> [Listener] {
     if supervisor.isStopping { return [] }
     return listeners.retire(except: releases.listeners(of: supervisor.livingGenerations))
   }
 
-  /// Tells the supervisor when nobody waits any more where only this worker can accept.
+  /// Tells the supervisor when no connection waits any more where only this worker can accept.
   func awaitEmptyQueue(of id: WorkerID) {
     guard let process = workers.process(id), process.state == .running, !leftListeners(of: process).isEmpty else {
       return handle(.queueEmpty(id))
@@ -86,8 +86,8 @@ extension Master {
     leftQueues.await(process) { [unowned self, unowned process] in leftListeners(of: process) }
   }
 
-  /// The listeners whose queue is left to this worker: those that were removed, and where each slot has a queue of its own,
-  /// those that the worker which has taken over in its slot wasn't given.
+  /// The listeners whose queue is left to this worker: those that were removed, and if each slot has its own queue,
+  /// those that its successor in the slot wasn't given.
   private func leftListeners(of process: WorkerProcess) -> [Listener] {
     process.release.listeners.map(\.listener).filter { listener in
       if listener.isRetired { return true }
@@ -98,7 +98,7 @@ extension Master {
     }
   }
 
-  /// Lets go of what nobody needs any more: workers that are gone, their releases, and the listeners of these.
+  /// Lets go of what is no longer needed: workers that are gone, their releases, and the listeners of these.
   func forgetGone() {
     leftQueues.forget { [supervisor] id in !supervisor.retirees.contains { $0.id == id && $0.isEmptying } }
     workers.forgetGone(supervisor, awaitsExit: awaitsExit)

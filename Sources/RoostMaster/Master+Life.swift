@@ -15,12 +15,12 @@ extension Master {
       guard let handover = try Handover.received() else {
         throw MasterError("roost-master isn't to be started by hand: use 'roost run'")
       }
-      // The log comes after it, since that opens something.
+      // The log comes after it, because the log opens something.
       let inheritance = Inheritance(openFiles: openFiles, isUpgrade: handover.running != nil)
       let log = Log()
       log.setField("ROOST_SERVICE", handover.configuration.name)
       let status = run(handover, inheritance, log)
-      // The master with all that it had open is gone by now.
+      // The master and all that it had open are gone by now.
       Orphans.awaitHelpers()
       exit(status)
     } catch {
@@ -35,10 +35,10 @@ extension Master {
       let master = try Master(handover, inheritance, log: log)
       if handover.configuration.control == nil {
         log.warning(
-          "there is no control socket, as neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where: only signals operate "
-            + "this service; --control-directory names one")
+          "there is no control socket, because neither RUNTIME_DIRECTORY nor XDG_RUNTIME_DIR says where: only signals "
+            + "operate this service; --control-directory names a place")
       }
-      // Last: whoever finds it may take the service for one that can run.
+      // This comes last: another program that finds it may conclude that the service can run.
       if let path = handover.configuration.pidFile { try master.files.writePid(to: path) }
       defer { master.files.removePidFile() }
       return master.serve {
@@ -47,7 +47,7 @@ extension Master {
       }
     } catch {
       log.last("\(error)")
-      // What time may heal isn't worth giving up: whoever has started this may try again.
+      // An obstacle that may pass is no reason to give up: what started this may try again.
       let mayWait = handover.configuration.settings.startAttempts == nil
       return error.healsWithTime && mayWait ? ExitStatus.masterFailed : ExitStatus.unusableConfiguration
     }
@@ -65,13 +65,13 @@ extension Master {
         master.resume(saved)
       }
     } catch {
-      // The proof has shown that this can't be, and there is nothing to go back to.
-      log.last("cannot go on after an upgrade: \(error)")
+      // The proof has shown that this can't happen, and there is nothing to go back to.
+      log.last("cannot continue after an upgrade: \(error)")
       return ExitStatus.masterFailed
     }
   }
 
-  /// The last that may fail.
+  /// The last step that may fail.
   func prepare() throws {
     // Whatever a worker leaves behind becomes a child of the master, and is stopped with it.
     guard roost_become_subreaper() == 0 else { throw MasterError(cannot: "become a subreaper") }

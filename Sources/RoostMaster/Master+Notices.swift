@@ -3,7 +3,7 @@ import RoostCore
 
 /// What the supervisor reports.
 extension Master {
-  /// Has each part take account of it.
+  /// Lets each part take account of it.
   func remember(_ notice: Notice) {
     let words = words
     count(notice)
@@ -12,7 +12,7 @@ extension Master {
     switch notice {
     case .reloadRequested(_, _, latched: .some), .upgradeRequested: files.renew()
     case .reloadBegan:
-      // Workers are on their way first, where nothing has to be read.
+      // Workers are started first, if nothing has to be read.
       files.areWanted()
       loop.atRoundEnd { [unowned self] in files.renewWhatIsDue() }
       reloadWatch.begin(listeners.all)
@@ -37,7 +37,7 @@ extension Master {
     // The news that a worker couldn't be started may still be waiting when it is told to drain with the others.
     if case .drainBegan(let id, _) = notice, workers.process(id) == nil { return }
     switch notice {
-    // A quick one may be over before the round is, and whoever hears the verdict looks for the files.
+    // A quick one may be over before the round is, and a client that gets the verdict may look for the files.
     case .reloadSucceeded, .reloadFailed: files.renewWhatIsDue()
     default: break
     }
@@ -54,7 +54,7 @@ extension Master {
     clients.tell(event)
   }
 
-  /// What the process wrote last that has failed.
+  /// The last lines of the process that has failed.
   func lastWords(of failure: Failure) -> [String] {
     switch failure {
     case .notPrepared, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced, .overtaken: []

@@ -16,7 +16,7 @@ extension Master {
     try watch(SIGQUIT, rest: .never) { master, _ in master.handle(.stopAtOnceRequested(by: .signal(SIGQUIT))) }
     try watch(SIGTTIN) { master, _ in master.handle(.scaleRequested(by: 1)) }
     try watch(SIGTTOU) { master, _ in master.handle(.scaleRequested(by: -1)) }
-    // It would kill the master. It asks for log files to be reopened, and there are none.
+    // It would kill the master. It means that log files are to be reopened, and there are none.
     try watch(SIGUSR1) { _, _ in }
     try watch(SIGUSR2) { master, _ in master.handle(.upgradeRequested(by: .signal(SIGUSR2))) }
     try watchParts()
@@ -55,22 +55,24 @@ extension Master {
       })
   }
 
-  /// Whoever has pressed Ctrl-C and sees that nothing ends is about to press it again, and should know what that does.
+  /// An operator who has pressed Ctrl-C and sees that nothing ends is about to press it again, and should know what
+  /// that does.
   private func interrupted() {
     let isFirst = !supervisor.isStopping
     handle(.stopRequested(by: .signal(SIGINT)))
     guard isFirst, verdict == nil, isatty(STDERR_FILENO) == 1 else { return }
-    log.info("waiting for the workers to drain; Ctrl-C again stops at once, and what they are answering is lost")
+    log.info(
+      "waiting for the workers to drain; Ctrl-C again stops at once, and requests that they are answering are lost")
   }
 
-  /// A process asks for a reload. The kernel says that the terminal is gone, and an operator who closes it expects the
-  /// service to end with it, unless it was started with nohup(1).
+  /// From a process, it asks for a reload. From the kernel, it means that the terminal is gone, and an operator who
+  /// closes it expects the service to end with it, unless it was started with nohup(1).
   private func hungUp(by sender: SignalSender) {
     switch terminal.meaning(ofHangUpBy: sender) {
     case .request: handle(.reloadRequested(by: .signal(SIGHUP)))
     case .terminalGone: handle(.stopRequested(by: .terminal))
     case .ignored:
-      log.info("the terminal is gone, and SIGHUP is ignored since the master was started so, as by nohup")
+      log.info("the terminal is gone; SIGHUP is ignored, because the master was started with it ignored, as by nohup")
     }
   }
 }

@@ -6,10 +6,10 @@ import RoostMetrics
 import RoostSystemd
 
 /// The long-lived process: turns what happens into events, and carries out what the supervisor orders. It holds no
-/// policy, and each of its parts owns what it is about. Single-threaded: everything is called by the loop.
+/// policy, and each of its parts owns its subject. Single-threaded: everything is called by the loop.
 package final class Master {
   let configuration: Configuration
-  /// What reads the configuration anew on reload, if there is something to be read.
+  /// What reads the configuration again on reload, if there is one to read.
   let reader: String?
   /// The path of the binary that an upgrade executes.
   let program: String
@@ -32,7 +32,7 @@ package final class Master {
   var isHandling = false
   /// How the service has ended.
   var verdict: Verdict?
-  /// Whether what is left when the last worker is reaped isn't waited for.
+  /// Whether what is left when the last worker is reaped is not waited for.
   var endsAtOnce = false
 
   // MARK: Its parts
@@ -58,10 +58,10 @@ package final class Master {
   var troubles = Troubles()
   var upgradeAttempt: UpgradeAttempt?
   var sources: [BoundedSource] = []
-  /// Whether there may be exits or stops that are read at the end of the round.
+  /// Whether there may be exits or stops to read at the end of the round.
   var isReapDue = false
 
-  /// What is made otherwise at a start than after an upgrade.
+  /// What is made differently at a start than after an upgrade.
   struct Origins {
     let started: Int
     let directory: String
@@ -113,18 +113,18 @@ package final class Master {
 
   // MARK: Events
 
-  /// What the clock shows by which the supervisor counts.
+  /// The time on the supervisor's clock.
   var now: Instant { deadlines.now }
 
   /// Whether everything that has happened was handled.
   var isIdle: Bool { events.isEmpty && !isHandling }
 
-  /// Whether the supervisor has still to be told that a worker has exited: a stall may come first.
+  /// Whether the supervisor has yet to be told that a worker has exited: a stall may come first.
   func awaitsExit(_ id: WorkerID) -> Bool {
     events.contains { if case .workerExited(id, _, _) = $0 { true } else { false } }
   }
 
-  /// A stall comes before anything else that is heard after it: that may be about who would be given up for it.
+  /// A stall is reported before any other news: that may be about a worker that would be given up because of the stall.
   private func nextEvent() -> Event? {
     if let missed = deadlines.look() { return .stalled(missed) }
     return events.isEmpty ? nil : events.removeFirst()
@@ -149,7 +149,7 @@ package final class Master {
     for effect in decision.effects { perform(effect) }
     for notice in decision.notices { remember(notice) }
     steering.follow(supervisor.slots, releases)
-    // Nothing waits for words to be found: a takeover's signals are out by now.
+    // Nothing waits for the words: a takeover's signals are out by now.
     for notice in decision.notices { report(notice) }
     for listener in retired { log.info("\(listener.title) is closed to new connections") }
     clients.answerDrained(supervisor.retirees) { workers.drainedVerdict($0, of: $1) }

@@ -2,9 +2,9 @@ import Glibc
 
 /// Why the master can't run. The description is one line for the operator.
 package struct MasterError: Error, CustomStringConvertible {
-  /// What was to be done, why it couldn't be, and where it helps, what to do.
+  /// What failed, why, and if it helps, what to do.
   package let description: String
-  /// Whether time may heal it: an address may come, a port become free, a disk get room.
+  /// Whether it may pass: an address may come, a port become free, a disk get room.
   let healsWithTime: Bool
 
   package init(_ description: String, healsWithTime: Bool = false) {
@@ -18,8 +18,8 @@ package struct MasterError: Error, CustomStringConvertible {
     healsWithTime = Self.passing.contains(number)
   }
 
-  /// What is in the way because of others, or of what there is too little of at the moment. The master's own limit of open
-  /// files isn't: nobody else uses any of it up.
+  /// Obstacles that others cause, or a temporary shortage. The master's own limit of open files isn't one of them: no
+  /// other process uses it up.
   private static let passing: Set<Int32> = [
     EADDRINUSE, EADDRNOTAVAIL, ENETDOWN, ENOSPC, EDQUOT, ENFILE, ENOMEM, ENOBUFS, EAGAIN, EINTR, EIO, ESTALE,
     EROFS,

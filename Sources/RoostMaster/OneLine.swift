@@ -1,7 +1,7 @@
-/// Texts for those who take one line of a bounded length.
+/// Texts for places that take one line of a bounded length.
 enum OneLine {
-  /// The text in one line, of at most so many bytes of UTF-8. What is left out shows as an ellipsis; no character of
-  /// several bytes is torn.
+  /// The text in one line, of at most this many bytes of UTF-8. An ellipsis stands for what is left out; no character
+  /// of several bytes is split.
   static func of(_ text: String, atMost limit: Int) -> String {
     let ellipsis = "…"
     var bytes = text.utf8.map { isControl($0) ? UInt8(ascii: " ") : $0 }

@@ -1,19 +1,20 @@
 import CRoostMaster
 import Glibc
 
-/// What others pass on sockets of the master. It closes none of it itself: whoever has passed it decides how long that takes.
+/// Descriptors that others pass on the master's sockets. It closes none of them itself: the sender decides how long
+/// that takes.
 enum PassedDescriptors {
-  /// So many of one sender that are slow to be closed are nobody's mistake.
+  /// If more than this many of one sender are slow to close, it isn't by mistake.
   private static let mostOfSender = 128
-  /// With so many that nobody can close, no more are taken.
+  /// With more than this many that can't be closed, no more are taken.
   private static let mostUnclosed = 512
-  /// How long the processes that close it have to get at it, in µs. It is a moment, unless the machine is busy.
+  /// How long the processes that close them have to begin, in µs. It takes a moment, unless the machine is busy.
   private static let patience: UInt64 = 200_000
 
-  /// Stands for everybody whom nobody knows.
+  /// Stands for all unknown senders.
   static let stranger: UInt64 = 0
 
-  /// Has what came along with a message closed. `sender` stands for whoever has sent it.
+  /// Has the descriptors that came along with a message closed. `sender` stands for its sender.
   static func close(_ datagram: inout roost_datagram, from sender: UInt64) {
     guard datagram.descriptor_count > 0 else { return }
     let count = datagram.descriptor_count
@@ -22,10 +23,10 @@ enum PassedDescriptors {
     }
   }
 
-  /// Whether a sender isn't to be heard any more: what came along can't be closed, as what came before.
+  /// Whether to stop listening to a sender: its descriptors can't be closed, like those before.
   static func areTooMany(from sender: UInt64) -> Bool { !comesAbout { roost_closing_for(sender) <= mostOfSender } }
 
-  /// Whether nothing is to be received that comes with more.
+  /// Whether to receive nothing that comes with more.
   static var areUnclosed: Bool { roost_unclosed() > mostUnclosed }
 
   /// Tries again what couldn't be closed. Returns whether some of it still can't.
@@ -35,8 +36,8 @@ enum PassedDescriptors {
     return roost_unclosed() > 0
   }
 
-  /// Whether none of it is in the master's table of descriptors any more. What is there a child gets too, and execve(2) closes it:
-  /// whoever waits for either waits for that.
+  /// Whether the master's table of descriptors is free of them. A child gets what is there too, and execve(2) closes
+  /// it: waiting for either means waiting for that.
   static var areLetGo: Bool {
     closeUnclosed()
     return roost_unclosed() == 0 && comesAbout(roost_has_let_go)

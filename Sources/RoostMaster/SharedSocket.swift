@@ -1,4 +1,4 @@
-/// A socket that is closed when nobody refers to it any more.
+/// A socket that is closed when nothing refers to it any more.
 final class SharedSocket {
   let descriptor: Descriptor
 

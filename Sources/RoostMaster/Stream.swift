@@ -1,11 +1,11 @@
 import CRoostMaster
 import Glibc
 
-/// A connection on which somebody else sends.
+/// A connection on which another process sends.
 enum Stream {
-  /// Takes what has come, without waiting. Returns how much it was, 0 at the end, or -1 with errno. Not read(2): the kernel closes
-  /// descriptors that came along and that nobody takes, and a socket among them may linger for as long as its sender has said.
-  /// Nobody has a reason to pass one here: whoever does is not heard any more.
+  /// Takes what has come, without waiting. Returns how much it was, 0 at the end, or -1 with errno. Not read(2): the
+  /// kernel closes descriptors that came along and aren't taken, and a socket among them may linger for as long as its
+  /// sender has set. There is no reason to pass one here: a client that does is no longer heard.
   static func receive(_ number: Int32, into buffer: inout [UInt8]) -> Int {
     var part = roost_datagram()
     guard roost_receive(number, &buffer, buffer.count, !PassedDescriptors.areUnclosed, &part) == 0 else { return -1 }

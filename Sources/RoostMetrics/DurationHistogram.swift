@@ -1,9 +1,9 @@
-/// How many durations were how long.
+/// Counts of durations by their length.
 package struct DurationHistogram: Hashable, Sendable, Codable {
   /// The upper bounds of the buckets, in µs. Everything longer is in one more.
   package static let bounds = [50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000, 60000, 300_000].map { $0 * 1000 }
 
-  /// How many are in each bucket alone, the one without bound included.
+  /// How many are in each bucket alone, including the one without a bound.
   package internal(set) var buckets = [Int](repeating: 0, count: bounds.count + 1)
   /// All together, in µs.
   package internal(set) var sum = 0

@@ -20,10 +20,10 @@ extension ServiceSnapshot {
     for phase in ServicePhase.allCases { out.add(phase == self.phase ? 1 : 0, [("roost_phase", phase.rawValue)]) }
     out.begin(
       "roost_diverged", .gauge,
-      "Whether something else serves than what the configuration names: 1 after a failed reload, a fallback or a rollback."
+      "Whether what serves isn't what the configuration names: 1 after a failed reload, a fallback or a rollback."
     )
     out.add(isDiverged ? 1 : 0)
-    out.begin("roost_fallbacks", .counter, "Starts that went on with the last good release.")
+    out.begin("roost_fallbacks", .counter, "Starts that continued with the last good release.")
     out.add(counters.fallbacks, suffix: "_total")
     out.begin("roost_crash_loops", .counter, "Generations whose workers kept failing while they were on probation.")
     out.add(counters.crashLoops, suffix: "_total")
@@ -32,7 +32,7 @@ extension ServiceSnapshot {
   }
 
   private func writeWorkers(_ out: inout Exposition) {
-    out.begin("roost_workers_wanted", .gauge, "How many workers there are to be.")
+    out.begin("roost_workers_wanted", .gauge, "How many workers are wanted.")
     out.add(workersWanted)
     out.begin("roost_workers", .gauge, "How many workers there are.")
     out.add(census.currentReady, [("role", "current"), ("state", "ready")])
@@ -42,7 +42,7 @@ extension ServiceSnapshot {
     out.add(census.candidatesStarting, [("role", "candidate"), ("state", "starting")])
     out.add(census.candidatesStopped, [("role", "candidate"), ("state", "stopped")])
     out.add(census.retirees, [("role", "retiree"), ("state", "draining")])
-    out.begin("roost_retirees_accepting", .gauge, "Retirees that were seen to accept connections still.")
+    out.begin("roost_retirees_accepting", .gauge, "Retirees that were seen to still accept connections.")
     out.add(retireesAccepting)
     out.begin("roost_workers_started", .counter, "Workers that ran their command.")
     out.add(counters.workersStarted, suffix: "_total")
@@ -53,14 +53,14 @@ extension ServiceSnapshot {
     for cause in [ServiceCounters.Cause.exited, .signalled, .notReady, .probeFailed, .notStarted] {
       out.add(counters.workersLost[cause] ?? 0, suffix: "_total", [("cause", cause.rawValue)])
     }
-    out.begin("roost_workers_recycled", .counter, "Current workers that have ended by themselves with status 0.")
+    out.begin("roost_workers_recycled", .counter, "Current workers that have ended on their own with status 0.")
     out.add(counters.workersRecycled, suffix: "_total")
     out.begin(
       "roost_slot_restarts", .counter, "Current workers of the slot that were lost, or have recycled themselves.")
     for (slot, count) in restarts.enumerated() { out.add(count, suffix: "_total", [("slot", "\(slot)")]) }
     out.begin("roost_drains", .counter, "Retirees that have exited.")
     out.add(counters.drains, suffix: "_total")
-    out.begin("roost_drains_timed_out", .counter, "Retirees that were killed since their drain timeout was over.")
+    out.begin("roost_drains_timed_out", .counter, "Retirees that were killed because their drain timeout was over.")
     out.add(counters.drainsTimedOut, suffix: "_total")
   }
 
@@ -86,7 +86,7 @@ extension ServiceSnapshot {
     if let lastSuccess = counters.lastSuccess {
       out.begin(
         "roost_last_successful_reload_time_seconds", .gauge, unit: "seconds",
-        "When a reload succeeded last, since 1970.")
+        "When a reload last succeeded, since 1970.")
       out.add(Exposition.seconds(lastSuccess))
     }
     if let lastReloadDropped {
@@ -128,8 +128,8 @@ extension ServiceSnapshot {
     write("roost_listener_queue_length", .gauge, "Connections that wait to be accepted.") { $0.queued }
     write("roost_listener_queue_limit", .gauge, "How many connections can wait.") { $0.limit }
     write("roost_listener_queue_peak", .gauge, "The most connections that were seen waiting.") { $0.peak }
-    write("roost_listener_dropped", .counter, "Connection requests dropped since the queue was full.") { $0.dropped }
-    write("roost_listener_reachable", .gauge, "Whether clients get to it: 0 where a unix socket's file is gone.") {
+    write("roost_listener_dropped", .counter, "Connection requests dropped because the queue was full.") { $0.dropped }
+    write("roost_listener_reachable", .gauge, "Whether clients get to it: 0 if a unix socket's file is gone.") {
       $0.isReachable ? 1 : 0
     }
   }

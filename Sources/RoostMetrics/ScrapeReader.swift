@@ -1,5 +1,5 @@
-/// Finds the request in what comes over a connection, whatever the parts are in which it comes. Each byte is looked at once:
-/// who sends them one by one costs no more.
+/// Finds the request in what comes over a connection, whatever parts it comes in. Each byte is looked at once: a client
+/// that sends them one by one costs no more.
 package struct ScrapeReader: Hashable, Sendable {
   /// What has come so far.
   package enum Reading: Hashable, Sendable {
@@ -7,7 +7,7 @@ package struct ScrapeReader: Hashable, Sendable {
     case incomplete
     /// More than a request may have.
     case tooLarge
-    /// No request, whatever follows.
+    /// Not a request, whatever follows.
     case malformed
     /// A request. Whatever follows it is ignored.
     case complete(ScrapeRequest)

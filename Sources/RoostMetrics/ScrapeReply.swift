@@ -1,8 +1,8 @@
-/// The head of an answer over HTTP.
+/// The head of an HTTP answer.
 package enum ScrapeReply: Hashable, Sendable {
   /// Text in this format.
   case text(Exposition.Format)
-  /// No request.
+  /// Not a request.
   case badRequest
   /// Only metrics are here.
   case notFound
@@ -33,19 +33,19 @@ package enum ScrapeReply: Hashable, Sendable {
     }
   }
 
-  /// What is said to people, where there are no metrics.
+  /// The text for people, if there are no metrics.
   package var explanation: String {
     switch self {
     case .text: ""
-    case .badRequest: "This is no request that could be answered.\n"
+    case .badRequest: "This request can't be answered.\n"
     case .notFound: "The metrics are at \(Self.path).\n"
     case .methodNotAllowed: "The metrics can only be read.\n"
     case .tooLarge: "The request is longer than \(ScrapeReader.maximumLength) bytes.\n"
     }
   }
 
-  /// The head, for a body of this length. The connection ends with the answer: a scrape is rare, and nobody's waiting costs
-  /// the master anything.
+  /// The head, for a body of this length. The connection ends with the answer: scrapes are rare, and then no idle
+  /// client costs the master anything.
   package func head(length: Int) -> String {
     let type: String
     switch self {

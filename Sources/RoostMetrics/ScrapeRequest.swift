@@ -1,4 +1,4 @@
-/// What a scraper asks over HTTP/1 (RFC 9112), as far as it matters. Strict: what isn't certain to be a request is none.
+/// What a scraper asks over HTTP/1 (RFC 9112), as far as it matters. Strict: what isn't certainly a request isn't one.
 package struct ScrapeRequest: Hashable, Sendable {
   /// Such as `GET`.
   package let method: String
@@ -66,7 +66,7 @@ enum Byte {
   static let slash = UInt8(ascii: "/")
   static let colon = UInt8(ascii: ":")
 
-  /// Whether it may stand within a line.
+  /// Whether it may be within a line.
   static func isText(_ byte: UInt8) -> Bool { byte >= 0x20 && byte != 0x7f || byte == tab }
 
   /// Whether it is a token (RFC 9110, 5.6.2).
@@ -80,7 +80,7 @@ enum Byte {
       }
   }
 
-  /// Whether they are this text, whatever the case of their letters. The text is in lower case.
+  /// Whether they are this text, in upper or lower case. The text is in lower case.
   static func areEqual(_ bytes: ArraySlice<UInt8>, _ text: StaticString) -> Bool {
     text.withUTF8Buffer { text in
       bytes.count == text.count

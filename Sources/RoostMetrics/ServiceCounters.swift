@@ -49,24 +49,24 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
   package internal(set) var workersRecycled = 0
   /// Retirees that have exited.
   package internal(set) var drains = 0
-  /// Retirees, or what remained of them, that had to be killed since their drain timeout was over.
+  /// Retirees, or what remained of them, that had to be killed because their drain timeout was over.
   package internal(set) var drainsTimedOut = 0
   package internal(set) var reloadsFailed: [Cause: Int] = [:]
-  /// How long the reloads took that succeeded.
+  /// How long the successful reloads took.
   package internal(set) var succeeded = DurationHistogram()
-  /// How long the reloads took that failed.
+  /// How long the failed reloads took.
   package internal(set) var failed = DurationHistogram()
-  /// Starts that went on with what a former generation ran.
+  /// Starts that continued with what a former generation ran.
   package internal(set) var fallbacks = 0
   /// Generations whose workers kept failing on probation.
   package internal(set) var crashLoops = 0
   package internal(set) var lastReload: Reload?
-  /// When a reload succeeded last, in µs since 1970.
+  /// When a reload last succeeded, in µs since 1970.
   package internal(set) var lastSuccess: Int?
 
   package init() {}
 
-  /// Whether they can be gone on with.
+  /// Whether they can be continued.
   package var areSound: Bool { succeeded.isSound && failed.isSound }
 
   /// Takes account of what has happened now, in µs since 1970.
@@ -88,7 +88,7 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
       lastReload = Reload(succeeded: false, ended: now, microseconds: after.microseconds)
     case .fellBack, .startedFromRecord: fallbacks += 1
     case .crashLoop: crashLoops += 1
-    // Most of what is told isn't counted.
+    // Most of what is reported isn't counted.
     default: break
     }
   }

@@ -2,9 +2,9 @@
 package enum ServicePhase: String, Hashable, Sendable, CaseIterable {
   case starting
   case serving
-  /// Some slots have nobody who serves.
+  /// Some slots have no worker that serves.
   case degraded
-  /// Nobody serves.
+  /// No worker serves.
   case down
   case reloading
   case stopping
@@ -15,13 +15,13 @@ package struct ServiceSnapshot: Hashable, Sendable {
   package struct Listener: Hashable, Sendable {
     package var name: String
     package var address: String
-    /// How many connections wait; nil where the kernel doesn't say.
+    /// How many connections wait; nil if the kernel doesn't say.
     package var queued: Int?
     /// How many can.
     package var limit: Int?
     /// The most that were seen waiting.
     package var peak: Int
-    /// How many connection requests were dropped; nil where the kernel doesn't say.
+    /// How many connection requests were dropped; nil if the kernel doesn't say.
     package var dropped: Int?
     /// Whether clients get to it, as far as is known.
     package var isReachable = true
@@ -36,7 +36,7 @@ package struct ServiceSnapshot: Hashable, Sendable {
     }
   }
 
-  /// A current worker or a candidate. There is at most one of a slot and a generation.
+  /// A current worker or a candidate. There is at most one for each slot and generation.
   package struct Worker: Hashable, Sendable {
     package var slot: Int
     package var generation: Int
@@ -84,15 +84,15 @@ package struct ServiceSnapshot: Hashable, Sendable {
   /// How many workers of each slot were lost, from slot 0 up.
   package var restarts: [Int] = []
   package var workers: [Worker] = []
-  /// How many retirees were seen to accept when they were looked at last.
+  /// How many retirees were seen to accept when they were last looked at.
   package var retireesAccepting = 0
   /// Resident memory of all retirees.
   package var retireesMemoryBytes = 0
-  /// The listeners. Those of one name and address are one.
+  /// The listeners. Those of the same name and address are one.
   package private(set) var listeners: [Listener] = []
-  /// What the last reload's verdict says of dropped connection requests, where it does.
+  /// What the last reload's verdict says of dropped connection requests, if it does.
   package var lastReloadDropped: Int?
-  /// What the last reload's verdict says of the longest queue, where it does.
+  /// What the last reload's verdict says of the longest queue, if it does.
   package var lastReloadPeak: Int?
 
   package init(
@@ -106,7 +106,8 @@ package struct ServiceSnapshot: Hashable, Sendable {
     self.workersWanted = workersWanted
   }
 
-  /// Adds a listener. Sockets of one name and address add up: a series that is there twice makes the whole text unreadable.
+  /// Adds a listener. Sockets of the same name and address add up: a series that is there twice makes the whole text
+  /// unreadable.
   package mutating func add(_ listener: Listener) {
     guard let index = listeners.firstIndex(where: { $0.name == listener.name && $0.address == listener.address }) else {
       listeners.append(listener)
@@ -116,7 +117,7 @@ package struct ServiceSnapshot: Hashable, Sendable {
     listeners[index].queued = sum(listeners[index].queued, listener.queued)
     listeners[index].limit = sum(listeners[index].limit, listener.limit)
     listeners[index].peak += listener.peak
-    // A new generation may have a socket of its own at the address.
+    // A new generation may have its own socket at the address.
     listeners[index].isReachable = listeners[index].isReachable || listener.isReachable
     listeners[index].dropped = sum(listeners[index].dropped, listener.dropped)
   }

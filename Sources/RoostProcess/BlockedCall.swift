@@ -1,4 +1,4 @@
-/// The system call in which a thread waits, as `/proc/PID/task/TID/syscall` tells (proc_pid_syscall(5)).
+/// The system call in which a thread waits, as `/proc/PID/task/TID/syscall` shows it (proc_pid_syscall(5)).
 package struct BlockedCall: Hashable, Sendable {
   package let number: Int
   /// Its six arguments.

@@ -1,4 +1,4 @@
-/// The sockets of this network namespace that have a port (`/proc/net/tcp` and its like in proc_pid_net(5)).
+/// The sockets of this network namespace that have a port (`/proc/net/tcp` and the like in proc_pid_net(5)).
 package enum BoundSockets {
   /// The inodes of those that listen at a TCP port, or take datagrams at a UDP port, at whatever address of this machine. The
   /// kernel lists those that listen first, so that it doesn't matter that only the beginning of a long table is read.
@@ -11,7 +11,7 @@ package enum BoundSockets {
   /// Reads lines such as `0: 0100007F:1F90 00000000:0000 0A … 0 0 54321 …`, after one of headings.
   package static func inodes(parsing content: ArraySlice<UInt8>, atPort port: UInt16, areDatagram: Bool) -> Set<UInt64>
   {
-    // TCP_LISTEN, and TCP_CLOSE of what is connected to nobody.
+    // TCP_LISTEN, and TCP_CLOSE for what isn't connected.
     let state: UInt64 = areDatagram ? 0x07 : 0x0a
     var inodes: Set<UInt64> = []
     for line in content.lines.dropFirst() {
@@ -19,7 +19,7 @@ package enum BoundSockets {
       guard words.count > 9, hexadecimal(words[3]) == state,
         let colon = words[1].lastIndex(of: UInt8(ascii: ":")),
         hexadecimal(words[1][(colon + 1)...]) == UInt64(port),
-        // 0 of one that no process has.
+        // 0 for one that no process has.
         let inode = words[9].number(radix: 10), inode != 0
       else { continue }
       inodes.insert(inode)

@@ -3,10 +3,11 @@ import Glibc
 
 /// The open connections of a network namespace, by the inodes of their sockets.
 struct Connections {
-  /// Who has connected, such as `10.0.0.7:51512`; nil of a unix socket, whose clients have no names.
+  /// The clients, such as `10.0.0.7:51512`; nil for a unix socket, whose clients have no names.
   private(set) var peers: [UInt64: String?] = [:]
 
-  /// Those with one of these sockets that clients have made to one of these places; nil where the kernel doesn't tell.
+  /// Those with one of these sockets that clients have made to one of these places; nil if the kernel doesn't reveal
+  /// them.
   init?(to places: Set<ListenerPlace>, among sockets: Set<UInt64>) {
     if sockets.isEmpty { return }
     var ports: [UInt16: Set<[UInt8]?>] = [:]
@@ -35,7 +36,7 @@ struct Connections {
       let count = roost_next_tcp(answer, &part, &isLast)
       if count < 0 { return false }
       for connection in part.prefix(count) where sockets.contains(connection.inode) {
-        // One that the process itself has made, from the same port of another address.
+        // A connection that the process itself has made, from the same port of another address.
         guard addresses.contains(nil) || addresses.contains(Self.address(connection.local, family)) else { continue }
         let peer = Self.text(Self.address(connection.remote, family), connection.remote_port)
         peers.updateValue(peer, forKey: connection.inode)
@@ -62,7 +63,7 @@ struct Connections {
     withUnsafeBytes(of: bytes) { ListenerPlace.plain(Array($0.prefix(family == AF_INET ? 4 : 16))) }
   }
 
-  /// An address as people write it.
+  /// An address in its usual notation.
   static func text(_ address: [UInt8], _ port: UInt16) -> String {
     let isIPv6 = address.count == 16
     let host = address.withUnsafeBytes { address in

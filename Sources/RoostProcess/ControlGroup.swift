@@ -5,14 +5,14 @@ package enum ControlGroup {
   /// Where the one hierarchy of version 2 is mounted, also beside those of version 1.
   private static let mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
 
-  /// The directories that may be that of the cgroup in which this process is.
+  /// The directories that may be that of this process's cgroup.
   package static func ownDirectories() -> [String] {
     guard let content = ProcessFile.contents("/proc/self/cgroup"), let path = path(parsing: content) else { return [] }
     return mounts.map { path == "/" ? $0 : $0 + path }
   }
 
-  /// Reads lines such as `0::/system.slice/web.service`, of which that of version 2 begins so. nil where there is none, or
-  /// where it is outside of what this process may see.
+  /// Reads lines such as `0::/system.slice/web.service`, of which the one of version 2 begins so. nil if there is none,
+  /// or if it is outside what this process may see.
   package static func path(parsing content: ArraySlice<UInt8>) -> String? {
     for line in content.lines {
       guard let path = line.after("0::"), path.first == UInt8(ascii: "/"), path.after("/..") == nil else { continue }

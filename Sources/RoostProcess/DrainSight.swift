@@ -1,16 +1,16 @@
 import Glibc
 
-/// What processes that were told to drain still do, as the kernel shows it. To look may take for ever: see `Observer`.
+/// What processes that were told to drain still do, as the kernel shows it. A look may take for ever: see `Observer`.
 package struct DrainSight: Hashable, Sendable {
-  /// Whether they wait for connections at a listener. Only those do not for certain that have none open: one that does something
-  /// else when it is looked at may go on to accept. nil where that isn't known.
+  /// Whether they wait for connections at a listener. It is certain that they don't only if they have none open: one
+  /// that does something else when it is looked at may accept afterwards. nil if that isn't known.
   package private(set) var accepts: Bool?
-  /// The inodes of the connections that they have open, in the order of their descriptors; nil where not all can be seen.
+  /// The inodes of the connections that they have open, in the order of their descriptors; nil if not all can be seen.
   package let connections: [UInt64]?
-  /// Who has made the first of these, of TCP.
+  /// The clients of the first of these, over TCP.
   package let peers: [String]
 
-  /// More peers aren't told.
+  /// No more peers than this are reported.
   package static let maximumPeers = 5
 
   init(accepts: Bool?, connections: [UInt64]?, peers: [String]) {
@@ -19,8 +19,8 @@ package struct DrainSight: Hashable, Sendable {
     self.peers = peers
   }
 
-  /// Looks at processes that were given these listeners, and at the connections that were made to these places; nil for those that
-  /// aren't known.
+  /// Looks at processes that were given these listeners, and at the connections that were made to these places; nil if
+  /// these aren't known.
   package init(of pids: [pid_t], _ listeners: Set<SocketIdentity>, at places: Set<ListenerPlace>?) {
     let survey = Observer.survey(pids, for: listeners)
     let open = Set(survey.open)
@@ -39,8 +39,8 @@ package struct DrainSight: Hashable, Sendable {
     peers = Array(connections.lazy.compactMap { found.peers[$0] ?? nil }.prefix(Self.maximumPeers))
   }
 
-  /// Compares with what a former look has seen: whoever has a listener and a connection that is new has accepted it since, whatever
-  /// it does just now. One that serves a client in the thread that accepts is seen to accept in between only.
+  /// Compares with what a former look saw: processes with a listener and a new connection have accepted it since,
+  /// whatever they do just now. One that serves a client in the thread that accepts is only seen to accept in between.
   package func compared(with former: Set<UInt64>?) -> DrainSight {
     guard accepts == nil, let former, let connections, !former.isSuperset(of: connections) else { return self }
     var sight = self

@@ -1,13 +1,13 @@
-/// What an epoll set watches, as `/proc/PID/fdinfo/N` tells (proc_pid_fdinfo(5)).
+/// What an epoll set watches, as `/proc/PID/fdinfo/N` shows it (proc_pid_fdinfo(5)).
 package struct EpollSet: Hashable, Sendable {
-  /// EPOLLIN: there is something to be read or accepted. A one-shot registration that has gone off lacks it.
+  /// EPOLLIN: there is something to read or accept. A one-shot registration that has gone off lacks it.
   private static let readable: UInt64 = 0x001
 
-  /// The files of which reading is awaited, sockets among them.
+  /// The files for which reading is awaited, sockets among them.
   package let awaited: Set<SocketIdentity>
 
-  /// Reads lines such as `tfd:        5 events:       19 data:                5  pos:0 ino:b9862 sdev:9`. What isn't like
-  /// that is passed over.
+  /// Reads lines such as `tfd:        5 events:       19 data:                5  pos:0 ino:b9862 sdev:9`. Anything else
+  /// is skipped.
   package init(parsing content: ArraySlice<UInt8>) {
     var awaited: Set<SocketIdentity> = []
     for line in content.lines where line.after("tfd:") != nil {

@@ -1,14 +1,14 @@
 import Glibc
 
-/// Where clients of a listener connect to: what it accepts has the same address.
+/// Where clients of a listener connect: what it accepts has the same address.
 package enum ListenerPlace: Hashable, Sendable {
-  /// This port at this address, 4 bytes or 16; at all addresses where there is none.
+  /// This port at this address, 4 bytes or 16; at all addresses if there is none.
   case tcp(address: [UInt8]?, port: UInt16)
-  /// The name of a unix socket, as getsockname(2) tells it without the family.
+  /// The name of a unix socket, as getsockname(2) returns it, without the family.
   case unix(name: [UInt8])
 
-  /// The place of a socket; nil of one that is of another kind, has no address, or is in another network namespace, of which the
-  /// kernel doesn't tell here.
+  /// The place of a socket; nil if it is of another kind, has no address, or is in another network namespace, about
+  /// which the kernel reveals nothing here.
   package init?(of descriptor: Int32) {
     guard Self.isHere(descriptor) else { return nil }
     var storage = sockaddr_storage()
@@ -18,7 +18,7 @@ package enum ListenerPlace: Hashable, Sendable {
     }
     guard result == 0 else { return nil }
     let bytes = withUnsafeBytes(of: storage) { Array($0.prefix(Int(length))) }
-    // The port follows the family; of IPv6 there is a flow in between.
+    // The port follows the family; for IPv6 there is a flow in between.
     switch Int32(storage.ss_family) {
     case AF_INET where bytes.count >= 8: self = Self.tcp(bytes[2..<4], bytes[4..<8])
     case AF_INET6 where bytes.count >= 24: self = Self.tcp(bytes[2..<4], bytes[8..<24])
@@ -49,7 +49,7 @@ package enum ListenerPlace: Hashable, Sendable {
     return .tcp(address: address.allSatisfy { $0 == 0 } ? nil : Self.plain(Array(address)), port: number)
   }
 
-  /// An address of IPv4 that a socket of IPv6 has (`::ffff:10.0.0.7`) as what it is.
+  /// An IPv4 address of an IPv6 socket (`::ffff:10.0.0.7`) as what it is.
   static func plain(_ address: [UInt8]) -> [UInt8] {
     let isMapped = address.count == 16 && address[..<12].elementsEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff])
     return isMapped ? Array(address[12...]) : address

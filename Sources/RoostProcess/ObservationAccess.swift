@@ -12,7 +12,7 @@ package struct ObservationAccess: Hashable, Sendable {
   let group: UInt32
   /// CAP_SYS_PTRACE
   let mayTrace: Bool
-  /// kernel.yama.ptrace_scope; nil where there is no Yama.
+  /// kernel.yama.ptrace_scope; nil if there is no Yama.
   let yamaScope: UInt64?
 
   init(
@@ -41,7 +41,7 @@ package struct ObservationAccess: Hashable, Sendable {
   /// Whether only an ancestor of a process may see what it waits in.
   package var wantsAncestor: Bool { yamaScope == 1 && !mayTrace }
 
-  /// Why workers can't be looked at; nil where they can (ptrace(2), "Ptrace access mode checking").
+  /// Why workers can't be looked at; nil if they can (ptrace(2), "Ptrace access mode checking").
   package var obstacle: String? {
     if !hasProc { return "/proc isn't there, or doesn't tell what a process waits for" }
     if !mayTrace, workerUser != user || workerGroup != group {

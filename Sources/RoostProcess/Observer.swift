@@ -1,12 +1,12 @@
 import CRoostProcess
 import Glibc
 
-/// Looks in /proc for processes that accept on sockets. What they do may make whoever looks wait, for ever: memory that another
+/// Looks in /proc for processes that accept on sockets. What they do may make a look wait for ever: memory that another
 /// process provides, locks that a process holds while a file system hangs.
 package struct Observer {
-  /// What came of a look.
+  /// The result of a look.
   package struct Sighting: Hashable, Sendable {
-    /// The sockets on which somebody was seen to accept.
+    /// The sockets on which a process was seen to accept.
     package fileprivate(set) var accepted: Set<SocketIdentity>
     /// The error with which the kernel refused to let a process be looked at, if it did.
     package fileprivate(set) var refusal: Int32?
@@ -17,7 +17,7 @@ package struct Observer {
     }
   }
 
-  /// What came of a look at all that some processes have open.
+  /// The result of a look at all that some processes have open.
   struct Survey {
     /// The sockets on which a process that has them open was seen to accept.
     fileprivate(set) var accepted: Set<SocketIdentity> = []
@@ -27,14 +27,14 @@ package struct Observer {
     fileprivate(set) var isComplete = true
   }
 
-  /// More descriptors or threads of a process aren't looked at, nor more descriptors in a survey.
+  /// No more descriptors or threads of a process than this are looked at, nor more descriptors in a survey.
   private static let maximumCount = 4096
   private static let surveyCount = 65536
 
   private let wanted: Set<SocketIdentity>
   private let inodes: [UInt64: SocketIdentity]
   private var sighting = Sighting()
-  /// Of a survey.
+  /// The result, if this is a survey.
   private var survey: Survey?
 
   /// Looks whether a process or a descendant of it accepts on some of these sockets.
@@ -47,7 +47,8 @@ package struct Observer {
     return observer.sighting
   }
 
-  /// Looks what these processes have open, and whether they accept on some of these sockets. One that is stopped doesn't.
+  /// Looks at what these processes have open, and whether they accept on some of these sockets. One that is stopped
+  /// doesn't.
   static func survey(_ pids: [pid_t], for wanted: Set<SocketIdentity>) -> Survey {
     var observer = Observer(wanted)
     observer.survey = Survey()
@@ -96,8 +97,8 @@ package struct Observer {
     if !held.isEmpty { lookAtThreads(of: pid, held) }
   }
 
-  /// An epoll set goes on watching what its process has closed, as long as others have it open: nobody accepts then. Who isn't
-  /// ready has just been given its sockets.
+  /// An epoll set keeps watching what its process has closed, as long as others have it open: then the process doesn't
+  /// accept. A worker that isn't ready has only just been given its sockets.
   private mutating func note(_ rings: [Ring], _ awaited: Set<SocketIdentity>, _ held: [Int32: SocketIdentity]) {
     guard survey != nil else { return sighting.accepted.formUnion(awaited) }
     let registered = rings.reduce(into: Set<UInt64>()) { $0.formUnion($1.registered) }
@@ -112,7 +113,7 @@ package struct Observer {
     survey?.isComplete = false
   }
 
-  /// A process that has ended, or ends while it is looked at, isn't forbidden to be looked at.
+  /// A process that has ended, or ends during the look, doesn't count as forbidden.
   private mutating func refused(_ error: Int32) {
     if error == EACCES || error == EPERM { sighting.refusal = error }
   }
@@ -132,7 +133,7 @@ package struct Observer {
       guard let call = BlockedCall(parsing: before) else { continue }
       let awaited = awaited(by: call, of: pid)
       let found = awaited.compactMap { held[$0] }
-      // A thread that has left the call meanwhile may have changed the memory: then this was no sighting.
+      // A thread that has left the call meanwhile may have changed the memory: then this wasn't a sighting.
       if !found.isEmpty, ProcessFile.contents(path) == before { sighting.accepted.formUnion(found) }
     }
   }
@@ -161,8 +162,8 @@ package struct Observer {
 
   // MARK: Rings
 
-  /// The kernel tells that a ring accepts, and not on which socket: that is known only where the process has but one
-  /// that listens.
+  /// The kernel shows that a ring accepts, but not on which socket: that is only known if the process has just one that
+  /// listens.
   private mutating func look(at rings: [Ring], of pid: pid_t, _ sockets: [Int32: UInt64]) {
     guard rings.contains(where: \.accepts) else { return }
     var candidates = rings.reduce(into: Set<UInt64>()) { $0.formUnion($1.registered) }

@@ -2,12 +2,12 @@ import Glibc
 
 /// Which sockets a process has open. `/proc/PID/fd` takes no lock that the process could hold, unlike `fdinfo`.
 package enum OpenSockets {
-  /// More descriptors of a process aren't looked at.
+  /// No more descriptors of a process than this are looked at.
   private static let maximumCount = 16384
 
-  /// Whether a process has one of these open. Nil where the kernel doesn't let this process look; where there are more to be
-  /// looked at than may be; and where it has an io_uring, with which some may be registered. As many descriptors are looked at as
-  /// the budget has, and it has fewer afterwards.
+  /// Whether a process has one of these open. nil if the kernel doesn't let this process look, if there is more to look
+  /// at than allowed, or if it has an io_uring, with which some may be registered. The budget limits how many
+  /// descriptors are looked at, and shrinks by that number.
   package static func holds(_ pid: pid_t, anyOf inodes: Set<UInt64>, within budget: inout Int) -> Bool? {
     let most = min(maximumCount, budget)
     if most <= 0 { return nil }
@@ -16,8 +16,8 @@ package enum OpenSockets {
     return sight.found.isEmpty ? (sight.isComplete ? false : nil) : true
   }
 
-  /// Which of these a process has open, and whether all that it has open could be looked at. The process can make that take
-  /// long.
+  /// Which of these a process has open, and whether all that it has open could be looked at. The process can make that
+  /// take long.
   static func of(_ pid: pid_t, among inodes: Set<UInt64>, atMost limit: Int) -> (found: Set<UInt64>, isComplete: Bool) {
     let sight = look(at: pid, for: inodes, atMost: limit, mayWait: true)
     return (sight.found, sight.isComplete)
@@ -48,7 +48,7 @@ package enum OpenSockets {
       switch DescriptorLink(parsing: text) {
       case .socket(let inode): if inodes.contains(inode) { sight.found.insert(inode) }
       case .ring:
-        // What is registered with it is open as long as it is, with a descriptor or without.
+        // What is registered with it is open as long as the ring is, with or without a descriptor.
         let registered = mayWait ? registered("\(folder)/fdinfo/\(number)") : nil
         sight.found.formUnion((registered ?? []).intersection(inodes))
         if registered == nil { sight.isComplete = false }
@@ -59,13 +59,13 @@ package enum OpenSockets {
     return sight
   }
 
-  /// Nil where that can't be told, as while the process changes it.
+  /// nil if that can't be determined, for example while the process changes it.
   private static func registered(_ details: String) -> Set<UInt64>? {
     guard let ring = ProcessFile.contents(details).map({ Ring(parsing: $0) }), !ring.isHidden else { return nil }
     return ring.registered
   }
 
-  /// The numbers, and the folder in which they are: that of another thread where the first one has ended.
+  /// The numbers, and the folder in which they are: that of another thread if the first one has ended.
   static func descriptors(of pid: pid_t, atMost limit: Int) -> (folder: String, numbers: [Int32])? {
     let folder = "/proc/\(pid)"
     guard let numbers = ProcessFile.numbers(in: "\(folder)/fd", atMost: limit) else { return nil }
@@ -79,7 +79,7 @@ package enum OpenSockets {
       }
     }
     guard ProcessFacts(of: pid)?.hasEnded == false else { return (folder, []) }
-    // These threads have ended meanwhile, and others go on.
+    // These threads have ended meanwhile, and others continue.
     errno = EACCES
     return nil
   }

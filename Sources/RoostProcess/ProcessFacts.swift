@@ -1,9 +1,9 @@
 import Glibc
 
-/// What `/proc/PID/stat` says of a process (proc_pid_stat(5)). Like all here, it takes no lock of the process's memory: a
-/// process that hangs in a page fault holds those, and whoever asks for its command line hangs with it.
+/// What `/proc/PID/stat` says of a process (proc_pid_stat(5)). Like everything here, it takes no lock of the process's
+/// memory: a process that hangs in a page fault holds those, and asking for its command line would hang too.
 package struct ProcessFacts: Hashable, Sendable {
-  /// What the process calls itself, 15 bytes at most, whatever these are.
+  /// What the process calls itself, at most 15 bytes of any kind.
   package let name: String
   /// How it is: `R` running, `S` and `D` waiting, `T` stopped, `t` stopped by a tracer, `Z` ended and not reaped.
   package let state: UInt8
@@ -11,15 +11,15 @@ package struct ProcessFacts: Hashable, Sendable {
   /// Its process group.
   package let group: pid_t
   package let session: pid_t
-  /// When it was started, in clock ticks since boot: with its pid that is its identity. nil where the line is too short.
+  /// When it was started, in clock ticks since boot: with its pid that is its identity. nil if the line is too short.
   package let started: Int?
 
-  /// How many threads it has, the first one included also where that has ended.
+  /// How many threads it has, including the first one even if that has ended.
   package let threads: Int
 
-  /// Whether it has ended. Where only its first thread has, it goes on.
+  /// Whether it has ended. If only its first thread has, it continues.
   package var hasEnded: Bool { hasFirstThreadEnded && threads <= 1 }
-  /// Whether the thread has ended that has the number of the process: what is open the others have.
+  /// Whether the thread with the number of the process has ended: then only the others have things open.
   var hasFirstThreadEnded: Bool { state == UInt8(ascii: "Z") || state == UInt8(ascii: "X") }
   /// Whether a signal or a tracer has stopped it.
   package var isStopped: Bool { state == UInt8(ascii: "T") || state == UInt8(ascii: "t") }
@@ -35,7 +35,7 @@ package struct ProcessFacts: Hashable, Sendable {
       let group = words[2].number(radix: 10).flatMap({ pid_t(exactly: $0) }),
       let session = words[3].number(radix: 10).flatMap({ pid_t(exactly: $0) })
     else { return nil }
-    // The name goes into lines for people, and a process may call itself by a line end.
+    // The name goes into messages, and a process may put a line end into it.
     name = String(
       decoding: content[(begin + 1)..<end].map { $0 < 0x20 || $0 == 0x7f ? UInt8(ascii: "?") : $0 }, as: UTF8.self)
     state = letter
@@ -46,16 +46,16 @@ package struct ProcessFacts: Hashable, Sendable {
     started = words.count > 19 ? words[19].number(radix: 10).flatMap { Int(exactly: $0) } : nil
   }
 
-  /// What holds now; nil of a process that is gone or hidden.
+  /// What holds now; nil if the process is gone or hidden.
   package init?(of pid: pid_t) {
     guard let content = ProcessFile.contents("/proc/\(pid)/stat") else { return nil }
     self.init(parsing: content)
   }
 }
 
-/// What `/proc/PID/limits` says of a process, to everybody.
+/// What `/proc/PID/limits` says of a process, readable by all.
 package enum ProcessLimits {
-  /// The soft limit of RLIMIT_LOCKS; nil where there is none, and of a process that is gone or hidden.
+  /// The soft limit of RLIMIT_LOCKS; nil if there is none, or if the process is gone or hidden.
   package static func fileLocks(of pid: pid_t) -> UInt64? {
     ProcessFile.contents("/proc/\(pid)/limits").flatMap { fileLocks(parsing: $0) }
   }

@@ -2,7 +2,7 @@ import Glibc
 
 /// Files in /proc.
 enum ProcessFile {
-  /// More of a file isn't read.
+  /// No more of a file than this is read.
   private static let maximumLength = 1 << 20
 
   /// The content of a file, or nil with errno.
@@ -30,7 +30,7 @@ enum ProcessFile {
     return count < 0 ? nil : text[..<count]
   }
 
-  /// The numbers that a directory's entries are called by, at most so many; nil with errno where it can't be read.
+  /// The numbers that are a directory's entries, at most this many; nil with errno if it can't be read.
   static func numbers(in path: String, atMost limit: Int) -> [Int32]? {
     guard let directory = opendir(path) else { return nil }
     defer { closedir(directory) }

@@ -2,7 +2,7 @@ import Glibc
 
 /// A process and its descendants, whatever groups and sessions these have moved to.
 package enum ProcessTree {
-  /// More processes aren't looked at, unless that is asked for.
+  /// No more processes than this are looked at, unless the caller asks for it.
   package static let maximumCount = 256
 
   /// The pids, the process's own first. A process that ends meanwhile may hide its descendants.
@@ -20,8 +20,8 @@ package enum ProcessTree {
     return Array(pids.prefix(maximumCount))
   }
 
-  /// The pids of the children of the thread that asks; none where the kernel doesn't tell. It leaves out nobody as long as
-  /// this thread reaps no one meanwhile: what becomes its child is added at the end.
+  /// The pids of the calling thread's children; none if the kernel doesn't reveal them. None is left out as long as
+  /// this thread reaps no child meanwhile: new children are added at the end.
   package static func ownChildren() -> [pid_t] {
     ProcessFile.contents("/proc/thread-self/children").map { children(parsing: $0) } ?? []
   }
@@ -38,7 +38,7 @@ package enum ProcessTree {
     return pids
   }
 
-  /// Reads pids separated by blanks (proc_pid_children(5)). What isn't a number is passed over.
+  /// Reads pids separated by blanks (proc_pid_children(5)). What isn't a number is skipped.
   package static func children(parsing content: ArraySlice<UInt8>) -> [pid_t] {
     content.words.compactMap { word in word.number(radix: 10).flatMap { pid_t(exactly: $0) } }.filter { $0 > 0 }
   }

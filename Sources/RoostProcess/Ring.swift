@@ -1,16 +1,16 @@
-/// What an io_uring does, as `/proc/PID/fdinfo/N` tells.
+/// What an io_uring does, as `/proc/PID/fdinfo/N` shows it.
 package struct Ring: Hashable, Sendable {
   /// IORING_OP_ACCEPT
   private static let accept: UInt64 = 13
 
   /// The inodes of the sockets that are registered with it.
   package let registered: Set<UInt64>
-  /// Whether a request to accept waits for a connection. The kernel doesn't tell on which socket.
+  /// Whether a request to accept waits for a connection. The kernel doesn't show on which socket.
   package let accepts: Bool
-  /// Whether the kernel has told nothing of it: another thread was changing it just then.
+  /// Whether the kernel showed nothing of it: another thread was changing it just then.
   package let isHidden: Bool
 
-  /// Reads lines such as `    0: socket:[760905]` and `  op=13, task_works=0`. What isn't like these is passed over.
+  /// Reads lines such as `    0: socket:[760905]` and `  op=13, task_works=0`. Anything else is skipped.
   package init(parsing content: ArraySlice<UInt8>) {
     var registered: Set<UInt64> = []
     var accepts = false

@@ -8,14 +8,14 @@ extension ArraySlice<UInt8> {
     split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: "\n") }
   }
 
-  /// What follows a prefix; nil where it isn't there.
+  /// What follows a prefix; nil if it isn't there.
   func after(_ prefix: StaticString) -> ArraySlice<UInt8>? {
     let count = prefix.utf8CodeUnitCount
     let bytes = UnsafeBufferPointer(start: prefix.utf8Start, count: count)
     return starts(with: bytes) ? dropFirst(count) : nil
   }
 
-  /// The number that these digits are, all of them; nil where they aren't, or where it has more than 64 bits.
+  /// The number that all these digits make; nil if they aren't all digits, or if it has more than 64 bits.
   func number(radix: UInt64) -> UInt64? {
     guard !isEmpty else { return nil }
     var number: UInt64 = 0

@@ -1,7 +1,7 @@
 import Glibc
 
-/// The processes of the whole system that have one of some sockets open. To look at all of them takes a system call for each
-/// descriptor that there is: nothing for a loop.
+/// The processes of the whole system that have one of some sockets open. Looking at all of them takes a system call for
+/// each existing descriptor: too much for a loop.
 package struct SocketHolders: Sendable {
   /// A process that has some of the sockets open.
   package struct Holder: Hashable, Sendable {
@@ -11,13 +11,13 @@ package struct SocketHolders: Sendable {
     package let sockets: Set<UInt64>
   }
 
-  /// How far is looked.
+  /// How far to look.
   package struct Bounds: Sendable {
-    /// More processes aren't looked at.
+    /// No more processes than this are looked at.
     package let processes: Int
-    /// More descriptors of a process aren't looked at.
+    /// No more descriptors of a process than this are looked at.
     package let descriptors: Int
-    /// No process is looked at any more when this is over.
+    /// When this time is over, no further process is looked at.
     package let milliseconds: Int
 
     package init(processes: Int = 65536, descriptors: Int = 65536, milliseconds: Int = 5000) {
@@ -39,7 +39,7 @@ package struct SocketHolders: Sendable {
       isCutShort = true
       return
     }
-    // Where those of others are hidden (`hidepid=` of the mount), the first one is.
+    // If those of others are hidden (`hidepid=` of the mount), the first one is.
     isCutShort = pids.count == bounds.processes || ProcessFacts(of: 1) == nil
     for pid in pids {
       guard Self.milliseconds < deadline else {
@@ -50,7 +50,7 @@ package struct SocketHolders: Sendable {
     }
   }
 
-  /// Looks at one process; nil where it has none of the sockets open.
+  /// Looks at one process; nil if it has none of the sockets open.
   package static func holder(_ pid: pid_t, of sockets: Set<UInt64>) -> Holder? {
     let found = OpenSockets.of(pid, among: sockets, atMost: Bounds().descriptors).found
     guard !found.isEmpty, let facts = ProcessFacts(of: pid) else { return nil }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Which socket it is, whatever number a process knows it by.
+/// Which socket it is, whatever its number in a process.
 package struct SocketIdentity: Hashable, Sendable {
   /// The file system that sockets live in, as the kernel writes it.
   package let device: UInt64

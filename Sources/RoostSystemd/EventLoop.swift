@@ -3,7 +3,7 @@ import Glibc
 
 /// An sd-event loop (sd-event(3)). It stays on the thread that made it.
 package final class EventLoop {
-  /// In which sequence sources are dispatched that are ready at the same time.
+  /// The order in which sources that are ready at the same time are dispatched.
   package struct Priority: Sendable {
     let value: Int64
     package static let first = Priority(value: -20)
@@ -36,7 +36,7 @@ package final class EventLoop {
     return status
   }
 
-  /// Dispatches what is ready, or waits for it so long at most, and returns after one source.
+  /// Dispatches what is ready, or waits for it at most this long, and returns after one source.
   package func runOnce(microseconds: UInt64) throws(SystemdError) {
     try SystemdError.check("run the event loop", sd_event_run(event, microseconds))
   }
@@ -46,12 +46,12 @@ package final class EventLoop {
     sd_event_exit(event, status)
   }
 
-  /// Handles a signal, which must be blocked. Coalesced as signals are: one call may stand for several, and tells who sent
-  /// the first.
+  /// Handles a signal, which must be blocked. Coalesced as signals are: one call may stand for several, and names the
+  /// sender of the first.
   ///
-  /// Not by sd_event_add_signal(3). When a signal changes its priority that may close a signalfd(2) which it doesn't take
-  /// out of epoll first. A process that was forked at that time has it open as well, so epoll goes on to report it, for what
-  /// sd-event has freed: it aborts.
+  /// Not by sd_event_add_signal(3). When a signal changes its priority, that may close a signalfd(2) without taking it
+  /// out of epoll first. A process that was forked at that time has it open as well, so epoll keeps reporting it for
+  /// what sd-event has freed: it aborts.
   package func onSignal(
     _ signal: Int32, priority: Priority, _ handler: @escaping (SignalSender) -> Void
   ) throws(SystemdError) -> Source {
@@ -81,7 +81,7 @@ package final class EventLoop {
     try on(.readable, of: descriptor, priority: priority, handler)
   }
 
-  /// Handles a descriptor of which what was asked for is possible, or that is hung up, as long as that holds.
+  /// Handles a descriptor that is ready for what was asked for, or hung up, as long as it is.
   package func on(
     _ interest: Interest, of descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
   ) throws(SystemdError) -> Source {
@@ -92,7 +92,7 @@ package final class EventLoop {
     return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
   }
 
-  /// Calls the handler once, when nothing of a higher priority is left to be handled.
+  /// Calls the handler once, when nothing of a higher priority is left to handle.
   package func deferred(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Source {
     let box = Box<Void>(handler)
     var source: OpaquePointer?
@@ -100,11 +100,12 @@ package final class EventLoop {
     return try Source(adopting: source, of: box, result, "put something off", priority)
   }
 
-  /// Calls the handler once, when the round is over: whatever is ready by now, of any priority, has had its turn by then.
+  /// Calls the handler once, when the round is over: by then everything that is ready now, of any priority, has had its
+  /// turn.
   package func atRoundEnd(_ handler: @escaping () -> Void) {
     atRoundEnd.append(handler)
-    // A new one each time: one that is enabled again counts as having waited since it was made, and would come before all
-    // others of its priority. Without memory for it the round goes on until somebody else asks for its end.
+    // A new one each time: one that is enabled again counts as having waited since it was made, and would come before
+    // all others of its priority. Without memory for it the round lasts until its end is asked for again.
     if roundEnd == nil { roundEnd = try? deferred(priority: .last) { [unowned self] in endRound() } }
   }
 
@@ -199,7 +200,7 @@ package final class Timer {
     sd_event_source_set_enabled(source.source, Int32(SD_EVENT_ONESHOT))
   }
 
-  /// To be called by the handler first: the timer has gone off and isn't set any more.
+  /// To be called first by the handler: the timer has gone off and is no longer set.
   package func wentOff() {
     armed = nil
   }
@@ -207,9 +208,9 @@ package final class Timer {
 
 /// Who sent a signal (sigaction(2), `si_code`).
 package enum SignalSender: Equatable, Sendable {
-  /// The kernel itself: of SIGHUP, because the terminal is gone.
+  /// The kernel itself: for SIGHUP, because the terminal is gone.
   case kernel
-  /// The process of this id, or a timer or the like of it.
+  /// The process with this id, or a timer or the like of that process.
   case process(pid_t)
 
   /// SI_KERNEL, which the Glibc module doesn't have.

@@ -3,13 +3,14 @@ import Glibc
 
 /// The descriptors that systemd passed to this process (sd_listen_fds_with_names(3)).
 package enum InheritedDescriptors {
-  /// What is said to have been passed can't be taken.
+  /// What was supposedly passed can't be taken.
   package struct Failure: Error, Hashable {
     /// One line for the operator: which variable has which value, and what is wrong with it.
     package let description: String
   }
 
-  /// Descriptor and name of each, in their order; close-on-exec from now on. None if they are meant for another process.
+  /// Descriptor and name of each, in their order; close-on-exec from now on. None if they are meant for another
+  /// process.
   package static func all() throws(Failure) -> [(descriptor: Int32, name: String)] {
     var names: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
     let count = sd_listen_fds_with_names(0, &names)
@@ -27,7 +28,8 @@ package enum InheritedDescriptors {
     }
   }
 
-  /// The variables by which systemd says what it has passed. libsystemd only tells an error number, and the same for all.
+  /// The variables in which systemd says what it has passed. libsystemd only returns an error number, the same for all
+  /// problems.
   struct Variables {
     let process: String?
     let count: String?
@@ -52,26 +54,26 @@ package enum InheritedDescriptors {
     var fault: String? {
       guard let process else { return nil }
       guard let pid = pid_t(process), pid > 0 else {
-        return "LISTEN_PID is '\(process)', which is no process id; \(Self.remedy)"
+        return "LISTEN_PID is '\(process)', which isn't a process id; \(Self.remedy)"
       }
       guard let count else { return nil }
       guard let number = Int32(count), (1...Int32.max - SD_LISTEN_FDS_START).contains(number) else {
-        return "LISTEN_FDS is '\(count)', which is no number of descriptors; \(Self.remedy)"
+        return "LISTEN_FDS is '\(count)', which isn't a number of descriptors; \(Self.remedy)"
       }
       let end = SD_LISTEN_FDS_START + number
       if let closed = (SD_LISTEN_FDS_START..<end).first(where: { !isOpen($0) }) {
         return "LISTEN_FDS is '\(count)', but descriptor \(closed) isn't open; \(Self.remedy)"
       }
-      // As libsystemd counts them: names are separated by colons, and a backslash takes a colon's meaning away.
+      // As libsystemd counts them: names are separated by colons, and a backslash escapes a colon.
       guard let names else { return nil }
       let found = Self.count(of: names)
       guard found == Int(number) else {
-        return "LISTEN_FDNAMES is '\(names)', which are \(found) names, and LISTEN_FDS is '\(count)'; \(Self.remedy)"
+        return "LISTEN_FDNAMES is '\(names)', which has \(found) names, but LISTEN_FDS is '\(count)'; \(Self.remedy)"
       }
       return nil
     }
 
-    private static let remedy = "unset LISTEN_PID where systemd hasn't set it"
+    private static let remedy = "unset LISTEN_PID if systemd hasn't set it"
 
     private static func count(of names: String) -> Int {
       var count = 1

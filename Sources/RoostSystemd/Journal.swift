@@ -1,15 +1,15 @@
 import Glibc
 
 /// The system's journal, by its native protocol (https://systemd.io/JOURNAL_NATIVE_PROTOCOL). libsystemd's own function
-/// waits where journald doesn't read: one that is stopped, or overrun by others, would stop this process.
+/// waits if journald doesn't read: one that is stopped, or overrun by others, would stop this process.
 package final class Journal: Sendable {
   private static let path = "/run/systemd/journal/socket"
-  /// More of a field isn't sent: everything has to fit into one datagram.
+  /// No more of a field than this is sent: everything has to fit into one datagram.
   private static let maximumLength = 16384
 
   private let number: Int32
 
-  /// The journal, or nil where there is none.
+  /// The journal, or nil if there is none.
   package init?() {
     number = socket(
       AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
@@ -35,11 +35,11 @@ package final class Journal: Sendable {
     }
   }
 
-  /// Sends one entry of fields. Whether it was sent: it is dropped where that would have to wait.
+  /// Sends one entry of fields. Returns whether it was sent: it is dropped if that would have to wait.
   package func send(_ fields: [(name: String, value: String)]) -> Bool {
     let entry = fields.flatMap(Self.bytes)
     if attempt(entry) { return true }
-    // Its socket may have been made anew since.
+    // Its socket may have been recreated since.
     guard errno == ECONNREFUSED || errno == ENOTCONN, Self.connect(number) else { return false }
     return attempt(entry)
   }
@@ -56,7 +56,7 @@ package final class Journal: Sendable {
   static func bytes(ofField name: String, _ value: String) -> [UInt8] {
     var value = Array(value.utf8)
     if value.count > maximumLength {
-      // Whole characters, which begin at the bytes that continue none.
+      // Whole characters, which begin at bytes that don't continue one.
       var end = maximumLength
       while end > 0, value[end] & 0xc0 == 0x80 { end -= 1 }
       value.removeSubrange(end...)

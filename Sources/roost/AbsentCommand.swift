@@ -1,7 +1,8 @@
-/// Words that are typed as commands and are none, on purpose or because another tool's word is meant: what to type instead.
+/// Words that are typed as commands but aren't, on purpose or because they are another tool's words: what to type
+/// instead.
 enum AbsentCommand {
-  /// What to type instead of these arguments of the whole command line; nil where they begin with no such word. What is a command
-  /// by now stays one.
+  /// What to type instead of these arguments of the whole command line; nil if they begin with no such word. What is a
+  /// command stays one.
   static func advice(for arguments: [String]) -> String? {
     let commands = RoostCommand.configuration.subcommands.map { $0.configuration.commandName }
     guard let word = arguments.first, !commands.contains(word) else { return nil }
@@ -13,7 +14,7 @@ enum AbsentCommand {
     switch word {
     case "restart", "try-restart", "reload-or-restart", "force-reload", "graceful":
       "'roost reload \(name)' brings new workers and loses no request; 'systemctl restart roost@\(name)' stops the whole service"
-        + " and starts it anew"
+        + " and starts it again"
     case "start", "up": "'systemctl start roost@\(name)', or in the foreground 'roost run \(name)'"
     case "enable", "disable": "'systemctl \(word) --now roost@\(name)'"
     case "kill", "quit", "shutdown", "down": "'roost stop \(name)', or under systemd 'systemctl stop roost@\(name)'"

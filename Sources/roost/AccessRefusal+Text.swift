@@ -27,7 +27,7 @@ extension AccessRefusal {
   }
 }
 
-/// Users and groups as people call them, where they have a name.
+/// Users and groups by name, if they have one.
 enum Names {
   static func user(_ id: uid_t) -> String { getpwuid(id).map { String(cString: $0.pointee.pw_name) } ?? "\(id)" }
   static func group(_ id: gid_t) -> String { getgrgid(id).map { String(cString: $0.pointee.gr_name) } ?? "\(id)" }

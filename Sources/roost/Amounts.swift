@@ -1,6 +1,6 @@
 import Foundation
 
-/// Numbers as people read them at a glance.
+/// Numbers that can be read at a glance.
 enum Amount {
   /// `850ms`, `12s`, `3m 5s`, `2h 14m`, `5d 3h`.
   static func time(milliseconds: Int) -> String {

@@ -5,7 +5,7 @@ import RoostJSON
 struct CancelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "cancel",
-    abstract: "End the running reload: what serves goes on.",
+    abstract: "End the running reload; what serves keeps serving.",
     discussion: """
       The reload fails, with that as its reason, and its new workers drain. 'roost reload --replace' does the same and \
       begins another.

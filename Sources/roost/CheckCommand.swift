@@ -9,9 +9,10 @@ struct CheckCommand: ParsableCommand {
     commandName: "check",
     abstract: "Check a configuration file without running anything.",
     discussion: """
-      Says everything that is wrong, each with file, line and column; of a valid one, what runs, as whom, and where it \
-      listens. Root also has it tried whether the configured user can enter the directory and execute the command. Warns \
-      on stderr of a path that leads over a symbolic link and can't be pinned to the release (docs/configuration.md).
+      Reports every error with file, line and column; for a valid file, what runs, as which user, and where it \
+      listens. Run as root, it also tests whether the configured user can enter the directory and execute the command. \
+      Warns on stderr about a path that leads through a symbolic link and can't be pinned to the release \
+      (docs/configuration.md).
 
       Exit status: 0 it can be used, perhaps with warnings; 78 it can't.
       """)
@@ -48,7 +49,7 @@ struct CheckCommand: ParsableCommand {
       + (listeners.isEmpty ? "" : ", listening on \(listeners.joined(separator: ", "))")
   }
 
-  /// As whom workers run. That it is root nobody must overlook: an option in the wrong place may be the reason.
+  /// The user that workers run as. Root must not be overlooked: an option in the wrong place may be the reason.
   private static func runner(_ identity: Identity?) -> String {
     guard let identity else {
       let own = geteuid()

@@ -3,7 +3,7 @@ import Glibc
 import RoostControl
 import RoostJSON
 
-/// Why a master can't be talked to.
+/// Why it isn't possible to talk to a master.
 enum ControlError: Error {
   case notRunning
   case notPermitted
@@ -17,21 +17,21 @@ enum ControlError: Error {
 
 /// A connection to a master's control socket.
 final class ControlConnection {
-  /// More is no reply.
+  /// Anything longer isn't a reply.
   private static let maximumReply = 16 << 20
 
   private let number: Int32
   private var input: [UInt8] = []
-  /// How much of it was looked at, and has no end of a reply in it.
+  /// How much of it was looked at without finding the end of a reply.
   private var scanned = 0
-  /// Whether there was a reply that others follow: the master has taken the call.
+  /// Whether there was a reply that more will follow: the master has taken the call.
   private var hasBegun = false
 
-  /// Connects to the socket in a directory. The timeout is also that of sending.
+  /// Connects to the socket in a directory. The timeout also applies to sending.
   init(directory: String, timeout: TimeInterval = 10) throws(ControlError) {
     number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     guard number >= 0 else { throw .other("cannot make a socket: \(String(cString: strerror(errno)))") }
-    // It holds for connect(2) too, which waits where the accept queue is full: a master that hangs mustn't hang this.
+    // It holds for connect(2) too, which waits if the accept queue is full: a master that hangs mustn't hang this.
     var limit = timeval(
       tv_sec: Int(timeout), tv_usec: max(1, Int(timeout.truncatingRemainder(dividingBy: 1) * 1_000_000)))
     setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -65,14 +65,14 @@ final class ControlConnection {
     var rest = Varlink.bytes(of: call.json)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
-      // What it has said before it hung up, such as that it is busy, can still be read.
+      // What it said before it hung up, for example that it is busy, can still be read.
       if count < 0, errno == EPIPE || errno == ECONNRESET { return }
       guard count > 0 else { throw errno == EAGAIN ? .timedOut : .gone }
       rest = rest.dropFirst(count)
     }
   }
 
-  /// The next reply; nil if none has come by then.
+  /// The next reply; nil if none comes in time.
   func reply(until deadline: Date?) throws(ControlError) -> VarlinkReply? {
     while true {
       if let end = input[scanned...].firstIndex(of: Varlink.terminator) {
@@ -84,7 +84,7 @@ final class ControlConnection {
         if reply.error == ControlInterface.busy {
           throw .other(
             hasBegun
-              ? "this command had to make room for other clients; what it waited for goes on: see 'roost status'"
+              ? "this command had to make room for other clients; what it waited for continues: see 'roost status'"
               : "too many clients are connected to the control socket: try again in a moment")
         }
         hasBegun = reply.continues

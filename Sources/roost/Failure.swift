@@ -6,25 +6,25 @@ import RoostLog
 import RoostMaster
 import RoostOptions
 
-/// How commands end that can't do what was asked.
+/// How commands that can't do what was asked end.
 enum Failure {
-  /// The service runs, and isn't as it should be: some slots have nobody who serves, or something else serves than what was
-  /// asked for.
+  /// The service runs, but isn't as it should be: some slots have no worker that serves, or something other than what
+  /// was requested serves.
   static let notWhole: Int32 = 1
-  /// The service runs, and nobody serves.
+  /// The service runs, but no worker serves.
   static let down: Int32 = 2
   /// No service of the name is running (as in the LSB's init scripts and systemctl(1)).
   static let notRunning: Int32 = 3
   /// This user may not operate the service.
   static let notPermitted: Int32 = 4
-  /// There was no verdict within the time that was given (as timeout(1)).
+  /// There was no verdict within the given time (as with timeout(1)).
   static let timedOut: Int32 = 124
 
   /// Says something on stderr.
   static func tell(_ text: String) { _ = Terminal.write("roost: \(text)\n", to: STDERR_FILENO) }
 
-  /// Whether what this command says on stderr comes to stand in the journal beside what the master of the service has said: the
-  /// command is one of the service's own unit, as ExecReload= is.
+  /// Whether what this command says on stderr gets into the journal beside what the service's master said: the command
+  /// is part of the service's own unit, like ExecReload=.
   static func isToldInJournal(of service: String) -> Bool {
     guard let directory = ControlPlace.runtimeDirectory() else { return false }
     return Log.stderrIsJournal && directory.split(separator: "/").last.map(String.init) == service

@@ -8,7 +8,7 @@ struct HistoryCommand: ParsableCommand {
     commandName: "history",
     abstract: "List the generations of a service, and what became of them.",
     discussion: """
-      Also those of former masters. 'roost rollback GENERATION' brings back one that has served.
+      Includes those of former masters. 'roost rollback GENERATION' brings back one that has served.
 
       Exit status: 0 they are listed; 3 the service isn't running; 4 this user may not operate it.
       """)
@@ -31,7 +31,7 @@ struct HistoryCommand: ParsableCommand {
   }
 }
 
-/// The generations for people, the newest first.
+/// The generations as a table, the newest first.
 struct HistoryView {
   private let answer: JSON
 

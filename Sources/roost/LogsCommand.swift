@@ -7,11 +7,11 @@ struct LogsCommand: ParsableCommand {
     commandName: "logs",
     abstract: "Show what a service and its workers have written.",
     discussion: """
-      Of a unit of systemd, what the journal has of it, by journalctl(1), also when the service doesn't run. Without a journal, the \
+      For a systemd unit, its journal, by journalctl(1), even if the service isn't running. Without a journal, the \
       last lines that each worker wrote to stderr, as the master has kept them.
 
-      Exit status: 0 they are shown; 1 there is no journal to follow; 3 the service isn't running, and the journal has nothing of it; \
-      4 this user may not operate it. That of journalctl where that is executed.
+      Exit status: 0 they are shown; 1 there is no journal to follow; 3 the service isn't running, and the journal has \
+      nothing of it; 4 this user may not operate it. If journalctl is executed, its exit status.
       """)
 
   /// Enough for the start and a few reloads.
@@ -19,13 +19,13 @@ struct LogsCommand: ParsableCommand {
 
   @OptionGroup var selection: ServiceSelection
 
-  @Flag(name: .shortAndLong, help: "Go on showing what is written, until Ctrl-C.")
+  @Flag(name: .shortAndLong, help: "Keep showing new lines, until Ctrl-C.")
   var follow = false
 
   @Option(
     name: [.customShort("n"), .long],
     help: ArgumentHelp(
-      "Show the last so many lines: of the journal, or of each worker. (default: \(usualLines), all with --since)",
+      "Show this many of the last lines, of the journal or of each worker. (default: \(usualLines), all with --since)",
       valueName: "number"))
   var lines: Int?
 
@@ -43,7 +43,7 @@ struct LogsCommand: ParsableCommand {
     case .failure(let error):
       switch error {
       case .notRunning, .notPermitted, .timedOut:
-        // A path is no name of a unit.
+        // A path isn't the name of a unit.
         if selection.controlDirectory == nil || selection.name != nil {
           try ServiceJournal(ofService: name)?.show(journalArguments)
         }
@@ -72,10 +72,10 @@ struct LogsCommand: ParsableCommand {
     }
     if follow || since != nil {
       try Failure.exit(
-        "the service \(name) doesn't write to the journal, so there is nothing to \(follow ? "follow" : "search"): its log is where the"
-          + " master's stderr leads", 1)
+        "the service \(name) doesn't write to the journal, so there is nothing to \(follow ? "follow" : "search"):"
+          + " its log is where the master's stderr leads", 1)
     }
-    Failure.tell("the service \(name) doesn't write to the journal; its workers wrote last:")
+    Failure.tell("the service \(name) doesn't write to the journal; the last lines of its workers:")
     Terminal.write(outputs.flatMap { text($0) }.map { $0 + "\n" }.joined())
     if let verdict = status["lastReload"], verdict["succeeded"] == false, let message = verdict.string("message") {
       let words = quoted(verdict, "lastWords")

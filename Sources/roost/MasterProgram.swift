@@ -9,7 +9,7 @@ enum MasterProgram {
   /// Its path: in the directory of this program, or in libexec/roost beside that.
   static func path() throws(MasterError) -> String {
     let own = try ownPath()
-    // First by the name that was used, so that a moved link leads to a new version; then where a link points to.
+    // First by the name that was used, so that a moved link leads to a new version; then where a link points.
     var candidates = [own]
     if let resolved = realpath(own, nil) {
       candidates.append(String(cString: resolved))
@@ -21,7 +21,7 @@ enum MasterProgram {
         return path
       }
     }
-    throw MasterError("cannot find \(name): it belongs into the directory of \(own)")
+    throw MasterError("cannot find \(name): it belongs in the directory of \(own)")
   }
 
   /// The path by which this program was started.
@@ -34,7 +34,7 @@ enum MasterProgram {
       // The master works elsewhere.
       return folder.hasPrefix("/") ? "\(folder)/\(name)" : try WorkingDirectory.logical() + "/\(folder)/\(name)"
     }
-    // Started with an argument 0 that is no path: then only the kernel knows.
+    // Started with an argument 0 that isn't a path: then only the kernel knows.
     guard let path = realpath("/proc/self/exe", nil) else { throw MasterError(cannot: "find the program of roost") }
     defer { free(path) }
     return String(cString: path)

@@ -2,7 +2,7 @@ import Foundation
 import RoostControl
 import RoostJSON
 
-/// Shows how a reload goes on.
+/// Shows the progress of a reload.
 protocol ProgressView: AnyObject {
   /// How often it wants to be drawn again, in seconds.
   var refreshInterval: TimeInterval? { get }
@@ -36,11 +36,11 @@ final class PlainProgress: ProgressView {
   func finish() {}
 }
 
-/// A line for each worker, drawn again as it gets on.
+/// A line for each worker, drawn again as it progresses.
 final class LiveProgress: ProgressView {
   private struct Row {
     var text: String
-    /// When the state began; nil where that doesn't matter any more.
+    /// When the state began; nil if that no longer matters.
     var since: Date?
     var style: Terminal.Style?
   }
@@ -77,12 +77,12 @@ final class LiveProgress: ProgressView {
     case .workerStarted: set(event, "starting", since: time)
     case .workerReady: set(event, "ready, settling", since: time)
     case .workerStopped: set(event, "stopped by a signal", since: time, .yellow)
-    case .workerContinued: set(event, "goes on", since: time)
+    case .workerContinued: set(event, "continues", since: time)
     case .drainBegan: set(event, "draining", since: time, .dim)
     case .drainEnded: set(event, "drained and gone", since: nil, .dim)
     case .retireeAccepts: set(event, "told to stop, still accepts connections", since: time, .yellow)
     case .drainTimedOut: set(event, "killed, it did not drain in time", since: nil, .yellow)
-    case .workerRecycled: set(event, "ended by itself", since: nil, .dim)
+    case .workerRecycled: set(event, "ended on its own", since: nil, .dim)
     case .workerLost, .replacementFailed: set(event, "lost", since: nil, .red)
     case .replaced: set(event, "settled, serving", since: nil, .green)
     case .remainsStopped: set(event, "left processes behind", since: nil, .yellow)

@@ -7,22 +7,22 @@ import RoostJSON
 struct ReloadCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "reload",
-    abstract: "Replace the workers by new ones, and wait for the verdict.",
+    abstract: "Replace the workers with new ones, and wait for the verdict.",
     discussion: """
-      Returns when the new workers serve, or when it is certain that they don't: then the old ones go on, and the reason \
-      is told together with what the failed worker wrote last.
+      Returns when the new workers serve, or when it is certain that they won't: then the old ones continue, and the \
+      reason is printed together with the last lines of the failed worker.
 
       Exit status: 0 the new generation serves; 1 it doesn't; 3 the service isn't running; 4 this user may not operate \
-      it; 124 there was no verdict within --timeout, and the reload goes on. With --all: 0 each one serves its new \
+      it; 124 there was no verdict within --timeout, and the reload continues. With --all: 0 each one serves its new \
       generation; 1 one doesn't, for whatever reason; 3 no service is running.
       """)
 
   @OptionGroup var selection: ServiceSelection
 
-  @Flag(help: "Reload every service that is running on this machine, one after the other. The options hold for each.")
+  @Flag(help: "Reload every service that is running on this machine, one after the other. The options apply to each.")
   var all = false
 
-  @Flag(help: "End a reload that runs, and begin anew, instead of waiting for its end.")
+  @Flag(help: "End a running reload and start a new one, instead of waiting for its end.")
   var replace = false
 
   @Flag(help: "Only ask for the reload.")
@@ -31,7 +31,7 @@ struct ReloadCommand: ParsableCommand {
   @Flag(help: "Wait until the last old worker is gone, too.")
   var drained = false
 
-  @Flag(name: [.customShort("q"), .long], help: "Say nothing but why it failed.")
+  @Flag(name: [.customShort("q"), .long], help: "Print nothing except why it failed.")
   var quiet = false
 
   @Option(
@@ -57,7 +57,7 @@ struct ReloadCommand: ParsableCommand {
     var hasFailed = false
     for (name, directory) in services {
       do {
-        // Not the connection by which it was found: a master lets go of those that ask for nothing.
+        // Not the connection by which it was found: a master drops those that ask for nothing.
         try reload(prefix: "\(name): ") { timeout in
           do throws(ControlError) {
             return (name, try ControlConnection(directory: directory, timeout: timeout))
@@ -66,13 +66,13 @@ struct ReloadCommand: ParsableCommand {
           }
         }
       } catch is ExitCode {
-        hasFailed = true  // The reason was told; the other services get their turn.
+        hasFailed = true  // The reason was given; the other services get their turn.
       }
     }
     if hasFailed { throw ExitCode(1) }
   }
 
-  /// Reloads one service. The prefix, its name or nothing, stands before all that is told of it.
+  /// Reloads one service. The prefix, its name or nothing, precedes all that is said about it.
   private func reload(
     prefix: String, _ connect: (TimeInterval) throws -> (name: String, connection: ControlConnection)
   ) throws {
@@ -90,7 +90,7 @@ struct ReloadCommand: ParsableCommand {
   }
 
   private func request(_ connection: ControlConnection, _ prefix: String) throws {
-    // With an answer of another call after it: then the master has taken this one.
+    // With the answer to another call after it: then the master has taken this one.
     try connection.send(
       VarlinkCall(method: ControlInterface.reload, parameters: ["replace": .boolean(replace)], oneway: true))
     let phase = try connection.call(ControlInterface.status)["service"]?.string("phase")

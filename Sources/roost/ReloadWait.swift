@@ -4,19 +4,19 @@ import RoostConfiguration
 import RoostControl
 import RoostJSON
 
-/// Waits for the verdict of a reload that was asked for.
+/// Waits for the verdict of a requested reload.
 struct ReloadWait {
   /// The service.
   let name: String
-  /// Its name or nothing: what stands before all that is told of it.
+  /// Its name or nothing: precedes all that is said about it.
   let prefix: String
   let isQuiet: Bool
-  /// How long it waits at most.
+  /// The longest wait.
   let timeout: Duration?
 
-  /// Shows how it goes on, and ends with the verdict.
+  /// Shows the progress, and ends with the verdict.
   func follow(_ connection: ControlConnection, until deadline: Date?) throws {
-    // The first word of the master's comes at once.
+    // The master's first reply comes at once.
     var patience: Date? = Date(timeIntervalSinceNow: Self.patience)
     let progress: ProgressView =
       isQuiet
@@ -34,7 +34,8 @@ struct ReloadWait {
         if let deadline, deadline.timeIntervalSinceNow <= 0 {
           progress.finish()
           try Failure.exit(
-            "\(prefix)no verdict within \(timeout?.text ?? ""); the reload goes on, 'roost status' shows how far it is",
+            "\(prefix)no verdict within \(timeout?.text ?? ""); the reload continues, 'roost status' shows its"
+              + " progress",
             Failure.timedOut)
         }
         progress.refresh()
@@ -50,7 +51,7 @@ struct ReloadWait {
     }
   }
 
-  /// How long the master may take for its first word, in seconds.
+  /// How long the master may take for its first reply, in seconds.
   private static let patience: TimeInterval = 5
 
   static func failStopping(_ prefix: String) throws -> Never {
@@ -66,13 +67,13 @@ struct ReloadWait {
           Terminal.styled("✓ ", .green) + prefix + (verdict?.string("message") ?? "the reload succeeded") + "\n")
       }
     case ControlInterface.reloadFailed:
-      // Of `systemctl reload`: the master has told it there, and what the worker wrote stands there as well.
+      // With `systemctl reload`, the master has already written it there, and what the worker wrote is there as well.
       if Failure.isToldInJournal(of: name) { throw ExitCode(1) }
       let words = (verdict?.array("lastWords") ?? []).compactMap { line -> String? in
         guard case .string(let line) = line else { return nil }
         return "\n  | \(line)"
       }
-      let intro = words.isEmpty ? "" : "; the last that it wrote to stderr:"
+      let intro = words.isEmpty ? "" : "; its last lines on stderr:"
       try Failure.exit(prefix + (verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
     case ControlInterface.nothingToRollBackTo:
       try Failure.exit(

@@ -9,12 +9,12 @@ struct RollbackCommand: ParsableCommand {
     commandName: "rollback",
     abstract: "Bring back a release that has served, with its own configuration.",
     discussion: """
-      A reload like any other, to what a former generation ran: of the one that is named, else of the newest that has \
-      proved itself and runs something else. It stays until the next reload, also over a restart, and 'roost status' says \
-      that something else serves than what is configured.
+      A reload like any other, to what a former generation ran: the given one, or else the newest that has proved \
+      itself and runs something else. It holds until the next reload, even across a restart, and 'roost status' says \
+      that what serves isn't what is configured.
 
-      Exit status: 0 it serves; 1 it doesn't, or nothing is recorded of it; 3 the service isn't running; 4 this user may \
-      not operate it; 124 there was no verdict within --timeout, and the reload goes on.
+      Exit status: 0 it serves; 1 it doesn't, or there is no record of it; 3 the service isn't running; 4 this user \
+      may not operate it; 124 there was no verdict within --timeout, and the reload continues.
       """)
 
   @OptionGroup var selection: ServiceSelection
@@ -25,7 +25,7 @@ struct RollbackCommand: ParsableCommand {
   @Flag(help: "Wait until the last old worker is gone, too.")
   var drained = false
 
-  @Flag(name: [.customShort("q"), .long], help: "Say nothing but why it failed.")
+  @Flag(name: [.customShort("q"), .long], help: "Print nothing except why it failed.")
   var quiet = false
 
   @Option(
@@ -38,7 +38,7 @@ struct RollbackCommand: ParsableCommand {
   func run() throws {
     var selection = selection
     var generation = generation
-    // Where only one service runs its name may be left out, and a number comes first.
+    // If only one service runs, its name may be left out, and a number comes first.
     if generation == nil, let number = selection.name.flatMap({ Int($0) }),
       !RunningService.all().contains(where: { $0.name == selection.name && $0.state != .gone })
     {

@@ -9,8 +9,8 @@ struct ScaleCommand: ParsableCommand {
     abstract: "Change the number of workers.",
     usage: """
       roost scale <number> [<name>]
-      roost scale +<number> [<name>]        (so many more)
-      roost scale -<number> [<name>]        (so many fewer)
+      roost scale +<number> [<name>]        (this many more)
+      roost scale -<number> [<name>]        (this many fewer)
       """,
     discussion: """
       Holds until it is changed again, or a reload reads another number from the configuration. There are never fewer than \
@@ -20,7 +20,7 @@ struct ScaleCommand: ParsableCommand {
       operate it.
       """)
 
-  @Argument(help: ArgumentHelp("How many workers there are to be, or how many more or fewer.", valueName: "number"))
+  @Argument(help: ArgumentHelp("How many workers to run, or how many more or fewer.", valueName: "number"))
   var workers: Workers
 
   @OptionGroup var selection: ServiceSelection
@@ -30,9 +30,10 @@ struct ScaleCommand: ParsableCommand {
     case .total(let number):
       guard !Limits.workers.contains(number) else { return }
       throw ValidationError(
-        "\(number) workers can't be: use 1 to \(Limits.workers.upperBound), or +1 and -1 for one more and one fewer")
+        "\(number) workers aren't possible: use 1 to \(Limits.workers.upperBound), or +1 and -1 for one more and one"
+          + " fewer")
     case .change(0): throw ValidationError("+0 and -0 change nothing")
-    // It goes as far as there can be workers.
+    // It goes as far as the limits of the number of workers.
     case .change: break
     }
   }
@@ -49,7 +50,7 @@ struct ScaleCommand: ParsableCommand {
     } catch let error as ControlError {
       if case .refused(VarlinkService.invalidParameter) = error, case .change = workers {
         try Failure.exit(
-          "the master of \(name) is of a version that has to be told how many workers there are to be", 1)
+          "the version of the running master of \(name) doesn't know + and -: give the number of workers", 1)
       }
       try selection.fail(error, name)
     }
@@ -63,7 +64,7 @@ struct ScaleCommand: ParsableCommand {
 }
 
 extension ScaleCommand {
-  /// A number of workers, as it is or in relation to what there is.
+  /// A number of workers, absolute or relative to the present one.
   enum Workers: ExpressibleByArgument {
     case total(Int)
     case change(Int)
@@ -78,7 +79,7 @@ extension ScaleCommand {
       guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits) else {
         return nil
       }
-      // More than there can be at all means the same.
+      // Anything beyond the limit means the same.
       let change = min(number, Limits.workers.upperBound)
       self = isFewer ? .change(-change) : isMore ? .change(change) : .total(number)
     }
@@ -91,10 +92,11 @@ extension ScaleCommand {
     }
   }
 
-  /// The sign itself, as people write it.
+  /// The minus sign proper.
   private static let minus = "\u{2212}"
 
-  /// Arguments of the whole command line in which `scale -1` has a sign that isn't taken for the beginning of an option.
+  /// The arguments of the whole command line, in which `scale -1` has a sign that isn't taken for the beginning of an
+  /// option.
   static func spelled(_ arguments: [String]) -> [String] {
     guard arguments.first == configuration.commandName else { return arguments }
     return arguments.map { argument in

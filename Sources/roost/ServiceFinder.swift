@@ -6,7 +6,7 @@ import RoostMaster
 
 /// Which service a command is about.
 struct ServiceSelection: ParsableArguments {
-  @Argument(help: "The service's name. Not needed where only one is running.")
+  @Argument(help: "The service's name. Not needed if only one is running.")
   var name: String?
 
   @Option(help: ArgumentHelp("Where its control socket is, if not in the usual place.", valueName: "path"))
@@ -21,7 +21,7 @@ struct ServiceSelection: ParsableArguments {
     }
   }
 
-  /// The same, for who can do something without a connection.
+  /// The same, for commands that can do something without a connection.
   func search(
     timeout: TimeInterval = 10
   ) throws -> (name: String, found: Result<ControlConnection, ControlError>) {
@@ -42,8 +42,8 @@ struct ServiceSelection: ParsableArguments {
     return (name, .failure(isForbidden ? .notPermitted : .notRunning))
   }
 
-  /// Whoever gives a name gets the service of that name or none: a directory that another name leads to may be that of
-  /// another service, as where a worker or hook has inherited systemd's RUNTIME_DIRECTORY.
+  /// A name means the service of that name or none: a directory of another name may belong to another service, for
+  /// example if a worker or hook has inherited systemd's RUNTIME_DIRECTORY.
   private func isWanted(
     _ connection: ControlConnection, in directory: String, _ timeout: TimeInterval
   ) throws(ControlError) -> Bool {
@@ -57,11 +57,11 @@ struct ServiceSelection: ParsableArguments {
 
   private func places() throws -> (name: String, directories: [String]) {
     if let controlDirectory { return (name ?? controlDirectory, [controlDirectory]) }
-    // What systemd tells a command of the unit's.
+    // What systemd tells the unit's commands.
     let own = ControlPlace.runtimeDirectory().map { [$0] } ?? []
     if let name {
       guard !name.contains("/"), !name.isEmpty, !name.hasPrefix(".") else {
-        try Failure.exit("'\(name)' is no name of a service", ExitCode.validationFailure.rawValue)
+        try Failure.exit("'\(name)' isn't the name of a service", ExitCode.validationFailure.rawValue)
       }
       let usual = ControlPlace.roots().map { "\($0)/\(name)" }
       return (name, own.first.map(Self.lastComponent) == name ? own + usual : usual + own)
@@ -103,7 +103,7 @@ struct RunningService {
     case connected(ControlConnection)
     case forbidden
     case gone
-    /// It is there, and doesn't take connections.
+    /// It is there, but doesn't take connections.
     case silent(ControlError)
 
     static func != (one: State, other: State) -> Bool { !(one == other) }

@@ -2,17 +2,17 @@ import Foundation
 import Glibc
 import RoostProcess
 
-/// What the journal has of a service: the entries of its unit, and what systemd says of that.
+/// What the journal has of a service: the entries of its unit, and what systemd says of the unit.
 struct ServiceJournal {
   /// What chooses the entries (journalctl(1)).
   private let selection: [String]
 
-  /// That of a master which runs; nil where it is no unit's main process, so that what it writes goes elsewhere.
+  /// The journal of a running master; nil if it isn't a unit's main process, so that what it writes goes elsewhere.
   init?(ofMaster pid: Int) {
     guard Self.isThere, let content = FileManager.default.contents(atPath: "/proc/\(pid)/cgroup"),
       let path = ControlGroup.path(parsing: ArraySlice(content))
     else { return nil }
-    // The unit may have cgroups of its own below it, and be a user manager's.
+    // The unit may have its own cgroups below it, and may belong to a user manager.
     let units = path.split(separator: "/").map(String.init).filter { $0.hasSuffix(".service") }
     for (index, unit) in units.enumerated().reversed() {
       let isUsers = units[..<index].contains { $0.hasPrefix("user@") }
@@ -25,8 +25,8 @@ struct ServiceJournal {
     return nil
   }
 
-  /// That of a service which doesn't run, or which this user may not ask, by the names that units of Roost have. nil where the
-  /// journal has nothing of them that this user may read.
+  /// The journal of a service that doesn't run, or that this user may not ask, by the names of Roost's units. nil if
+  /// the journal has nothing of them that this user may read.
   init?(ofService name: String) {
     guard Self.isThere else { return nil }
     var units = ["roost@\(name).service"]
@@ -57,7 +57,7 @@ struct ServiceJournal {
     return text?.isEmpty == false
   }
 
-  /// Becomes journalctl, with these arguments besides.
+  /// Becomes journalctl, with these further arguments.
   func show(_ arguments: [String]) throws -> Never {
     let words = ["journalctl", "--no-pager"] + arguments + selection
     var pointers = words.map { strdup($0) }

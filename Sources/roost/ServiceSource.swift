@@ -4,7 +4,7 @@ import RoostConfiguration
 import RoostMaster
 import RoostOptions
 
-/// Where it is said what a service is: a configuration file, the command line, or both.
+/// What defines a service: a configuration file, the command line, or both.
 struct ServiceSource: ParsableArguments {
   @Argument(help: ArgumentHelp("The service of /etc/roost/NAME.toml.", valueName: "name"))
   var service: String?
@@ -17,7 +17,7 @@ struct ServiceSource: ParsableArguments {
   @Argument(parsing: .postTerminator, help: "The worker's program and its arguments.")
   var command: [String] = []
 
-  /// What is said. `example` is a command line without a file; `isReadAgain` where it is read for a reload.
+  /// The configuration. `example` is a command line without a file; `isReadAgain` if it is read for a reload.
   func configuration(example: String, isReadAgain: Bool = false) throws -> Configuration {
     if service != nil, config != nil { throw ValidationError("Give a NAME or --config, not both") }
     if file == nil, command.isEmpty {
@@ -31,22 +31,22 @@ struct ServiceSource: ParsableArguments {
     ).configuration()
   }
 
-  /// Where it is recorded what has served, as far as that is known where the file can't be used.
+  /// Where the record of what has served is, as far as that is known if the file can't be used.
   func historyDirectory() -> String? {
     guard let file, let directory = try? WorkingDirectory.logical() else { return nil }
     var status = stat()
-    // Of a pipe nothing is left, and who reads it again waits.
+    // Nothing is left of a pipe, and reading it again would wait.
     let isFile = stat(file, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
     let readable = isFile ? try? Options(file: file, commandLine: options.entries, directory: directory) : nil
     return (readable ?? Options(unreadable: file, commandLine: options.entries, directory: directory)).historyDirectory
   }
 
-  /// The path of the configuration file, if there is one. `web.toml` is one as it stands, by whatever path.
+  /// The path of the configuration file, if there is one. `web.toml` is one, by any path.
   var file: String? {
     config ?? service.map { ConfigurationPath.isOfFile($0) ? $0 : ConfigurationPath.path(ofService: $0) }
   }
 
-  /// Says what to type where what was typed means something else.
+  /// Says what to type if what was typed means something else.
   private func check(_ example: String) throws {
     // `roost run` or `roost doctor`
     let words = example.split(separator: " ").prefix(2).joined(separator: " ")
@@ -57,6 +57,6 @@ struct ServiceSource: ParsableArguments {
       return
     }
     throw ValidationError(
-      "'\(command[0])' is a configuration file and no command: \(words) --config \(command[0])")
+      "'\(command[0])' is a configuration file, not a command: \(words) --config \(command[0])")
   }
 }

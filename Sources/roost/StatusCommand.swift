@@ -8,8 +8,8 @@ struct StatusCommand: ParsableCommand {
     commandName: "status",
     abstract: "Show a service with its workers and listeners.",
     discussion: """
-      Exit status: 0 it is whole; 1 some workers are missing, or something else serves than what is configured, as after a \
-      failed reload; 2 nobody serves; 3 it isn't running; 4 this user may not operate it.
+      Exit status: 0 all is well; 1 some workers are missing, or what serves isn't what is configured, as after a \
+      failed reload; 2 no worker serves; 3 it isn't running; 4 this user may not operate it.
       """)
 
   @OptionGroup var selection: ServiceSelection
@@ -45,7 +45,7 @@ struct StatusCommand: ParsableCommand {
   }
 }
 
-/// The status for people.
+/// The status as text.
 struct StatusView {
   private let status: ServiceStatus
 
@@ -83,7 +83,7 @@ struct StatusView {
     var parts = ["master \(status.pid)", "up \(Amount.since(status.started))"]
     switch (status.phase, status.condition) {
     case ("starting", _), ("stopping", _): parts.insert(status.phase, at: 0)
-    case (_, "down"): parts.insert("DOWN, nobody serves", at: 0)
+    case (_, "down"): parts.insert("DOWN, no worker serves", at: 0)
     case (_, "degraded"): parts.insert("degraded, \(servingText)", at: 0)
     default: parts.insert(servingText, at: 0)
     }
@@ -92,7 +92,7 @@ struct StatusView {
     return parts.joined(separator: ", ")
   }
 
-  /// More than one serve during a roll, and after one that has stopped half-way.
+  /// More than one serves during a roll, and after one that has stopped halfway.
   private var servingText: String {
     let numbers = Set(status.workers.filter { $0.role == "current" }.map(\.generation)).sorted()
     guard numbers.count > 1, let last = numbers.last else { return "generation \(status.generation) serves" }
@@ -118,18 +118,18 @@ struct StatusView {
     return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
   }
 
-  /// What is said of slots that have nobody is read when it matters: none of it is cut off.
+  /// What is said of slots without a worker is read when it matters: none of it is cut off.
   private func waiting(_ width: Int) -> [String] {
     status.waiting.flatMap { slot in
       let next = slot.millisecondsLeft.map { "; next try in \(Amount.time(milliseconds: $0))" } ?? ""
-      let reason = slot.reason ?? "its worker is on its way"
-      return Self.wrapped("slot \(slot.slot) has nobody who serves: \(reason)\(next)", to: width).map {
+      let reason = slot.reason ?? "its worker is being started"
+      return Self.wrapped("slot \(slot.slot) has no worker that serves: \(reason)\(next)", to: width).map {
         Terminal.styled($0, .red)
       } + slot.lastWords.map { "  | \($0)" }
     }
   }
 
-  /// Lines that have all of a text.
+  /// A text in lines, with none of it cut off.
   static func wrapped(_ text: String, to width: Int) -> [String] {
     var lines: [String] = []
     for word in text.split(separator: " ", omittingEmptySubsequences: false) {
@@ -143,11 +143,11 @@ struct StatusView {
   }
 
   private func metrics(_ reason: String, _ millisecondsLeft: Int?, _ width: Int) -> String {
-    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload makes it anew"
+    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload recreates it"
     return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
   }
 
-  /// What those still do that were told to stop.
+  /// What workers that were told to stop still do.
   private func retirees(_ width: Int) -> [String] {
     status.workers.compactMap { worker in
       let name = "worker \(worker.pid) (slot \(worker.slot), generation \(worker.generation))"
@@ -193,7 +193,8 @@ struct StatusView {
       + status.listeners.compactMap { listener in
         listener.unreachable.map {
           Terminal.styled(
-            Terminal.clipped("nobody can connect to \(listener.name): \($0); a reload makes it anew", to: width), .red)
+            Terminal.clipped("clients can't connect to \(listener.name): \($0); a reload recreates it", to: width),
+            .red)
         }
       }
   }

@@ -7,8 +7,8 @@ struct StopCommand: ParsableCommand {
     commandName: "stop",
     abstract: "Drain all workers and end the service.",
     discussion: """
-      Returns when the last worker is gone. Under systemd use 'systemctl stop': systemd may start a service again that \
-      ends by itself.
+      Returns when the last worker is gone. Under systemd use 'systemctl stop': systemd may restart a service that \
+      ends on its own.
 
       Exit status: 0 it has ended; 3 it wasn't running; 4 this user may not operate it.
       """)

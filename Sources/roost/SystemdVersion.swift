@@ -1,14 +1,14 @@
 import Foundation
 import RoostMaster
 
-/// What versions of systemd have what a unit may say.
+/// Which version of systemd has which settings of a unit.
 enum SystemdVersion {
   /// RestartSteps= and RestartMaxDelaySec=
   static let withRestartSteps = 254
-  /// From here on FileDescriptorStorePreserve= keeps what it promises. 254 to 261 lose the store over a stop (measured).
+  /// From here on FileDescriptorStorePreserve= keeps its promise. 254 to 261 lose the store over a stop (measured).
   static let withPreservedStore = 262
 
-  /// The version that is installed, as systemctl(1) tells it; nil where there is none.
+  /// The installed version, according to systemctl(1); nil if there is none.
   static let installed: Int? = {
     guard let text = try? Systemctl.output(["--version"], warns: false) else { return nil }
     return number(in: text)

@@ -1,7 +1,7 @@
-/// A table for people: columns that are as wide as what is in them.
+/// A table to read: columns that are as wide as their content.
 struct Table {
   private let header: [String]
-  /// The columns whose numbers belong to the right.
+  /// The columns whose numbers are aligned to the right.
   private let rightAligned: Set<Int>
   private var rows: [[String]] = []
 

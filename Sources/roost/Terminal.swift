@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// What output looks like where a person reads it.
+/// What output looks like to a person.
 enum Terminal {
   /// Whether stdout is a terminal that can move its cursor.
   static let isInteractive = isatty(STDOUT_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
@@ -25,7 +25,7 @@ enum Terminal {
     let columns: Int
   }
 
-  /// That of stdout; that of the first terminals where it has none.
+  /// The size of stdout; that of the first terminals if it has none.
   static var size: Size {
     var size = winsize()
     let isKnown = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0
@@ -36,8 +36,8 @@ enum Terminal {
 
   static var width: Int { size.columns }
 
-  /// Writes at once: what waits in a buffer isn't live. Ends the command where it can't be written, as to a disk that is full:
-  /// whoever reads half of it mustn't take it for all.
+  /// Writes at once: what waits in a buffer isn't live. Ends the command if it can't be written, for example to a full
+  /// disk: half of it mustn't be taken for all.
   static func write(_ text: String) {
     guard let error = write(text, to: STDOUT_FILENO) else { return }
     _ = write("roost: cannot write to stdout: \(String(cString: strerror(error)))\n", to: STDERR_FILENO)
@@ -45,7 +45,7 @@ enum Terminal {
     exit(74)
   }
 
-  /// Writes to a stream. The error number, if that fails.
+  /// Writes to a stream. Returns the error number, if that fails.
   static func write(_ text: String, to number: Int32) -> Int32? {
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
@@ -68,22 +68,23 @@ enum Terminal {
   }
 }
 
-/// Lines that are drawn again in their place. No more than the screen has: what has scrolled away can't be drawn again.
+/// Lines that are drawn again in their place. No more than fit on the screen: what has scrolled away can't be drawn
+/// again.
 struct LiveLines {
   private var count = 0
   private var size = Terminal.size
 
-  /// Draws them in the place of what was drawn last. Each fits the screen's width.
+  /// Draws them in place of what was drawn last. Each fits the screen's width.
   mutating func draw(_ lines: [String]) {
     let now = Terminal.size
     let shown = Self.fitting(lines, now.rows)
-    // Without wrapping: what takes more columns than it has characters would take another row.
+    // Without wrapping: a line that takes more columns than it has characters would take another row.
     Terminal.write(clearing(now) + "\u{1b}[?7l" + shown.map { $0 + "\n" }.joined() + "\u{1b}[?7h")
     count = shown.count
     size = now
   }
 
-  /// Those that fit beside the cursor, which stands below them; the last one tells of more.
+  /// Those that fit with the cursor, which is below them; the last one mentions the rest.
   static func fitting(_ lines: [String], _ rows: Int) -> [String] {
     let room = max(1, rows - 1)
     guard lines.count > room else { return lines }
@@ -93,7 +94,8 @@ struct LiveLines {
 
   private func clearing(_ now: Terminal.Size) -> String {
     if count == 0 { return "" }
-    // Some terminals break lines anew that are too long by now, and others cut them: nobody can tell how many rows they have.
+    // Some terminals rewrap lines that are now too long, and others cut them: there is no telling how many rows they
+    // have.
     if now != size { return "\u{1b}[H\u{1b}[J" }
     // Up, and everything below away.
     return "\u{1b}[\(count)A\u{1b}[J"

@@ -13,8 +13,8 @@ struct UnitCommand: ParsableCommand {
     discussion: """
       As in: roost unit /etc/roost/web.toml > /etc/systemd/system/web.service
 
-      The timeouts and the capabilities are those that the configuration needs. Settings that only newer versions of systemd know \
-      are there for these.
+      The timeouts and the capabilities are those that the configuration needs. Settings that only newer versions of \
+      systemd know are there for these.
       """)
 
   @Argument(help: ArgumentHelp("The configuration file, or the name of one in /etc/roost.", valueName: "file|name"))
@@ -43,7 +43,7 @@ struct UnitCommand: ParsableCommand {
   }
 }
 
-/// A unit that fits a configuration. systemd/roost@.service is the one that fits all.
+/// A unit that fits a configuration. systemd/roost@.service fits all.
 struct Unit {
   private let configuration: Configuration
   private let file: String
@@ -59,12 +59,12 @@ struct Unit {
 
   var text: String {
     """
-    # Made by 'roost unit \(file)'. Make it anew when timeouts, users or listeners change.
+    # Made by 'roost unit \(file)'. Generate it again when timeouts, users or listeners change.
     [Unit]
     Description=\(configuration.name), under Roost
     Documentation=file:///usr/share/doc/roost/operating.md
     After=network.target
-    # However often the master has died: it is started again.
+    # systemd restarts the master however often it dies.
     StartLimitIntervalSec=0
 
     [Service]
@@ -81,7 +81,7 @@ struct Unit {
     Restart=on-failure
     RestartSec=100ms
     \(restartSteps)RestartPreventExitStatus=64 78
-    # The listeners of a master that has died wait here for the next one, with whoever connects.
+    # If the master dies, the listeners wait here for the next one, with the clients that connect.
     FileDescriptorStoreMax=512
     \(preservedStore)
     # The master alone is told to stop, and drains its workers. Whatever is left when it has exited is killed.
@@ -112,7 +112,7 @@ struct Unit {
     SystemCallArchitectures=native
     SystemCallFilter=@system-service @pkey
     SystemCallFilter=seccomp landlock_create_ruleset landlock_add_rule landlock_restrict_self
-    # Any other call fails, and kills nobody.
+    # Any other call fails, instead of killing the process.
     SystemCallErrorNumber=EPERM
     RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6 AF_NETLINK
 
@@ -125,12 +125,12 @@ struct Unit {
   /// As in systemd/roost@.service.d.
   private var restartSteps: String {
     guard systemd >= SystemdVersion.withRestartSteps else { return "" }
-    return "# The pauses grow where it dies again and again.\nRestartSteps=5\nRestartMaxDelaySec=5s\n"
+    return "# The pauses grow if it dies again and again.\nRestartSteps=5\nRestartMaxDelaySec=5s\n"
   }
 
   private var preservedStore: String {
     guard systemd >= SystemdVersion.withPreservedStore else { return "" }
-    return "# Over a stop too. 'systemctl clean --what=fdstore' frees the ports.\nFileDescriptorStorePreserve=yes\n"
+    return "# Across a stop, too. 'systemctl clean --what=fdstore' frees the ports.\nFileDescriptorStorePreserve=yes\n"
   }
 
   /// Where the control socket is, if not where systemd tells the command to look.
@@ -149,7 +149,7 @@ struct Unit {
       + "\""
   }
 
-  /// A start and each batch of a reload: every attempt to its end. The master asks for more time where it needs it.
+  /// A start and each batch of a reload: every attempt to its end. The master asks for more time if it needs it.
   private var startSeconds: Int {
     let settings = configuration.settings
     let ready: Duration =
@@ -164,7 +164,7 @@ struct Unit {
 
   private func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
 
-  /// Whether the master looks at what its workers do, which needs a capability where these are of another user.
+  /// Whether the master looks at what its workers do, which needs a capability if these run as another user.
   private var isWatched: Bool {
     switch configuration.worker.readinessChannel {
     case .accepting: true

@@ -8,12 +8,12 @@ struct UpgradeCommand: ParsableCommand {
     commandName: "upgrade",
     abstract: "Have a running master execute its own new binary in place.",
     discussion: """
-      Run it when another version of Roost was installed. The master keeps its pid, its listeners, its workers and all that \
-      is going on; no worker notices. The new binary first proves that it can go on with the state of the running one. If \
-      it can't, nothing changes, and the reason is told.
+      Run it when another version of Roost was installed. The master keeps its pid, its listeners, its workers and all \
+      that is in progress; no worker notices. The new binary first proves that it can take over the state of the \
+      running one. If it can't, nothing changes, and the reason is printed.
 
-      Exit status: 0 the new binary runs; 1 it was refused, and the former one goes on; 3 the service isn't running; 4 this \
-      user may not operate it. With --all, 0 also where no service is running.
+      Exit status: 0 the new binary runs; 1 it was refused, and the former one keeps running; 3 the service isn't \
+      running; 4 this user may not operate it. With --all, 0 also if no service is running.
       """)
 
   @OptionGroup var selection: ServiceSelection
@@ -34,7 +34,7 @@ struct UpgradeCommand: ParsableCommand {
     }
     var failed: ExitCode?
     let services = RunningService.all().filter { $0.state != .gone }
-    // No failure: there is nothing that runs a former version, which is what whoever installs a new one wants to know.
+    // Not a failure: nothing runs a former version, which is what matters after the installation of a new one.
     if services.isEmpty { return Terminal.write("no service is running\n") }
     for service in services {
       do {
@@ -45,7 +45,7 @@ struct UpgradeCommand: ParsableCommand {
         case .connected(let connection): try upgrade(service.name, connection)
         }
       } catch let code as ExitCode {
-        failed = code  // The reason was told; the other services get their turn.
+        failed = code  // The reason was given; the other services get their turn.
       }
     }
     if let failed { throw failed }
@@ -67,9 +67,9 @@ struct UpgradeCommand: ParsableCommand {
         "\(name): upgraded from version \(before) to version \(reply.parameters.string("version") ?? "?")\n")
     case ControlInterface.upgradeRefused:
       let reason = reply.parameters.string("reason") ?? "the master doesn't say why"
-      try Failure.exit("\(name): upgrade refused, the former version goes on: \(reason)", 1)
+      try Failure.exit("\(name): upgrade refused, the former version keeps running: \(reason)", 1)
     case VarlinkService.methodNotFound:
-      try Failure.exit("\(name): the running master is of a version without upgrades; restart the service", 1)
+      try Failure.exit("\(name): the version of the running master doesn't support upgrades; restart the service", 1)
     case .some(let other): try selection.fail(.refused(other), name)
     }
   }

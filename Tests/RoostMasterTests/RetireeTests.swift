@@ -47,10 +47,10 @@ struct RetireeTests {
     #expect(
       text(sight(7, ["10.0.0.7:1", "[::1]:2"]))
         == "worker 7 was sent SIGQUIT 2s ago and still accepts connections; it has 7 open connections (from 10.0.0.7:1, [::1]:2 and 5 "
-        + "more) and may go on until its drain timeout ends in 58s")
+        + "more) and may continue until its drain timeout ends in 58s")
     #expect(
       text(sight(nil), ago: nil)
-        == "worker 7 was sent SIGQUIT and still accepts connections; it may go on until its drain timeout ends in 58s")
+        == "worker 7 was sent SIGQUIT and still accepts connections; it may continue until its drain timeout ends in 58s")
     #expect(sight(0).connectionsText == "no open connection")
     #expect(sight(1, ["10.0.0.7:1"]).connectionsText == "1 open connection (from 10.0.0.7:1)")
     #expect(sight(3).connectionsText == "3 open connections")

@@ -175,7 +175,7 @@ class Cgroups(SystemdTestCase):
         self.serve("say(); serve('good')")
         self.change_unit(("NotifyAccess=main", "NotifyAccess=main\nProtectControlGroups=yes"))
         systemctl("start", NAME)
-        told = "the unit's cgroup is delegated, and workers get none of their own: cannot make the cgroup"
+        told = "the unit's cgroup is delegated, but workers get no cgroups of their own: cannot make the cgroup"
         self.assertEqual(self.journal().count(told), 1)
         self.deploy_python("stray(lambda: serve('bad')); sys.exit(1)")
         self.assertEqual(systemctl("reload", NAME, check=False).returncode, 1)

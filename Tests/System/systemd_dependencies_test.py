@@ -70,7 +70,7 @@ class DependenciesTestCase(WorstDayTestCase):
         self.assertRegex(found["trouble"], reason)
         text = self.roost("status", "web")
         self.assertEqual(text.returncode, 2)
-        self.assertRegex(text.stdout, f"(?s)^web: DOWN, nobody serves, .*{reason}")
+        self.assertRegex(text.stdout, f"(?s)^web: DOWN, no worker serves, .*{reason}")
         self.assertRegex(self.roost("list").stdout, r"\nweb +down +1 ")
         self.assertRegex(self.roost("metrics", "web").stdout, r'roost_phase\{service="web",roost_phase="down"\} 1\n')
         return found

@@ -100,7 +100,7 @@ class Units(SystemdTestCase):
         self.assert_found(("SystemCallFilter", "warning", "without @pkey"), ("@system-service @pkey", "@system-service"))
 
     def test_system_calls_that_kill(self):
-        self.assert_found(("SystemCallErrorNumber", "warning", "by SIGSYS"), ("SystemCallErrorNumber=EPERM\n", ""))
+        self.assert_found(("SystemCallErrorNumber", "warning", "with SIGSYS"), ("SystemCallErrorNumber=EPERM\n", ""))
 
     def test_system_calls_that_are_not_filtered_or_by_what_is_forbidden(self):
         for filter in "", "SystemCallFilter=~@mount\nSystemCallErrorNumber=EPERM":

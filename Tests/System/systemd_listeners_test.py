@@ -139,7 +139,7 @@ class Kept(SystemdTestCase):
         systemctl("start", NAME)
         self.configure(listen='["http=8080"]')
         os.kill(int(shown("MainPID")), signal.SIGKILL)
-        follow_journal(" serves with ", "which systemd has kept and no listener of the configuration is", " serves with ")
+        follow_journal(" serves with ", "which systemd kept and which no listener of the configuration uses", " serves with ")
         self.assertEqual(self.stored(), "1")
         with self.assertRaises(ConnectionRefusedError):
             greeting(port=8081)

@@ -48,7 +48,7 @@ class FailedReloads(SystemdTestCase):
         self.deploy("echo 'cannot open the database' >&2; exit 3")
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         self.assertEqual(result.returncode, 1)
-        follow_journal("goes on serving")
+        follow_journal("keeps serving")
         return result
 
     def assert_told(self, text, count=1):
@@ -76,7 +76,7 @@ class FailedReloads(SystemdTestCase):
         self.change_unit(("reload --quiet %i", "reload --quiet --timeout 50ms %i"))
         self.deploy("exec sleep 1000")
         self.assertEqual(systemctl("reload", NAME, check=False).returncode, 1)
-        follow_journal("roost: no verdict within 50ms; the reload goes on")
+        follow_journal("roost: no verdict within 50ms; the reload continues")
 
     def test_a_person_is_told(self):
         self.install(workers="1")

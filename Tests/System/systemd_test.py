@@ -168,7 +168,7 @@ class Systemd(SystemdTestCase):
         self.assertEqual(shown("ReloadResult"), "exit-code")
         eventually(lambda: self.assertRegex(shown("StatusText"), r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status 3 before it was ready; 0 dropped, peak queue \d+ of 4096$"))
         status = systemctl("status", "--no-pager", "-l", "-n", "30", NAME, check=False).stdout
-        self.assertRegex(status, r"roost\[\d+\]: reload to generation 2 failed .*; generation 1 goes on serving; 0 dropped, peak queue \d+ of 4096\n")
+        self.assertRegex(status, r"roost\[\d+\]: reload to generation 2 failed .*; generation 1 keeps serving; 0 dropped, peak queue \d+ of 4096\n")
         self.assertRegex(status, r"web\[\d+\]: cannot open the database")
         # The next one that works is a success again.
         self.deploy('exec /run/roost-test/demo-worker "$@"')
@@ -295,7 +295,7 @@ while True:
         subprocess.run(["journalctl", "--update-catalog"], check=True, capture_output=True)
         explained = self.journal("-x", f"MESSAGE_ID={failed[0]['MESSAGE_ID']}")
         self.assertIn("The reload of web has failed", explained)
-        self.assertIn("The former workers go on serving.", explained)
+        self.assertIn("The former workers keep serving.", explained)
 
     def test_a_unit_that_is_made_for_a_configuration_works(self):
         self.configure(user='"nobody"', drain_timeout='"2m"')

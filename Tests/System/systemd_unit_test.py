@@ -120,7 +120,7 @@ class SecondStart(TellingTestCase):
         self.assertNotEqual(systemctl("start", second, check=False).returncode, 0)
         self.assertEqual(systemctl("show", second, "--value", "-p", "ExecMainStatus").stdout, "78\n")
         journal = subprocess.run(["journalctl", "-u", second, "-o", "cat"], capture_output=True, text=True).stdout
-        self.assertIn(f"the service web runs already: process {main.strip()} has locked /run/roost/web/lock", journal)
+        self.assertIn(f"the service web is already running: process {main.strip()} has locked /run/roost/web/lock", journal)
         # The first one has noticed nothing, and is operated as before.
         self.assertEqual(systemctl("show", first, "--value", "-p", "MainPID").stdout, main)
         self.assertEqual(os.stat("/run/roost/web/control").st_ino, inode)
@@ -147,7 +147,7 @@ class SecondStart(TellingTestCase):
             os.kill(journald, signal.SIGCONT)
         subprocess.run(["journalctl", "--sync"], check=True)
         journal = subprocess.run(["journalctl", "-u", "web.service", "-o", "cat"], capture_output=True, text=True).stdout
-        self.assertIn("the service web runs already: process ", journal)
+        self.assertIn("the service web is already running: process ", journal)
 
     def test_the_template_beside_a_made_unit_is_refused_and_takes_nothing_away(self):
         self.install()

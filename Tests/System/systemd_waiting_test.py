@@ -48,7 +48,7 @@ class Journal(SystemdTestCase):
         os.kill(pid, signal.SIGCONT)
         # A line that is written when there is room tells of those that weren't.
         self.assertEqual(self.roost("reload").returncode, 0)
-        follow_journal("lines of this log were lost: nobody read it")
+        follow_journal("lines of this log were lost: it wasn't read")
         self.assertEqual(shown("NRestarts"), "0")
 
 

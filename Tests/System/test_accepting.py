@@ -275,7 +275,7 @@ class Automatic(RoostTestCase):
 
     def test_a_server_that_sends_messages_and_never_its_readiness_is_not_ready(self):
         service = self.speaking("STATUS=up", "", "--ready-timeout", "2s", "--start-attempts", "1")
-        service.expect("start failed: .* not ready within 2s: it sent messages, and no READY=1")
+        service.expect("start failed: .* not ready within 2s: it sent messages, but no READY=1")
         self.assertEqual(service.wait(), 1)
 
     def test_ready_1_is_readiness_before_anything_is_seen(self):
@@ -297,7 +297,7 @@ class Automatic(RoostTestCase):
             "-l", "http=127.0.0.1:0", "--user", "nobody", "--ready-timeout", "2s", "--start-attempts", "1", "--",
             sys.executable if sys.executable.startswith("/usr") else "/usr/bin/python3", "-c", SPEAKING, str(self.go), "", "",
             launcher=limited)
-        service.expect("workers can't be seen to accept, so only READY=1 counts: the workers run as user 65534")
+        service.expect("the master can't see whether workers accept, so only READY=1 counts: the workers run as user 65534")
         service.expect("start failed: .* not ready within 2s")
         self.assertEqual(service.wait(), 1)
 

@@ -139,7 +139,7 @@ class Configured(RoostTestCase):
         self.assertEqual(found["A"], "4")
         self.assertNotIn("B", found)
         variables.write_text("A=5\nnonsense\n")
-        self.assertRegex(service.reload(), f"failed.*{variables}:2:1: expected NAME=value; generation 2 goes on")
+        self.assertRegex(service.reload(), f"failed.*{variables}:2:1: expected NAME=value; generation 2 keeps serving")
 
     def test_a_reload_reads_the_file_anew_and_an_invalid_one_changes_nothing(self):
         path = self.configure('command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n')
@@ -152,7 +152,7 @@ class Configured(RoostTestCase):
         path.write_text(good + "workers = 0\nsettel = 1\n")
         self.assertRegex(
             service.reload(),
-            rf"failed.*{path}:4:11: workers: 0 is out of range.*\(and 1 more; 'roost check' shows all\); generation 2 goes on serving",
+            rf"failed.*{path}:4:11: workers: 0 is out of range.*\(and 1 more; 'roost check' shows all\); generation 2 keeps serving",
         )
         path.unlink()
         self.assertRegex(service.reload(), f"failed.*{path}: cannot be read: No such file")
@@ -176,7 +176,7 @@ class Configured(RoostTestCase):
         self.assertIn("succeeded", service.reload())
         service.log.expect_count("^two$", 1)
         path.write_text(path.read_text().replace('"sh"', '"no-such-program"'))
-        self.assertRegex(service.reload(), "failed.*cannot execute no-such-program: it is in no directory of PATH.*generation 2 goes on")
+        self.assertRegex(service.reload(), "failed.*cannot execute no-such-program: it is in no directory of PATH.*generation 2 keeps serving")
 
     def test_hooks_run_and_a_failing_one_stops_the_reload(self):
         trace = self.folder / "trace"
@@ -192,10 +192,10 @@ class Configured(RoostTestCase):
         service.expect("after-takeover succeeded")
         self.assertEqual(trace.read_text(), "before web 2 before-reload\nafter 2\n")
         path.write_text(text.replace("before-reload = '", "before-reload = 'echo schema is locked >&2; exit 7; "))
-        self.assertRegex(service.reload(), "failed.*before-reload failed: it exited with status 7; generation 2 goes on serving")
+        self.assertRegex(service.reload(), "failed.*before-reload failed: it exited with status 7; generation 2 keeps serving")
         path.write_text(text.replace('"echo after', '"exit 4; echo after'))
         self.assertIn("succeeded", service.reload())
-        service.expect("after-takeover failed: it exited with status 4; generation 4 goes on serving")
+        service.expect("after-takeover failed: it exited with status 4; generation 4 keeps serving")
         path.write_text(text.replace("before-reload = '", "hook-timeout = \"1s\"\nbefore-reload = 'sleep 1000; "))
         self.assertRegex(service.reload(), "failed.*before-reload failed: it took longer than 1 s")
 

@@ -101,7 +101,7 @@ class Reload(ControlTestCase):
         self.assertRegex(
             result.stderr,
             r"^roost: reload to generation 2 failed after \d+ ms: worker \d+ \(slot 0\) exited with status 3 before it was "
-            r"ready; generation 1 goes on serving; the last that it wrote to stderr:\n  \| loading\n  \| no such table: users\n$",
+            r"ready; generation 1 keeps serving; its last lines on stderr:\n  \| loading\n  \| no such table: users\n$",
         )
         service.log.expect_count("^no such table: users$", 1)
 
@@ -118,7 +118,7 @@ class Reload(ControlTestCase):
         (self.folder / "server").unlink()
         result = self.roost(service, "reload", "--quiet")
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, "cannot execute .*/server: No such file or directory; generation 1 goes on serving\n$")
+        self.assertRegex(result.stderr, "cannot execute .*/server: No such file or directory; generation 1 keeps serving\n$")
 
     def test_a_worker_that_dies_while_it_settles_is_told_as_such(self):
         service = self.deployed(settle="10s")
@@ -152,7 +152,7 @@ class Reload(ControlTestCase):
             self.assertEqual(first.result().returncode, 0)
             for other in others:
                 self.assertEqual(other.result().returncode, 1)
-                self.assertRegex(other.result().stderr, "(?s)reload to generation 3 failed.*generation 2 goes on serving.*broken")
+                self.assertRegex(other.result().stderr, "(?s)reload to generation 3 failed.*generation 2 keeps serving.*broken")
         # The clients may have heard of it before the log.
         service.log.expect_count("reload to generation 3 failed", 1)
         self.assertEqual(service.log.count("reload to generation .* began"), 2)
@@ -164,7 +164,7 @@ class Reload(ControlTestCase):
         self.release(f"read go < {fifo}; {READY}")
         result = self.roost(service, "reload", "--timeout", "200ms")
         self.assertEqual(result.returncode, 124)
-        self.assertIn("no verdict within 200ms; the reload goes on", result.stderr)
+        self.assertIn("no verdict within 200ms; the reload continues", result.stderr)
         fifo.write_text("go\n")
         self.assertIn("succeeded", service.verdict())
 
@@ -410,7 +410,7 @@ class Commands(ControlTestCase):
         second = self.start("--control-directory", service.control, "--name", "web")
         self.assertEqual(second.wait(), 78)
         self.assertRegex(
-            str(second.log), f"the service web runs already: process {service.pid} has locked {service.control}/lock; --name gives")
+            str(second.log), f"the service web is already running: process {service.pid} has locked {service.control}/lock; --name gives")
         self.assertEqual(self.roost(service, "status").returncode, 0)
 
     def test_another_user_is_not_permitted(self):
@@ -556,7 +556,7 @@ class WithoutRuntimeDirectory(RoostTestCase):
         service = Service(
             ["--ready", "pipe", "--", *WORKER], launcher=self.as_nobody, env=self.environment, cwd=self.folder)
         self.services.append(service)
-        service.expect("warning there is no control socket, .* --control-directory names one")
+        service.expect("warning there is no control socket, .* --control-directory names a place")
         service.serving()
 
 

@@ -70,7 +70,7 @@ class DoctorTests(RoostTestCase):
 
     def test_a_port_of_its_own(self):
         self.assert_found(
-            "own_port", {"listeners": ("failure", r"nobody accepts on http=127\.0\.0\.1:\d+, but the worker listens at 127\.0\.0\.1:\d+ by itself")},
+            "own_port", {"listeners": ("failure", r"no process accepts on http=127\.0\.0\.1:\d+, but the worker listens at 127\.0\.0\.1:\d+ on its own")},
             skipped=["requests", "in flight", "kept alive", "handover"])
 
     def test_never_ready(self):
@@ -130,7 +130,7 @@ class DoctorTests(RoostTestCase):
             }, skipped=["kept alive"])
 
     def test_kept_alive_connections_that_are_not_told(self):
-        self.assert_found("keeps_alive", {"kept alive": ("failure", r"4 of 4 connections went on")})
+        self.assert_found("keeps_alive", {"kept alive": ("failure", r"4 of 4 connections continued")})
 
     def test_an_ignored_stop_signal(self):
         self.assert_found(
@@ -149,7 +149,7 @@ class DoctorTests(RoostTestCase):
         command = [sys.executable, "-B", "-c", SMTP]
         result = self.doctor(command=command)
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stdout, r"✗ requests .*the answer is no HTTP")
+        self.assertRegex(result.stdout, r"✗ requests .*the answer isn't HTTP")
         self.assertIn("→ a server that speaks something else: --no-http", result.stdout)
         result = self.doctor("--no-http", command=command)
         self.assertEqual(result.returncode, 0, result)

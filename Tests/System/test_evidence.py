@@ -149,9 +149,9 @@ class Queues(MetricsTestCase):
             self.connect(address, 5)
             self.eventually(lambda: self.assertGreaterEqual(self.listener(service)["dropped"], 3))
             fifo.write_text("go\n")
-            found = service.expect(r"failed .* exited with status 3 .*; generation 1 goes on serving; (\d+) dropped, peak queue 2 of 1$")
+            found = service.expect(r"failed .* exited with status 3 .*; generation 1 keeps serving; (\d+) dropped, peak queue 2 of 1$")
             self.assertEqual(answer.result().returncode, 1)
-            self.assertIn(f"generation 1 goes on serving; {found[1]} dropped, peak queue 2 of 1", answer.result().stderr)
+            self.assertIn(f"generation 1 keeps serving; {found[1]} dropped, peak queue 2 of 1", answer.result().stderr)
         upstream.log.expect(rf"^STATUS=.*reload to generation 2 failed: .*; {found[1]} dropped, peak queue 2 of 1$")
         # The next reload takes it away.
         self.release(READY)

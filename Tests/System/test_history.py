@@ -117,7 +117,7 @@ class Restarts(HistoryTestCase):
     def test_a_roll_that_stops_half_way_is_not_what_served_last(self):
         service = self.run_recorded(workers="2", surge="1")
         self.deploy("bad", 'mkdir "$0.first" 2>/dev/null || exit 3')
-        self.assertRegex(service.reload(), "failed .*; 1 of 2 slots moved to generation 2 before")
+        self.assertRegex(service.reload(), "failed .*; 1 of 2 slots had moved to generation 2")
         self.written(lambda record: self.assertTrue(record["refused"]))
         self.assertEqual(self.verdicts(service), [(1, "served", None), (2, "failed", None)])
         self.killed(service)
@@ -147,7 +147,7 @@ class Restarts(HistoryTestCase):
     def test_two_services_cannot_share_a_record(self):
         service = self.run_recorded()
         other = self.start_bare("--config", str(self.file), "--name", "other")
-        other.expect("history.json is the record of another service; give each a directory of its own")
+        other.expect("history.json is the record of another service; give each service its own directory")
         other.expect("generation 1 serves")
         other.expect("history.json is the record of another service; .* may not come back")
         self.assertEqual(json.loads(self.record.read_text())["service"], "web")
@@ -205,7 +205,7 @@ class Restarts(HistoryTestCase):
         service = self.run_service()
         service.expect(
             r"generation 2 can't be started: worker \d+ \(slot 0\) exited with status 3 before it was ready; falling back to what "
-            "generation 1 ran, which has served well, as generation 3")
+            "generation 1 ran, which served well, as generation 3")
         service.expect("generation 3 serves")
         service.log.expect_count("release bad", 3)
         self.assertEqual(service.log.count("release bad"), 3)
@@ -264,7 +264,7 @@ class Restarts(HistoryTestCase):
         self.configure(**{"start-limit": '"1s"'})
         began = time.monotonic()
         service = self.run_service()
-        service.expect("nothing serves: .* exited with status 3 before it was ready; trying on, until it works")
+        service.expect("nothing serves: .* exited with status 3 before it was ready; trying again until it works")
         service.expect("start failed: no generation got ready within 1s, which is 'start-limit'")
         self.assertEqual(service.wait(), 1)
         self.assertGreaterEqual(time.monotonic() - began, 1)
@@ -371,7 +371,7 @@ class Rollback(HistoryTestCase):
         self.assertEqual(self.roost(service, "rollback", "1").returncode, 0)
         service.log.expect_count("release good with 'first'", 2)
         self.assert_serves(service, 5, record_of=1, divergence="rolled_back")
-        for wrong, reason in (4, "a generation 4 that has served"), (99, "a generation 99 that has served"):
+        for wrong, reason in (4, "a generation 4 has served"), (99, "a generation 99 has served"):
             result = self.roost(service, "rollback", str(wrong))
             self.assertEqual((result.returncode, result.stdout), (1, ""))
             self.assertIn(reason, result.stderr)
@@ -381,7 +381,7 @@ class Rollback(HistoryTestCase):
         service = self.run_recorded()
         result = self.roost(service, "rollback")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("nothing else is recorded that has served; 'roost history' shows what is", result.stderr)
+        self.assertIn("there is no record of another generation that has served; 'roost history' shows what is", result.stderr)
 
     def test_it_stays_over_a_restart_until_a_reload(self):
         service = self.second_release()
@@ -430,7 +430,7 @@ class Rollback(HistoryTestCase):
         self.assertIn("succeeded", service.reload())
         self.crash(service, 3)
         service.expect("workers of generation 2 keep failing; rolling back to what generation 1 ran")
-        service.expect("rollback to generation 1 requested by the master, since generation 2 keeps failing")
+        service.expect("rollback to generation 1 requested by the master, because generation 2 keeps failing")
         service.expect("reload to generation 3 succeeded")
         self.assert_serves(service, 3, record_of=1, divergence="rolled_back")
         self.assertRegex(self.roost(service, "metrics").stdout, r'roost_crash_loops_total\{service="web"\} 1\n')
@@ -464,7 +464,7 @@ class Reloads(HistoryTestCase):
         _, errors = waiting.communicate(timeout=PATIENCE)
         self.assertEqual(waiting.returncode, 1)
         self.assertRegex(errors, r"it was cancelled by process \d+ of user \d+")
-        service.expect(r"reload to generation 2 failed .*it was cancelled by process .*; generation 1 goes on serving")
+        service.expect(r"reload to generation 2 failed .*it was cancelled by process .*; generation 1 keeps serving")
         self.assert_serves(service, 1, divergence="reload_failed")
         result = self.roost(service, "cancel")
         self.assertEqual((result.returncode, result.stderr.strip()), (1, "roost: no reload is running"))
@@ -476,7 +476,7 @@ class Reloads(HistoryTestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         _, errors = waiting.communicate(timeout=PATIENCE)
         self.assertEqual(waiting.returncode, 1)
-        self.assertRegex(errors, r"it was replaced by another, which process \d+ of user \d+ asked for")
+        self.assertRegex(errors, r"it was replaced by another one, requested by process \d+ of user \d+")
         service.log.expect_count("release mended", 1)
         self.assert_serves(service, 3)
 
@@ -517,7 +517,7 @@ class Record(HistoryTestCase):
         self.assert_serves(service, 2)
         result = self.roost(service, "rollback", "1")
         self.assertEqual(result.returncode, 1)
-        self.assertIn("what generation 1 ran isn't recorded any more; 'roost history' shows what is", result.stderr)
+        self.assertIn("what generation 1 ran is no longer recorded; 'roost history' shows what is", result.stderr)
 
     def spoiled(self, spoil):
         """A service that finds a record in the place of which something else has come."""
@@ -554,14 +554,14 @@ class Record(HistoryTestCase):
         self.deploy("good")
         self.configure(**{"state-directory": f'"{self.root}/absent/state"'})
         service = self.run_service()
-        service.expect(" warning cannot record in .*/absent/state/history.json what serves: .*; what served last may not come back")
+        service.expect(" warning cannot record in .*/absent/state/history.json which generation serves: .*; what served last may not come back")
         for _ in range(3):
             self.assertIn("succeeded", service.reload())
         self.assertEqual(self.status(service)[1], 0)
         self.assertEqual(service.log.count("cannot record in"), 1)
         # It is tried again every ten seconds, also where nothing happens.
         (self.root / "absent").mkdir()
-        service.expect("what serves is recorded in .*/absent/state again")
+        service.expect("recording in .*/absent/state again which generation serves")
         self.assertEqual(service.stop(), 0)
 
     def test_a_directory_in_which_others_may_write_is_refused(self):
@@ -569,7 +569,7 @@ class Record(HistoryTestCase):
         self.deploy("good")
         self.configure()
         service = self.run_service()
-        service.expect(" warning cannot record in .*/state/history.json what serves: ")
+        service.expect(" warning cannot record in .*/state/history.json which generation serves: ")
         self.assertEqual(self.status(service)[1], 0)
         self.assertEqual(list(self.state.iterdir()), [])
 

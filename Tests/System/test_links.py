@@ -107,7 +107,7 @@ class SocketFiles(LinksTestCase):
 
         self.as_nobody(swap)
         self.reload_fails(
-            service, f"cannot listen on a=unix:{file}: the file exists and is no socket",
+            service, f"cannot listen on a=unix:{file}: the file exists and isn't a socket",
             self.table(file, 'mode = "0666", user = "nobody"' if os.geteuid() == 0 else 'mode = "0666"'))
         self.assert_untouched()
         self.assertEqual(service.stop(), 0)
@@ -121,14 +121,14 @@ class SocketFiles(LinksTestCase):
         more = 'user = "nobody"\n' if os.geteuid() == 0 else ""
         service = self.served(self.table(file, 'mode = "0600"'), command=command, more=more)
         self.reload_with(service, self.table(file, 'mode = "0666"'), command=command, more=more)
-        service.log.expect_count(f"cannot change the permissions of a=unix:{file}: it is another file by now", 1)
+        service.log.expect_count(f"cannot change the permissions of a=unix:{file}: it is another file now", 1)
         self.assert_untouched()
 
     def test_nor_at_the_start_between_bind_and_chmod(self):
         file = self.theirs / "a.sock"
         self.configure(self.table(file, 'mode = "0666", user = "nobody"' if os.geteuid() == 0 else 'mode = "0666"'))
         service = self.start_bare("--config", str(self.folder / "web.toml"), env=self.neighbour(SWAP=file))
-        service.expect(f"cannot listen on a=unix:{file}: somebody has put another file in the place of the socket's")
+        service.expect(f"cannot listen on a=unix:{file}: another file has taken the place of the socket's")
         self.assertEqual(service.wait(), 78)
         self.assert_untouched()
 
@@ -141,7 +141,7 @@ class SocketFiles(LinksTestCase):
             file.symlink_to(self.precious)
             self.configure(self.table(file, 'mode = "0666"'))
             service = self.start_bare("--config", str(self.folder / "web.toml"), **passing([passed], ["a"]))
-            service.expect(f"cannot listen on a=unix:{file}: somebody has put another file in the place of the socket's")
+            service.expect(f"cannot listen on a=unix:{file}: another file has taken the place of the socket's")
             self.assertEqual(service.wait(), 78)
         self.assert_untouched()
 
@@ -277,14 +277,14 @@ class ControlDirectories(LinksTestCase):
     @as_root
     def test_one_of_another_user_is_refused(self):
         self.refused(
-            self.theirs, f"cannot lock {self.theirs}/lock: its directory isn't to be trusted, because it belongs to user {NOBODY.pw_uid}: .*--control-directory names another place")
+            self.theirs, f"cannot lock {self.theirs}/lock: its directory can't be trusted, because it belongs to user {NOBODY.pw_uid}: .*--control-directory names another place")
         self.assertEqual(os.listdir(self.theirs), [])
 
     def test_one_that_others_may_write_to_is_refused(self):
         place = self.folder / "open"
         place.mkdir()
         place.chmod(0o777)
-        self.refused(place, f"cannot lock {place}/lock: its directory isn't to be trusted, because everybody may write to it")
+        self.refused(place, f"cannot lock {place}/lock: its directory can't be trusted, because everybody may write to it")
         if os.geteuid() == 0:
             os.chown(place, 0, NOBODY.pw_gid)
             place.chmod(0o770)
@@ -334,7 +334,7 @@ class ControlDirectories(LinksTestCase):
         place.mkdir()
         os.mkfifo(place / "lock")
         service = self.start()
-        service.expect(f"cannot lock {place}/lock: it is no ordinary file")
+        service.expect(f"cannot lock {place}/lock: it isn't a regular file")
         self.assertEqual(service.wait(), 78)
 
     @as_root
@@ -352,21 +352,21 @@ class ControlDirectories(LinksTestCase):
         place.mkdir()
         (place / "control").write_text("precious")
         service = self.start()
-        service.expect(f"cannot open the control socket {place}/control: the file exists and is no socket")
+        service.expect(f"cannot open the control socket {place}/control: the file exists and isn't a socket")
         self.assertEqual(service.wait(), 78)
         self.assertEqual((place / "control").read_text(), "precious")
 
     def test_the_control_socket_s_permissions_are_its_own(self):
         place = self.folder / "control-0"
         service = self.start(env=self.neighbour(SWAP=place / "control"))
-        service.expect("cannot open the control socket .*: somebody has put another file in the place of the socket's")
+        service.expect("cannot open the control socket .*: another file has taken the place of the socket's")
         self.assertEqual(service.wait(), 78)
         self.assert_untouched()
 
     def test_the_acknowledgements_socket_s_permissions_are_its_own(self):
         place = self.folder / "control-0"
         service = self.start("--compatibility", "einhorn", "--start-attempts", "1", env=self.neighbour(SWAP=place / "einhorn.sock"))
-        service.expect("start failed: .*cannot open the socket for acknowledgements .*: somebody has put another file")
+        service.expect("start failed: .*cannot open the socket for acknowledgements .*: another file has taken the place of the socket's")
         self.assertEqual(service.wait(), 1)
         self.assert_untouched()
 

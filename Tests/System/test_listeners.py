@@ -135,7 +135,7 @@ class ListenersTestCase(RoostTestCase):
 
     def reload_fails(self, service, pattern, *listen, **options):
         self.configure(*listen, **options)
-        self.assertRegex(service.reload(), f"^failed .*{pattern}.*goes on serving")
+        self.assertRegex(service.reload(), f"^failed .*{pattern}.*keeps serving")
 
     def tcp(self):
         return f"127.0.0.1:{free_port()}"
@@ -275,7 +275,7 @@ class Changes(ListenersTestCase):
             more='drain-timeout = "2s"\n')
         with connect(other) as client:
             self.reload_with(service, f"a={staying}", more='drain-timeout = "2s"\n')
-            service.log.expect_count("gets its stop signal when it has accepted what is queued", 1)
+            service.log.expect_count("gets its stop signal when it has accepted the connections queued on closed listeners", 1)
             # A quarter of the drain timeout.
             service.expect("generation 1. drained and was killed by SIGTERM")
             times = [
@@ -510,7 +510,7 @@ class Crashes(ListenersTestCase):
         service.signal(signal.SIGHUP)
         service.expect("generation 2. started")
         os.kill(self.workers_of(service, 1)[0], signal.SIGKILL)
-        service.expect("the running reload brings another")
+        service.expect("the running reload starts another")
         clients = [connect(address) for address in [first, second] * 5]
         for client in clients:
             client.sendall(b"x")
@@ -526,7 +526,7 @@ class Crashes(ListenersTestCase):
         options = {"command": ["sh", "-c", script], "more": "workers = 2\nsurge = 1\n"}
         service = self.served(f"a={first}", **options)
         self.configure(f"b={second}", **options)
-        self.assertRegex(service.reload(), "failed .*1 of 2 slots moved to generation 2 before")
+        self.assertRegex(service.reload(), "failed .*1 of 2 slots had moved to generation 2")
         service.log.expect_count("generation 1. drained", 1)
         self.assertEqual([ask(first), ask(second)], [["1", "a"], ["2", "b"]])
         # The replacement of the older worker is of the newest generation: the removed listener has none left.
@@ -866,7 +866,7 @@ class Stored(ListenersTestCase):
         moved = f"b={self.tcp()}"
         renamed = "d=" + listeners[2].split("=")[1]
         service = self.start_stored(listeners[0], moved, renamed)
-        service.expect(f"closing {listeners[1].split('=')[1]}, which systemd has kept and no listener of the configuration is")
+        service.expect(f"closing {listeners[1].split('=')[1]}, which systemd kept and which no listener of the configuration uses")
         service.serving()
         # The renamed one is the same socket, under the name that systemd has for it.
         self.store.wait_for(self.name(listeners[0]), self.name(moved), self.name(listeners[2]))
@@ -877,7 +877,7 @@ class Stored(ListenersTestCase):
         wanted = f"a={self.tcp()}"
         other = socket.create_server(("127.0.0.1", 0))
         service = self.start_stored(wanted, others=[(other, self.name(wanted))])
-        service.expect("closing 127.0.0.1:.* which systemd has kept")
+        service.expect("closing 127.0.0.1:.* which systemd kept and which no listener of the configuration uses")
         service.serving()
         self.assertEqual(ask(wanted.split("=")[1]), ["1", "a"])
 
@@ -894,7 +894,7 @@ class Stored(ListenersTestCase):
                     with socket.socket(socket.AF_UNIX) as other:
                         other.bind(str(file))
                 service = self.start_stored(listener)
-                service.expect("closing unix:.* which systemd has kept")
+                service.expect("closing unix:.* which systemd kept and which no listener of the configuration uses")
                 service.serving()
                 self.assertEqual(ask(f"unix:{file}"), ["1", "a"])
                 self.store.wait_for(self.name(listener))

@@ -224,7 +224,7 @@ class Crowds(LockoutTestCase):
             self.service.expect("reload requested by process .* of user 0")
             with self.client_crowd(64):
                 self.assertEqual(waiting.result().returncode, 1)
-                self.assertIn("had to make room for other clients; what it waited for goes on: see 'roost status'", waiting.result().stderr)
+                self.assertIn("had to make room for other clients; what it waited for continues: see 'roost status'", waiting.result().stderr)
             self.proceed()
 
     @contextlib.contextmanager

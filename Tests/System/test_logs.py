@@ -26,7 +26,7 @@ class Logs(RoostTestCase):
 
     def shown(self, service, *arguments):
         result = self.logs(service, *arguments)
-        self.assertEqual((result.returncode, result.stderr), (0, "roost: the service web doesn't write to the journal; its workers wrote last:\n"))
+        self.assertEqual((result.returncode, result.stderr), (0, "roost: the service web doesn't write to the journal; the last lines of its workers:\n"))
         return result.stdout
 
     def test_the_last_lines_of_each_worker_are_shown(self):

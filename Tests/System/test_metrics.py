@@ -364,7 +364,7 @@ class Waiting(MetricsTestCase):
 
     def waiting(self, address, *arguments, **options):
         service = self.start("--name", "web", "--metrics", address, *arguments, **options)
-        service.expect(rf"warning metrics aren't served, and the service goes on without: cannot listen on metrics={re.escape(address)}: .*; it is tried again in 1s")
+        service.expect(rf"warning metrics aren't served, and the service runs without them: cannot listen on metrics={re.escape(address)}: .*; next try in 1s")
         return service.serving()
 
     def state(self, service):

@@ -101,7 +101,7 @@ class Proof(RoostTestCase):
             resource.prlimit(service.pid, limit, former)
             self.assertIn("refused", told[0])
         self.assertGreater(outcomes["upgraded"], 0)
-        service.log.expect_count(r"refused: .*Cannot allocate memory .a limit of the master's is too low: RLIMIT_DATA", 1)
+        service.log.expect_count(r"refused: .*Cannot allocate memory .one of the master's limits is too low: RLIMIT_DATA", 1)
         self.assertIn("succeeded", service.reload())
         self.assertEqual(service.stop(), 0)
 
@@ -151,7 +151,7 @@ int prctl(int option, ...) { (void)option; errno = EPERM; return -1; }
         service.expect("refused: .*cannot become a subreaper")
         self.eventually(lambda: self.assertEqual(self.seen(service), before))
         self.assertIn("succeeded", service.reload())
-        self.assertEqual(service.log.count("made anew"), 0)
+        self.assertEqual(service.log.count("recreated"), 0)
         self.assertEqual(service.stop(), 0)
 
     def test_a_rehearsal_leaves_everything_as_it_is(self):

@@ -191,7 +191,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         service.serving()
         # What comes with more waits until there is a way.
         end = self.send_with_descriptor(client, b"BARRIER=1")
-        service.expect(r" warning worker \d+ \(slot 0, generation 1\) .* its messages wait until there is")
+        service.expect(r" warning worker \d+ \(slot 0, generation 1\) .* its messages wait until it can")
         self.assertEqual(select.select([end, read_end], [], [], 0)[0], [])
         self.limit_processes(service, most)
         self.assert_closed(end)
@@ -202,7 +202,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         service, client = self.silent()
         with self.passing(service, client, 200):
             pass
-        service.expect(r" warning worker \d+ \(slot 0, generation 1\) has passed descriptors that can't be closed: none of its messages")
+        service.expect(r" warning worker \d+ \(slot 0, generation 1\) has passed descriptors that can't be closed: its messages are no longer read")
 
     def test_what_lingers_does_not_hold_up_the_start_of_another_worker(self):
         service, client = self.silent("--ready-timeout", "60s", "--restart-delay-limit", "100ms")

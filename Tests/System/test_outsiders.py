@@ -107,7 +107,7 @@ class Outsiders(RoostTestCase):
     def expect_told(self, service, pid):
         service.expect(
             rf"warning process {pid} \(holder\) doesn't belong to this service, has the socket of web open and may take its "
-            rf"connections, whatever is reloaded: 'kill {pid}' ends it, unless that is meant to be$")
+            rf"connections, even after a reload: 'kill {pid}' ends it, if this isn't intended$")
 
     def test_one_is_told_and_shown_after_a_reload_that_fails_and_is_not_told_again(self):
         first, second = self.holder("first"), self.holder("second")
@@ -218,8 +218,8 @@ class Outsiders(RoostTestCase):
         self.bad("holder-socket")
         self.assertIn("failed", service.reload())
         found = service.expect(
-            r"info (\d+) process(es)? can't be looked at, so processes outside of this service may have its listeners open and "
-            "aren't told")
+            r"info (\d+) process(es)? can't be looked at, so processes outside this service may have its listeners open without "
+            "being reported")
         self.assertGreaterEqual(int(found[1]), 1)
         status = self.status(service)
         self.assertEqual((status["sawAllProcesses"], status["outsiders"]), (False, []))

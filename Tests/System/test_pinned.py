@@ -383,9 +383,9 @@ class Warnings(PinnedTestCase):
             f'command = ["sh", "-c", "exec node {self.current}/server.js"]\nenvironment = {{ OPTIONS = "-Xmx1g -Droot={self.current}" }}\n')
         self.assertEqual(errors.count("\n"), 2, errors)
         self.assertRegex(
-            errors, rf"web.toml: warning: argument 2 of the command has {self.current}/server.js in it, which leads over a "
+            errors, rf"web.toml: warning: argument 2 of the command contains {self.current}/server.js, which leads through a "
             rf"symbolic link to {self.app}/releases/good/server.js and can't be pinned there: .*write {{directory}}")
-        self.assertRegex(errors, rf"warning: the variable OPTIONS has {self.current} in it")
+        self.assertRegex(errors, rf"warning: the variable OPTIONS contains {self.current}, which leads through")
 
     def test_check_is_silent_where_everything_is_pinned(self):
         self.deploy("good")
@@ -399,7 +399,7 @@ class Warnings(PinnedTestCase):
         result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
         findings = {finding["check"]: finding for finding in json.loads(result.stdout)["findings"]}
         self.assertEqual(findings["release"]["outcome"], "warning")
-        self.assertIn(f"argument 2 of the command has {self.current}/none in it", findings["release"]["text"])
+        self.assertIn(f"argument 2 of the command contains {self.current}/none, which leads through", findings["release"]["text"])
         self.assertIn("{directory}", findings["release"]["mend"])
 
 

@@ -71,13 +71,13 @@ class Probe(RoostTestCase):
         service = self.server("--probe", "path=/health", "--probe", "timeout=500ms").serving()
         for status, reason in [
             ("503", "it answered with status 503"),
-            ("nonsense", "its answer is no HTTP"),
+            ("nonsense", "its answer isn't HTTP"),
             ("hangup", "it closed the connection"),
             ("silent", "it has not answered"),
         ]:
             with self.subTest(status):
                 self.answer(status)
-                self.assertRegex(service.reload(), rf"failed .* did not pass its probe within 500ms: {reason}; generation 1 goes on")
+                self.assertRegex(service.reload(), rf"failed .* did not pass its probe within 500ms: {reason}; generation 1 keeps serving")
         self.answer("200")
         self.assertIn(b"200", self.get())
         self.assertRegex(service.reload(), "succeeded")

@@ -115,7 +115,7 @@ class Reading(RoostTestCase):
                 service = self.shell(line)
                 service.log.expect_count("^A=1$", 1)
                 service.serving()
-                self.assertRegex(service.reload(), f"^failed.*/dev/.* {gone}; generation \\d+ goes on serving")
+                self.assertRegex(service.reload(), f"^failed.*/dev/.* {gone}; generation \\d+ keeps serving")
                 self.assertEqual(service.stop(), 0)
 
     def test_an_answer_is_never_read_as_a_file(self):

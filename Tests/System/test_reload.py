@@ -37,7 +37,7 @@ class Reload(RoostTestCase):
 
     def assert_failed(self, service, pattern, generation=2):
         service.signal(signal.SIGHUP)
-        self.assertRegex(service.verdict(), f"failed after \\d+ ms: {pattern}; generation {generation - 1} goes on serving")
+        self.assertRegex(service.verdict(), f"failed after \\d+ ms: {pattern}; generation {generation - 1} keeps serving")
 
     def test_a_release_that_exits_is_refused_and_the_log_says_which_why_and_what_goes_on(self):
         service = self.served()
@@ -73,7 +73,7 @@ class Reload(RoostTestCase):
         service = self.start("--settle", "60s", command=[str(self.folder / "server")]).serving()
         self.release("#!/bin/sh\necho >&$READY_FD; kill -SEGV $$\n")
         service.signal(signal.SIGHUP)
-        self.assertRegex(service.verdict(), r"failed .* was killed by SIGSEGV.* while it settled; generation 1 goes on")
+        self.assertRegex(service.verdict(), r"failed .* was killed by SIGSEGV.* while it settled; generation 1 keeps serving")
 
     def test_a_reload_that_is_asked_for_during_the_start_runs_after_it(self):
         fifo = self.folder / "go"
@@ -106,7 +106,7 @@ class Reload(RoostTestCase):
         service = self.start("-n", "3", "--surge", "1", command=["sh", "-c", script]).serving()
         keepers = {service.worker(1), service.worker(2)}
         service.signal(signal.SIGHUP)
-        self.assertRegex(service.verdict(), r"failed .* \(slot 1\) exited with status 3 before it was ready; 1 of 3 slots moved to generation 2 before")
+        self.assertRegex(service.verdict(), r"failed .* \(slot 1\) exited with status 3 before it was ready; 1 of 3 slots had moved to generation 2")
         self.assertLessEqual(keepers, set(service.children()))
         self.assertIn("succeeded", service.reload())
 
@@ -122,7 +122,7 @@ class Reload(RoostTestCase):
         service.expect(r"\(slot 1, generation 2\) started")
         fifo.write_text("go\n")
         self.assertRegex(
-            service.verdict(), r"failed .* \(slot 0\) exited with status 7 after serving .*; 1 of 3 slots moved to generation 2 before")
+            service.verdict(), r"failed .* \(slot 0\) exited with status 7 after serving .*; 1 of 3 slots had moved to generation 2")
         service.expect(r"\(slot 0, generation 2\) started")
         self.assertLessEqual(keepers, set(service.children()))
 

@@ -155,7 +155,7 @@ class Retirees(RoostTestCase):
             old = self.replace(service)
             told = service.expect(
                 rf"warning worker {old} \(slot 0, generation 1\) was sent SIGTERM 1s ago and still accepts connections; it has "
-                r"2 open connections \(from ([0-9.:]+), ([0-9.:]+)\) and may go on until its drain timeout ends in 9m59s$")
+                r"2 open connections \(from ([0-9.:]+), ([0-9.:]+)\) and may continue until its drain timeout ends in 9m59s$")
             self.assertEqual({told[1], told[2]}, peers)
             retiree = self.looked_at(service)
             self.assertEqual(
@@ -181,7 +181,7 @@ class Retirees(RoostTestCase):
             for _ in range(7):
                 open_ones.enter_context(self.connected())
             old = self.replace(service)
-            service.expect(r"it has 7 open connections \(from ([0-9.:]+, ){4}[0-9.:]+ and 2 more\) and may go on")
+            service.expect(r"it has 7 open connections \(from ([0-9.:]+, ){4}[0-9.:]+ and 2 more\) and may continue")
             self.assertEqual(len(self.looked_at(service)["peers"]), 5)
             self.end(service, old)
 
@@ -249,7 +249,7 @@ class Retirees(RoostTestCase):
         service = self.serve(IGNORES, address=f"unix:{self.folder}/web.socket")
         with self.connected(), self.connected():
             old = self.replace(service)
-            service.expect(r"still accepts connections; it has 2 open connections and may go on until")
+            service.expect(r"still accepts connections; it has 2 open connections and may continue until")
             retiree = self.looked_at(service)
             self.assertEqual((retiree["connections"], retiree["peers"]), (2, []))
             self.end(service, old)
@@ -270,7 +270,7 @@ class Retirees(RoostTestCase):
             service = self.start("-l", "web=127.0.0.1:0", command=[str(self.folder / "server")])
             service.serving()
             old = self.replace(service)
-            service.expect(r"still accepts connections; it has no open connection and may go on")
+            service.expect(r"still accepts connections; it has no open connection and may continue")
             self.end(service, old)
 
     def test_what_it_has_left_behind_is_told_too(self):
@@ -360,7 +360,7 @@ class Retirees(RoostTestCase):
         service.log.expect_count("generation 1 serves", 1)
         stuck, other = service.worker(0), service.worker(1)
         self.assertIn("succeeded", service.reload())
-        service.expect(rf"info looking what worker {stuck} \(.*\) still does takes longer than 10s: whether it accepts")
+        service.expect(rf"info checking what worker {stuck} \(.*\) still does takes longer than 10s: whether it accepts")
         service.expect(rf"worker {other} \(.*\) was sent SIGTERM \d+s ago and still accepts connections")
         retirees = {worker["pid"]: worker for worker in self.status(service)["workers"] if worker["role"] == "retiree"}
         self.assertEqual((retirees[stuck]["accepts"], retirees[stuck]["connections"]), (None, None))

@@ -287,7 +287,7 @@ class Scaling(ReuseportTestCase):
         clients, waiting = self.stopped_with_queue(service, address)
         with held(service.worker(1)):
             self.scale(service, 1)
-            service.expect("warning slot 1 goes although connections may wait for it: its worker did not accept them within 1s")
+            service.expect("warning slot 1 is removed although connections may be waiting for it: its worker did not accept them within 1s")
             service.expect(r"slot 1, generation 1\) was sent SIGTERM")
             service.expect(r"slot 1, generation 1\) did not drain within 1s")
         self.eventually(lambda: self.assertEqual(self.sockets(address), 1))

@@ -55,4 +55,4 @@ class Flags(RoostTestCase):
         service = self.start("--listen", "127.0.0.1:0", command=[str(script)]).serving()
         script.write_text(f"#!{sys.executable}\nimport os\nos.set_blocking(3, False)\nos._exit(5)\n")
         self.assertIn("exited with status 5 before it was ready", service.reload())
-        service.log.expect_count(r" warning tcp-0=.* doesn't block any more: a worker of generation 2 has set O_NONBLOCK", 1)
+        service.log.expect_count(r" warning tcp-0=.* no longer blocks: a worker of generation 2 has set O_NONBLOCK", 1)

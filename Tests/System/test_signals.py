@@ -69,7 +69,7 @@ class Signals(RoostTestCase):
         self.assertEqual(resource.prlimit(service.pid, resource.RLIMIT_FSIZE), (10, resource.RLIM_INFINITY))
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (10, 10))
         service.signal(signal.SIGUSR2)
-        service.expect(r" error upgrade of the master refused: cannot write the state: File too large \(.*RLIMIT_FSIZE.*\); version .* goes on")
+        service.expect(r" error upgrade of the master refused: cannot write the state: File too large \(.*RLIMIT_FSIZE.*\); version .* keeps running")
         self.assertIn("succeeded", service.reload())
         self.assertEqual(service.stop(), 0)
 
@@ -139,7 +139,7 @@ class Terminal(RoostTestCase):
     def test_closing_the_terminal_stops_the_service(self):
         process, log, control = self.start_on_terminal()
         os.close(control)
-        log.expect("stop requested by SIGHUP, since the terminal is gone")
+        log.expect("stop requested by SIGHUP, because the terminal is gone")
         self.assertEqual(process.wait(PATIENCE), 0)
 
     def test_a_shell_that_hangs_up_its_jobs_stops_the_service(self):
@@ -152,13 +152,13 @@ sys.exit(job.wait())
 """
         process, log, control = self.start_on_terminal([sys.executable, "-c", shell])
         os.close(control)
-        log.expect("stop requested by SIGHUP, since the terminal is gone")
+        log.expect("stop requested by SIGHUP, because the terminal is gone")
         self.assertEqual(process.wait(PATIENCE), 0)
 
     def test_with_nohup_the_service_goes_on_and_can_be_reloaded(self):
         process, log, control = self.start_on_terminal(["sh", "-c", 'trap "" HUP; exec "$@"', "sh"])
         os.close(control)
-        log.expect("the terminal is gone, and SIGHUP is ignored since the master was started so, as by nohup")
+        log.expect("the terminal is gone; SIGHUP is ignored, because the master was started with it ignored, as by nohup")
         for _ in range(2):
             process.send_signal(signal.SIGHUP)
             log.expect("reload to generation .* succeeded")

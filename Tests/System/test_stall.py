@@ -55,7 +55,7 @@ class Stall(RoostTestCase):
                 time.sleep(used)
                 self.stand_still(retiree, seconds=seconds)
                 self.service.expect(
-                    " warning nothing ran for .*s, as when a virtual machine is paused or moved: deadlines are put off by as much")
+                    " warning nothing ran for .*s, as when a virtual machine is paused or moved: deadlines are postponed by as much")
                 self.service.expect(rf"worker {retiree} .* drained and exited with status 0")
         self.assertEqual(self.service.stop(), 0)
 

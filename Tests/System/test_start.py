@@ -106,7 +106,7 @@ class Start(RoostTestCase):
 
     def test_a_file_that_is_no_socket_is_left_alone(self):
         path = self.script("precious")
-        self.assert_refused("the file exists and is no socket", "-l", f"unix:{path}")
+        self.assert_refused("the file exists and isn't a socket", "-l", f"unix:{path}")
         self.assertEqual(path.read_text(), "precious")
 
     def test_the_pid_file_is_there_while_the_master_is(self):

@@ -95,7 +95,7 @@ class Workers(StarvationTestCase):
 
     def test_what_is_no_line_is_told_once_and_read_no_more(self):
         service = self.flooding(NO_LINE, "--ready-timeout", "60s", ready="pipe")
-        service.expect(r"worker \d+ \(slot 0, generation 1\) has written 65536 bytes to its readiness pipe and no line: nothing more is read of it")
+        service.expect(r"worker \d+ \(slot 0, generation 1\) has written 65536 bytes to its readiness pipe without a line: nothing more is read of it")
         before = cpu(service.pid)
         time.sleep(1)
         self.assertLess(cpu(service.pid) - before, 10)

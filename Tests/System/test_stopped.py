@@ -48,7 +48,7 @@ class Stopped(RoostTestCase):
         self.assertEqual(self.metric(service, 'role="current",state="ready"'), 1)
         self.assertEqual(self.metric(service, 'role="current",state="stopped"'), 1)
         os.kill(pid, signal.SIGCONT)
-        service.expect(rf"worker {pid} \(slot 0, generation 1\) goes on")
+        service.expect(rf"worker {pid} \(slot 0, generation 1\) continues")
         self.assertEqual(self.states(service), ["ready", "ready"])
         self.assertEqual(self.metric(service, 'role="current",state="stopped"'), 0)
 
@@ -69,7 +69,7 @@ class Stopped(RoostTestCase):
 
     def test_a_candidate_that_is_stopped_does_not_take_over(self):
         service, _ = self.stops_itself("1s")
-        service.expect(r"reload to generation 2 failed .* was stopped by a signal while it settled; generation 1 goes on serving")
+        service.expect(r"reload to generation 2 failed .* was stopped by a signal while it settled; generation 1 keeps serving")
         self.assertEqual([worker["generation"] for worker in self.status(service)["workers"] if worker["role"] == "current"], [1])
 
     def test_one_that_goes_on_is_observed_anew(self):
@@ -82,7 +82,7 @@ class Stopped(RoostTestCase):
             return datetime.datetime.fromisoformat(line.split()[0])
 
         # By the clock of the log, which has milliseconds.
-        self.assertGreaterEqual((moment("reload to generation 2 succeeded") - moment("goes on")).total_seconds(), 2.999)
+        self.assertGreaterEqual((moment("reload to generation 2 succeeded") - moment("continues")).total_seconds(), 2.999)
 
     def test_a_retiree_that_is_stopped_drains(self):
         service = self.start().serving()
@@ -161,7 +161,7 @@ if os.fork() == 0:
 while True: signal.pause()
 """
         service = self.start("-n", "1", command=[sys.executable, "-c", toggles]).serving()
-        service.expect("no more of that is told of it until it has gone on for a minute")
+        service.expect("further stops of it aren't logged until it has run for a minute")
         # The master has its turn for others all the while.
         self.assertEqual(len(self.status(service)["workers"]), 1)
         for _ in range(3):

@@ -143,7 +143,7 @@ class Strays(RoostTestCase):
         verdict = service.reload()
         found = re.search(
             r"failed after \d+ ms: worker \d+ \(slot 0\) exited with status 0 before it was ready, and left process (\d+) "
-            r"\(server\) behind: a worker has to stay in the foreground; generation 1 goes on serving", verdict)
+            r"\(server\) behind: a worker has to stay in the foreground; generation 1 keeps serving", verdict)
         self.assertTrue(found, verdict)
         wait_for_exit(int(found[1]))
         self.assert_only("good")

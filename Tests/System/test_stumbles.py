@@ -115,7 +115,7 @@ class Files(RoostTestCase):
     def test_a_file_in_the_place_of_a_command(self):
         result = roost("run", "--", "web.toml", cwd=self.folder)
         self.assertEqual(result.returncode, 64)
-        self.assertIn("'web.toml' is a configuration file and no command: roost run --config web.toml", result.stderr)
+        self.assertIn("'web.toml' is a configuration file, not a command: roost run --config web.toml", result.stderr)
         result = roost("doctor", "--", "web.toml", cwd=self.folder)
         self.assertEqual(result.returncode, 64)
         self.assertIn("roost doctor --config web.toml", result.stderr)
@@ -127,7 +127,7 @@ class Files(RoostTestCase):
     def test_a_command_in_the_place_of_a_name(self):
         result = roost("run", "./server", cwd=self.folder)
         self.assertEqual(result.returncode, 64)
-        self.assertIn("'./server' is no name of a service; a command comes after '--': roost run -- ./server", result.stderr)
+        self.assertIn("'./server' isn't the name of a service; a command comes after '--': roost run -- ./server", result.stderr)
 
     def test_check_finds_the_file_of_the_working_directory(self):
         result = roost("check", "web.toml", cwd=self.folder)
@@ -433,7 +433,7 @@ class ReloadAll(UsualPlace):
         self.script("#!/bin/sh\nexec tail -f /dev/null\n", name="one")
         result = self.roost("reload", "--all", "--timeout", "300ms", "--quiet")
         self.assertEqual(result.returncode, 1)
-        self.assertRegex(result.stderr, "^roost: one: no verdict within 300ms; the reload goes on, .*\n$")
+        self.assertRegex(result.stderr, "^roost: one: no verdict within 300ms; the reload continues, .*\n$")
         two.expect("reload to generation 3 succeeded")
 
     def test_a_master_that_takes_no_call_is_told_too(self):

@@ -59,7 +59,7 @@ class Ways(LinksTestCase):
         swapping = self.neighbour(SWAP=self.way, TARGET=self.roots)
         self.refused(
             self.file,
-            f"Permission denied; user {NOBODY.pw_uid} can replace a directory on its way, so that it is made with no more rights than these; give it a path on which all directories belong to root",
+            f"Permission denied; user {NOBODY.pw_uid} can replace a directory on its path, so it is created with no more rights than theirs; give it a path on which all directories belong to root",
             **swapping)
         self.assertEqual(os.listdir(self.roots), [], "that user may not write there")
 
@@ -110,7 +110,7 @@ class Ways(LinksTestCase):
             os.chown(above, 0, group)
             os.chown(place, 0, group)
             above.chmod(mode)
-            self.refused(place / "a.sock", f"Permission denied; {whom} can replace a directory on its way")
+            self.refused(place / "a.sock", f"Permission denied; {whom} can replace a directory on its path")
             place.chmod(place_mode)
             service = self.served(self.table(file=place / "a.sock"))
             self.assertEqual(ask(f"unix:{place}/a.sock"), ["1", "a"])
@@ -136,8 +136,8 @@ class Ways(LinksTestCase):
         service = Service(["--control-directory", str(place), "--ready", "pipe", "--settle", "0s", "--", *WORKER])
         self.services.append(service)
         service.expect(
-            f"cannot lock {place}/lock: its directory isn't to be trusted, because user {NOBODY.pw_uid} can replace a directory"
-            " on its way: .*--control-directory names another place")
+            f"cannot lock {place}/lock: its directory can't be trusted, because user {NOBODY.pw_uid} can replace a directory"
+            " on its path: .*--control-directory names another place")
         self.assertEqual(service.wait(), 78)
         self.assertEqual(os.listdir(place), [])
 

@@ -146,15 +146,15 @@ class Cost(RoostTestCase):
 
 class Passed(RoostTestCase):
     def test_a_bad_variable_of_systemd_is_named(self):
-        remedy = "; unset LISTEN_PID where systemd hasn't set it"
+        remedy = "; unset LISTEN_PID if systemd hasn't set it"
         for process, count, names, fault in [
-            ("abc", "1", None, "LISTEN_PID is 'abc', which is no process id"),
-            ("", "1", None, "LISTEN_PID is '', which is no process id"),
-            ("$$", "x", None, "LISTEN_FDS is 'x', which is no number of descriptors"),
-            ("$$", "0", None, "LISTEN_FDS is '0', which is no number of descriptors"),
-            ("$$", "-1", None, "LISTEN_FDS is '-1', which is no number of descriptors"),
+            ("abc", "1", None, "LISTEN_PID is 'abc', which isn't a process id"),
+            ("", "1", None, "LISTEN_PID is '', which isn't a process id"),
+            ("$$", "x", None, "LISTEN_FDS is 'x', which isn't a number of descriptors"),
+            ("$$", "0", None, "LISTEN_FDS is '0', which isn't a number of descriptors"),
+            ("$$", "-1", None, "LISTEN_FDS is '-1', which isn't a number of descriptors"),
             ("$$", "40", None, "LISTEN_FDS is '40', but descriptor 3 isn't open"),
-            ("$$", "1", "a:b", "LISTEN_FDNAMES is 'a:b', which are 2 names, and LISTEN_FDS is '1'"),
+            ("$$", "1", "a:b", "LISTEN_FDNAMES is 'a:b', which has 2 names, but LISTEN_FDS is '1'"),
         ]:
             with self.subTest(fault):
                 # Descriptor 3 is open where names are the fault.
@@ -197,7 +197,7 @@ class Interim(RoostTestCase):
         service = self.start(
             "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1",
             command=self.server(200, 5000))
-        service.expect("did not pass its probe within 1s: its answer is no HTTP")
+        service.expect("did not pass its probe within 1s: its answer isn't HTTP")
         self.assertEqual(service.wait(), 1)
 
     def test_the_doctor_passes_over_them(self):
@@ -302,6 +302,6 @@ class Lie(RoostTestCase):
         ]:
             lie.write_text(change)
             self.assertIn("failed", verdict := service.reload())
-            self.assertIn(f"the configuration that was read anew can't be used: {reason}", verdict)
+            self.assertIn(f"the new configuration can't be used: {reason}", verdict)
         lie.write_text("")
         self.assertIn("succeeded", service.reload())

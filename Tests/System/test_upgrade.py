@@ -309,7 +309,7 @@ class Meanwhile(UpgradeTestCase):
         second = subprocess.run(
             [ROOST, "run", "--name", "web", "--control-directory", service.control, "--", "true"], capture_output=True, text=True)
         self.assertEqual(second.returncode, 78)
-        self.assertIn(f"runs already: process {service.pid} has locked", second.stderr)
+        self.assertIn(f"is already running: process {service.pid} has locked", second.stderr)
         self.assertEqual(file.read_text(), f"{service.pid}\n")
         service.stop()
         self.assertFalse(file.exists())
@@ -371,7 +371,7 @@ class Refused(UpgradeTestCase):
         yield service
         status, output, errors = self.told(self.roost("upgrade", service))
         self.assertEqual((status, output), (1, ""))
-        self.assertRegex(errors, rf"upgrade refused, the former version goes on: {reason}")
+        self.assertRegex(errors, rf"upgrade refused, the former version keeps running: {reason}")
         service.expect(rf"error upgrade of the master refused: {reason}")
         self.eventually(lambda: self.assertEqual(service.children(), workers, "the proof is reaped, nobody else"))
         self.eventually(lambda: self.assertLessEqual(self.descriptors(service), before))
@@ -385,7 +385,7 @@ class Refused(UpgradeTestCase):
             next(checking)
 
     def test_a_binary_that_does_not_run(self):
-        self.refuse("#!/bin/sh\nexit 1\n", r".*/roost-master ended without an answer: it doesn't run here, or is of a version without upgrades")
+        self.refuse("#!/bin/sh\nexit 1\n", r".*/roost-master ended without an answer: it doesn't run here, or its version doesn't support upgrades")
 
     def test_a_file_that_cannot_be_executed(self):
         self.refuse("no program\n", r"cannot execute .*/roost-master: Exec format error")

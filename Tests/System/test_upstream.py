@@ -167,5 +167,5 @@ class Adopted(RoostTestCase):
         plain = socket.socket()
         self.addCleanup(plain.close)
         service = self.start_with(["http"], [plain], "-l", "systemd:http")
-        service.expect("it is no listening stream socket")
+        service.expect("it is neither a listening stream socket nor a UDP socket")
         self.assertEqual(service.wait(), 78)

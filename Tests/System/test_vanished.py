@@ -41,16 +41,16 @@ class Listeners(VanishedTestCase):
         self.assertEqual(refusal(self.address), errno.ENOENT)
         self.assertEqual(self.unreachable(service), [f"{self.file} is gone"])
         self.assertIn(
-            f"nobody can connect to a: {self.file} is gone; a reload makes it anew", self.roost(service, "status").stdout)
+            f"clients can't connect to a: {self.file} is gone; a reload recreates it", self.roost(service, "status").stdout)
         self.assertIn('roost_listener_reachable{service="web",listener="a",address="%s"} 0' % self.address, self.roost(service, "metrics").stdout)
         self.assertIn("succeeded", service.reload())
-        service.log.expect_count(f"warning nobody could connect to a={self.address}: {self.file} is gone", 1)
+        service.log.expect_count(f"warning clients couldn't connect to a={self.address}: {self.file} is gone", 1)
         service.expect(f"closed a={self.address}")
         self.assertEqual(ask(self.address), ["2", "a"])
         self.assertEqual(self.unreachable(service), [None])
         self.assertIn('listener="a",address="%s"} 1' % self.address, self.roost(service, "metrics").stdout)
         self.assertIn("succeeded", service.reload())
-        self.assertEqual(service.log.count("nobody could connect"), 1)
+        self.assertEqual(service.log.count("clients couldn't connect"), 1)
         self.assertEqual(service.log.count("listening on"), 2)
         self.assertEqual(service.stop(), 0)
         self.assertEqual(os.listdir(self.place), [])
@@ -75,7 +75,7 @@ class Listeners(VanishedTestCase):
             self.assertEqual(refusal(self.address), None)
         self.file.unlink()
         self.file.write_text("precious")
-        self.reload_fails(service, f"cannot listen on a={self.address}: the file exists and is no socket", f"a={self.address}")
+        self.reload_fails(service, f"cannot listen on a={self.address}: the file exists and isn't a socket", f"a={self.address}")
         self.assertEqual(self.file.read_text(), "precious")
         self.assertEqual(service.stop(), 0)
         self.assertEqual(self.file.read_text(), "precious")
@@ -125,7 +125,7 @@ class Listeners(VanishedTestCase):
         options = {"command": ["sh", "-c", script], "more": "workers = 2\nsurge = 1\n"}
         service = self.served(f"a={self.address}", **options)
         self.file.unlink()
-        self.assertRegex(service.reload(), "failed .*1 of 2 slots moved to generation 2 before")
+        self.assertRegex(service.reload(), "failed .*1 of 2 slots had moved to generation 2")
         self.assertEqual([ask(self.address) for _ in range(5)], [["2", "a"]] * 5)
 
     def test_a_service_without_a_file_gets_its_socket_back_too(self):
@@ -234,13 +234,13 @@ class OwnFiles(VanishedTestCase):
         inodes = [path.stat().st_ino for path in self.all]
         self.assertIn("succeeded", service.reload())
         self.assertEqual([path.stat().st_ino for path in self.all], inodes)
-        self.assertEqual(service.log.count("made anew"), 0)
+        self.assertEqual(service.log.count("recreated"), 0)
         for _ in range(2):
             self.remove()
             self.assertIn("succeeded", service.reload())
             self.assert_there(service)
         for what in ["the lock of the control socket", "the control socket: .* is gone", "the pid file", "the socket of the metrics", "the socket for acknowledgements"]:
-            self.assertEqual(service.log.count(f"warning made anew: {what}"), 2, what)
+            self.assertEqual(service.log.count(f"warning recreated: {what}"), 2, what)
         self.assertEqual(service.stop(), 0)
         self.assert_nothing_left()
 
@@ -253,13 +253,13 @@ class OwnFiles(VanishedTestCase):
         self.eventually(lambda: self.assertTrue(self.pid_file.exists()))
         self.pid_file.unlink()
         service.signal(signal.SIGHUP)
-        service.expect("made anew: the pid file")
+        service.expect("recreated: the pid file")
         self.assertEqual(self.pid_file.read_text(), f"{service.pid}\n")
         gate.write_text("")
         service.expect("generation 2. started")
         self.pid_file.unlink()
         service.signal(signal.SIGHUP)
-        service.expect("made anew: the pid file")
+        service.expect("recreated: the pid file")
         gate.write_text("")
         service.expect("generation 3. started")
         gate.write_text("")
@@ -269,7 +269,7 @@ class OwnFiles(VanishedTestCase):
         service = self.serving()
         self.remove()
         service.signal(signal.SIGUSR2)
-        service.expect("made anew")
+        service.expect("recreated")
         service.expect("upgraded the master")
         self.eventually(lambda: self.assert_there(service))
         self.assertEqual(service.stop(), 0)
@@ -290,7 +290,7 @@ class OwnFiles(VanishedTestCase):
         os.replace(script, master)
         service.signal(signal.SIGUSR2)
         service.expect("upgraded the master")
-        service.expect("made anew: the pid file")
+        service.expect("recreated: the pid file")
         self.assertEqual(self.roost(service, "status").returncode, 0)
         self.assertEqual(service.stop(), 0)
         self.assertEqual(os.listdir(service.control), ["history.json"])
@@ -333,9 +333,9 @@ class OwnFiles(VanishedTestCase):
         self.pid_file.write_text(f"{os.getpid()}\n")
         self.assertIn("succeeded", service.reload())
         for pattern in [
-            f"error cannot open the control socket {self.control}/control: the file exists and is no socket",
-            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and is no socket; it is tried again in 1s",
-            f"error the pid file {self.pid_file} is that of process {os.getpid()} by now",
+            f"error cannot open the control socket {self.control}/control: the file exists and isn't a socket",
+            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and isn't a socket; next try in 1s",
+            f"error the pid file {self.pid_file} now belongs to process {os.getpid()}",
         ]:
             self.assertEqual(service.log.count(pattern), 1, pattern)
         self.assertEqual(service.stop(), 0)
@@ -377,12 +377,12 @@ class TwoMasters(VanishedTestCase):
         first = self.master().serving()
         (self.control / "lock").unlink()
         second = self.master()
-        second.expect(f"cannot open the control socket {self.control}/control: process {first.pid} listens there, although it hasn't the lock")
+        second.expect(f"cannot open the control socket {self.control}/control: process {first.pid} listens there, although it doesn't hold the lock")
         self.assertEqual(second.wait(), 78)
         self.assertEqual(self.roost(first, "status").returncode, 0)
         self.assertIn("succeeded", first.reload())
         third = self.master()
-        third.expect(f"runs already: process {first.pid} has locked")
+        third.expect(f"is already running: process {first.pid} has locked")
         self.assertEqual(third.wait(), 78)
         self.assertEqual(first.stop(), 0)
         self.assertEqual(os.listdir(self.control), ["history.json"])
@@ -398,7 +398,7 @@ class TwoMasters(VanishedTestCase):
         self.assertEqual((self.control / "lock").read_text(), f"{second.pid}\n")
         self.assertIn(f"master {second.pid}", self.roost(second, "status").stdout)
         third = self.master()
-        third.expect(f"runs already: process {second.pid} has locked")
+        third.expect(f"is already running: process {second.pid} has locked")
         self.assertEqual(third.wait(), 78)
         self.assertEqual(second.stop(), 0)
         self.assertEqual(os.listdir(self.control), ["history.json"])

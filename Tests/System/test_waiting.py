@@ -131,8 +131,8 @@ class Upstream(RoostTestCase):
         self.silent.fill()
         service = self.served("--listen", "127.0.0.1:0", FDSTORE="64")
         self.assertEqual(service.stop(), 0)
-        service.expect(" warning systemd doesn't keep .* for the next master: nobody reads NOTIFY_SOCKET")
-        service.expect(" warning cannot tell systemd the state of the service: nobody reads NOTIFY_SOCKET")
+        service.expect(" warning systemd doesn't keep .* for the next master: NOTIFY_SOCKET isn't being read")
+        service.expect(" warning cannot tell systemd the state of the service: NOTIFY_SOCKET isn't being read")
 
     def test_a_watchdog_that_is_not_read_is_fed_when_it_is(self):
         self.silent.fill()
@@ -296,7 +296,7 @@ class Observation(RoostTestCase):
         held = service.expect("memory is held|cannot: (.*)")
         if held[1]:
             self.skipTest(f"userfaultfd(2): {held[1]}")
-        service.expect(r" warning looking whether worker \d+ accepts takes longer than 3s: ")
+        service.expect(r" warning checking whether worker \d+ accepts takes longer than 3s: ")
         go.touch()
         service.expect(r"worker \d+ \(slot 1, generation 1\) is ready")
         result = subprocess.run(

@@ -87,7 +87,7 @@ KINDS = {
 
 
 # How each is told.
-REFUSED = "what is configured was refused before, and is started only by a reload"
+REFUSED = "what is configured was refused before; only a reload starts it"
 EXITS = r"worker \d+ \(slot \d\) exited with status \d+ before it was ready"
 HANGS = r"worker \d+ \(slot \d\) was not ready within 4s"
 MISSING = "cannot execute .*: No such file or directory"

@@ -1,4 +1,4 @@
-// close(2) of what others have passed, by processes that may wait for it (roost_helpers.h).
+// close(2) of what others have passed, in processes that may wait for it (roost_helpers.h).
 #ifndef ROOST_CLOSE_H
 #define ROOST_CLOSE_H
 
@@ -10,25 +10,25 @@
 #pragma clang assume_nonnull begin
 #endif
 
-// Closes descriptors that somebody else has passed, each in a process of its own, and waits for none: close(2) of a file flushes it,
-// which a file system in user space (FUSE) answers when it likes; that of a socket may linger (SO_LINGER in socket(7)), also one in
-// the queue of another; and a pipe's waits for whoever is writing to it.
-// What takes longer than a second is killed by a later call, where the kernel lets it, and everything that waits where there is no
-// process for more. `sender` stands for who has passed them.
+// Closes descriptors that another process has passed, each in its own process, and waits for none: close(2) of a file
+// flushes it, which a file system in user space (FUSE) answers when it likes; that of a socket may linger (SO_LINGER in
+// socket(7)), even one in the queue of another; and that of a pipe waits for a process that is writing to it. A later
+// call kills what takes longer than a second, if the kernel lets it, and everything that waits if there is no process
+// left for more. `sender` stands for the process that has passed them.
 void roost_close_elsewhere(const int *_Nullable fds, size_t count, uint64_t sender);
 
 // How many descriptors of a sender are being closed.
 size_t roost_closing_for(uint64_t sender);
 
-// How many descriptors are open yet because there is no process to close them.
+// How many descriptors are still open because there is no process to close them.
 size_t roost_unclosed(void);
 
-// Whether what is being closed is in this process's table no more. If it is, execve(2) closes it, and waits.
+// Whether what is being closed is no longer in this process's table. If it still is, execve(2) closes it, and waits.
 bool roost_has_let_go(void);
 
-// To be called before the last close(2) of a unix socket that strangers may send on: where something is unread, or waits to be
-// accepted, another process closes it, and the descriptor stands for nothing from then on. A socket of another family is left as it
-// is.
+// To be called before the last close(2) of a unix socket that strangers may send on: if something is unread, or waits
+// to be accepted, another process closes it, and the descriptor stands for nothing from then on. A socket of another
+// family is left as it is.
 void roost_prepare_close(int fd);
 
 #if defined(__clang__)

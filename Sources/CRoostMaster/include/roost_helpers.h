@@ -1,5 +1,5 @@
-// Processes that make a system call which may wait, in this process's place: children with the same memory and table of
-// descriptors, which end by themselves.
+// Processes that make a system call that may wait, in this process's place: children with the same memory and table of
+// descriptors, which end on their own.
 #ifndef ROOST_HELPERS_H
 #define ROOST_HELPERS_H
 
@@ -12,8 +12,8 @@ bool roost_is_helper(pid_t pid);
 // To be called when a child has been reaped.
 void roost_helper_ended(pid_t pid);
 
-// To be called before execve(2): what the kernel still holds keeps nothing open then that this process had open. It doesn't wait.
-// Returns false if that can't be done.
+// To be called before execve(2): then what the kernel still holds keeps nothing open that this process had open. It
+// doesn't wait. Returns false if that can't be done.
 bool roost_leave_helpers(void);
 
 #endif

@@ -23,15 +23,16 @@ struct roost_exit {
 // Reaps one child that has ended. Returns 1, 0 when none has, or -1 with errno (ECHILD when there is no child at all).
 int roost_reap(struct roost_exit *ret_exit);
 
-// A child that was stopped by a signal, or goes on after that (waitid(2)). A stop by a tracer isn't told to the parent.
+// A child that was stopped by a signal, or continues after that (waitid(2)). A stop by a tracer isn't reported to the
+// parent.
 struct roost_stop {
   pid_t pid;
-  bool is_stopped;  // else it goes on
+  bool is_stopped;  // else it continues
   int signal;       // that stopped it
 };
 
-// Takes the news of one child that was stopped, or goes on. Returns 1, 0 when there is none, or -1 with errno. The kernel
-// keeps only the last of each child.
+// Takes the news of one child that was stopped, or continues. Returns 1, 0 when there is none, or -1 with errno. The
+// kernel only keeps the latest for each child.
 int roost_take_stop(struct roost_stop *ret_stop);
 
 // A descriptor for a process, whatever becomes of its pid: readable when it has ended (pidfd_open(2)). Close-on-exec.
@@ -44,7 +45,7 @@ int roost_signal_process(int fd, int number);
 // Makes the caller the parent of every orphan among its descendants (PR_SET_CHILD_SUBREAPER). Returns 0, or -1 with errno.
 int roost_become_subreaper(void);
 
-// Whether systemd has delegated this directory of a cgroup2 file system to whoever runs there (Delegate= in
+// Whether systemd has delegated this directory of a cgroup2 file system to the processes in it (Delegate= in
 // systemd.resource-control(5)).
 bool roost_is_delegated(const char *path);
 
@@ -59,9 +60,9 @@ struct roost_datagram {
   int descriptors[253];  // SCM_MAX_FD
 };
 
-// Receives one datagram, or a part of a stream, without waiting. Returns 0, or -1 with errno: EAGAIN when there is none, EBUSY when it
-// comes with descriptors that aren't taken, or for which there may be no numbers. Then it stays where it is, and nothing more is to be
-// had.
+// Receives one datagram, or a part of a stream, without waiting. Returns 0, or -1 with errno: EAGAIN when there is
+// none, EBUSY when it comes with descriptors that aren't taken, or for which there may be no numbers. Then it stays
+// where it is, and nothing more can be received.
 int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, struct roost_datagram *ret_datagram);
 
 // Sends one datagram on a connected socket without waiting, together with a descriptor unless it is -1 (SCM_RIGHTS in
@@ -78,36 +79,38 @@ int roost_memory_file(const char *name);
 // close-on-exec. Returns 0, or -1 with errno.
 int roost_output_pipe(int ends[_Nonnull 2]);
 
-// Has bytes that are sent out of band come with the others (SO_OOBINLINE in socket(7)). Of a unix socket recvmsg(2) throws them away
-// otherwise, and closes by itself what was passed along.
+// Makes out-of-band bytes come with the others (SO_OOBINLINE in socket(7)). Otherwise recvmsg(2) on a unix socket
+// throws them away, and itself closes what was passed along.
 void roost_keep_in_line(int fd);
 
-// Accepts a connection that is kept in line, close-on-exec and non-blocking (accept4(2)). Returns a descriptor, or -1 with errno.
+// Accepts a connection with out-of-band bytes inline, close-on-exec and non-blocking (accept4(2)). Returns a
+// descriptor, or -1 with errno.
 int roost_accept(int fd);
 
-// Who is at the other end of a unix socket (SO_PEERCRED). Returns 0, or -1 with errno.
+// The process at the other end of a unix socket (SO_PEERCRED). Returns 0, or -1 with errno.
 int roost_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
 
 // Whether the process at the other end is in a group, supplementary ones included (SO_PEERGROUPS).
 bool roost_peer_is_in(int fd, gid_t group);
 
-// Locks a file for as long as any descriptor of this open file exists (flock(2)), without waiting. Returns 0, or -1 with
-// errno, EWOULDBLOCK if somebody else has the lock.
+// Locks a file for as long as any descriptor of this open file exists (flock(2)), without waiting. Returns 0, or -1
+// with errno, EWOULDBLOCK if another process has the lock.
 int roost_lock(int fd);
 
-// The inode of the file that a listening unix socket is bound to, also if the file's name is gone (sock_diag(7)). Returns
-// 0, or -1 with errno, ENODATA if it is bound to none.
+// The inode of the file that a listening unix socket is bound to, even if the file's name is gone (sock_diag(7)).
+// Returns 0, or -1 with errno, ENODATA if it is bound to none.
 int roost_unix_file(int fd, ino_t *ret_inode);
 
 // How many connection requests the kernel has dropped at a listening TCP socket since it was made: its queue was full
-// (SO_MEMINFO, SK_MEMINFO_DROPS). The count wraps around. Returns 0, or -1 with errno, EOPNOTSUPP for a unix socket: there
-// nothing is dropped, connect(2) waits or fails with EAGAIN, and nobody counts that.
+// (SO_MEMINFO, SK_MEMINFO_DROPS). The count wraps around. Returns 0, or -1 with errno, EOPNOTSUPP for a unix socket:
+// there nothing is dropped, connect(2) waits or fails with EAGAIN, and that isn't counted.
 int roost_dropped(int fd, unsigned *ret_dropped);
 
 // The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
 const char *_Nullable roost_signal_name(int number);
 
-// The real-time signals that programs may use (SIGRTMIN and SIGRTMAX in signal(7)): the C library keeps some to itself.
+// The real-time signals that programs may use (SIGRTMIN and SIGRTMAX in signal(7)): the C library keeps some for
+// itself.
 int roost_first_real_time_signal(void);
 int roost_last_real_time_signal(void);
 

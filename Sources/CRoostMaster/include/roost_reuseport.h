@@ -22,20 +22,20 @@ struct roost_run {
   unsigned count;
 };
 
-// Has the kernel choose among these sockets of the group to which fd belongs, in ascending order, and no others
+// Makes the kernel choose among these sockets of the group to which fd belongs, in ascending order, and no others
 // (SO_ATTACH_REUSEPORT_CBPF in socket(7)). Returns 0, or -1 with errno.
 int roost_steer(int fd, enum roost_spread spread, const struct roost_run *runs, size_t count);
 
-// Waits until what other processors were doing in the kernel's network code is done (synchronize_rcu, by membarrier(2)):
-// from then on nothing follows a former steering. Returns 0, or -1 with errno where the kernel can't.
+// Waits until what other processors were doing in the kernel's network code is done (synchronize_rcu, by
+// membarrier(2)): from then on nothing follows a former steering. Returns 0, or -1 with errno if the kernel can't.
 int roost_network_barrier(void);
 
 // The handshakes that have begun with the address of a listening TCP socket and haven't ended, whichever socket of its
-// group they belong to: the kernel doesn't tell. A handshake keeps its number (SO_COOKIE) for as long as it lasts. There
-// may be more than fit. Returns 0, or -1 with errno.
+// group they belong to: the kernel doesn't reveal that. A handshake keeps its number (SO_COOKIE) as long as it lasts.
+// There may be more than fit. Returns 0, or -1 with errno.
 int roost_handshakes(int fd, uint64_t *ret_numbers, size_t capacity, size_t *ret_count);
 
-// The bytes of memory that datagrams take which wait in a socket. Returns 0, or -1 with errno.
+// The bytes of memory that the datagrams waiting in a socket take. Returns 0, or -1 with errno.
 int roost_waiting_memory(int fd, unsigned *ret_bytes);
 
 #if defined(__clang__)

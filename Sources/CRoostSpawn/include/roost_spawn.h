@@ -30,7 +30,7 @@ enum roost_spawn_step {
   ROOST_SPAWN_TIME,  // none of them: it took too long
 };
 
-// Whom the process is to run as.
+// The user and groups that the process is to run as.
 struct roost_spawn_identity {
   uid_t user;
   gid_t group;
@@ -46,7 +46,7 @@ struct roost_spawn_limit {
 
 struct roost_spawn_request {
   const char *path;                          // of the executable, resolved
-  int executable_file;  // an open descriptor of a binary, executed where the path leads to another file or none; or -1
+  int executable_file;  // an open descriptor of a binary, executed if the path leads to another file or none; or -1
   char *_Nullable const *_Nonnull arguments;    // ended by NULL
   char *_Nullable const *_Nonnull environment;  // ended by NULL
   char *_Nullable own_pid;  // 11 bytes within the environment, where the child writes its pid in decimal
@@ -77,22 +77,22 @@ struct roost_spawn_result {
   int error;  // errno of the failed step
 };
 
-// Starts a process and returns when it runs the executable, or has failed and is reaped. Of one that may hang, it is killed
-// where it takes longer than three seconds, and is the caller's to be reaped.
-// Must be called from the main thread, whose end is what the parent-death signal tells.
+// Starts a process and returns when it runs the executable, or has failed and is reaped. If it may hang and takes
+// longer than three seconds, it is killed, and the caller has to reap it. Must be called from the main thread, whose
+// end is what the parent-death signal reports.
 struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request);
 
-// Goes on in a copy of this process as well, which has a session of its own, no descriptors but the standard ones and this
-// one, and the parent-death signal SIGKILL. Only where there are no other threads is everything allowed in the copy
-// (fork(2)). Returns 0 there, here its pid, or -1 with errno. When it returns here, the copy has closed what it has no use for,
-// unless it hasn't run for a quarter of a second: then it closes that later.
+// Continues in a copy of this process as well, which has its own session, no descriptors but the standard ones and this
+// one, and the parent-death signal SIGKILL. Everything is allowed in the copy only if there are no other threads
+// (fork(2)). Returns 0 there, here its pid, or -1 with errno. When it returns here, the copy has closed what it has no
+// use for, unless it hasn't run for a quarter of a second: then it closes that later.
 pid_t roost_fork(int kept);
 
-// Has a process that roost_fork() has made go on when its parent dies: what it does is worth being finished.
+// Lets a process that roost_fork() made continue when its parent dies: what it does is worth finishing.
 void roost_outlive_parent(void);
 
-// Tries what a user may do with a path, as access(2) does, in a process of that user's. Returns 0 where it may, the error number
-// where it may not, and -1 with errno where this process can't be that user.
+// Tries what a user may do with a path, as access(2) does, in a process of that user. Returns 0 if the user may, the
+// error number if not, and -1 with errno if this process can't become that user.
 int roost_access_as(const struct roost_spawn_identity *identity, const char *path, int mode);
 
 #if defined(__clang__)

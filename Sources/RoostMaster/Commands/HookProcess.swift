@@ -1,14 +1,14 @@
 import Glibc
 import RoostCore
 
-/// A command of the operator's that runs.
+/// A running command of the operator.
 final class HookProcess {
   let hook: Hook
   let generation: Generation
   /// Also the number of its process group.
   let pid: pid_t
   let output: WorkerOutput
-  /// Its exit was read, and isn't handled yet.
+  /// Its exit was read, but isn't handled yet.
   var isReaped = false
 
   init(hook: Hook, generation: Generation, pid: pid_t, output: WorkerOutput) {

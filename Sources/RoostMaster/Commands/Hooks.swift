@@ -6,7 +6,7 @@ final class Hooks {
   private let spawner: Spawner
   private let resolver: ReleaseResolver
   private(set) var running: [HookProcess] = []
-  /// What the one wrote last whose end is being told.
+  /// The last lines of the one whose end is being reported.
   private(set) var lastWords: [String] = []
   private var ended: (Hook, Generation, _ failure: String?) -> Void = { _, _, _ in }
 
@@ -15,7 +15,7 @@ final class Hooks {
     self.resolver = resolver
   }
 
-  /// Calls the handler with each that has ended, and why it has failed, if it has.
+  /// Calls the handler with each one that has ended, and with why it failed, if it did.
   func watch(_ ended: @escaping (Hook, Generation, _ failure: String?) -> Void) { self.ended = ended }
 
   /// Runs one for a generation.
@@ -47,7 +47,7 @@ final class Hooks {
     }
   }
 
-  /// Tells of those that were reaped.
+  /// Reports those that were reaped.
   func tell(of exits: [(process: HookProcess, cause: ExitCause)]) {
     for (process, cause) in exits {
       process.output.finish()

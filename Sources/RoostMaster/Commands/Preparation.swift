@@ -4,12 +4,12 @@ import RoostCore
 import RoostJSON
 import RoostSystemd
 
-/// A short-lived process that prepares a generation, in two steps. The first reads the configuration anew: it executes what
-/// has started the master, with the same arguments, and hands over the validated result. So a parser's memory or mistake never
-/// reaches the master. The second looks for what the configuration names: a file system that hangs holds it, and not the
-/// master.
+/// A short-lived process that prepares a generation, in two steps. The first reads the configuration again: it executes
+/// what started the master, with the same arguments, and hands over the validated result. So a parser's memory or
+/// mistake never reaches the master. The second looks for what the configuration names: a file system that hangs holds
+/// it up, and not the master.
 final class Preparation {
-  /// What has been found out.
+  /// What was found.
   struct Finding {
     let configuration: Configuration
     /// After the second step.
@@ -78,7 +78,7 @@ final class Preparation {
       let json = try JSON(parsing: answer)
       if case .string(let problem) = json[Answer.problem] { return .failure(MasterError(problem)) }
       guard let configuration = json[Answer.configuration] else {
-        return .failure(MasterError("reading the configuration anew gave no answer"))
+        return .failure(MasterError("reading the configuration again gave no answer"))
       }
       let places = try json[Answer.places]?.decode(PinnedRelease.self)
       try places?.worker?.check()
@@ -86,10 +86,11 @@ final class Preparation {
     } catch is JSON.Malformed {
       return .failure(
         MasterError(
-          "reading the configuration anew failed: the process ended without an answer; 'roost check' on the file may say why"
+          "reading the configuration again failed: the process ended without an answer; 'roost check' on the file may"
+            + " say why"
         ))
     } catch {
-      return .failure(MasterError("the configuration that was read anew can't be used: \(error)"))
+      return .failure(MasterError("the new configuration can't be used: \(error)"))
     }
   }
 }

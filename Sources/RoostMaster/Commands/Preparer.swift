@@ -2,7 +2,8 @@ import RoostConfiguration
 import RoostCore
 import RoostSystemd
 
-/// Finds out what a generation is to run: reads the configuration anew, and looks for what it names. One generation at a time.
+/// Finds out what a generation is to run: reads the configuration again, and looks for what it names. One generation at
+/// a time.
 final class Preparer {
   /// What was found.
   typealias Finding = (configuration: Configuration, places: PinnedRelease)
@@ -11,7 +12,7 @@ final class Preparer {
   /// What the master was started with.
   private let configured: Configuration
   private let mounts: MountTable
-  /// What reads the configuration anew, if there is something to be read.
+  /// What reads the configuration again, if there is one to read.
   private let reader: String?
   private let directory: String
   private let loop: EventLoop
@@ -33,7 +34,7 @@ final class Preparer {
   /// Calls the handler with what was found for each generation that isn't abandoned.
   func watch(_ found: @escaping (Generation, Result<Finding, MasterError>) -> Void) { self.found = found }
 
-  /// Reads the configuration anew, if it can have changed, and looks for what it names.
+  /// Reads the configuration again, if it can have changed, and looks for what it names.
   func read(_ generation: Generation) {
     guard let reader else { return look(generation, configured) }
     do {
@@ -43,7 +44,7 @@ final class Preparer {
     }
   }
 
-  /// Looks for what a configuration names. Where no file system can hang, that is at once.
+  /// Looks for what a configuration names. If no file system can hang, the answer comes at once.
   func look(_ generation: Generation, _ configuration: Configuration) {
     do {
       try Acceptance.check(configuration.worker)

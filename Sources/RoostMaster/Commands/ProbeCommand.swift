@@ -1,6 +1,6 @@
 import Glibc
 
-/// A command of the operator's that asks a worker.
+/// The operator's command that probes a worker.
 final class ProbeCommand {
   /// Also the number of its process group.
   let pid: pid_t
@@ -18,7 +18,7 @@ final class ProbeCommand {
     output.finish()
   }
 
-  /// Ends it and all that it has started.
+  /// Ends it and everything it has started.
   func kill() {
     if !hasExited { Glibc.kill(-pid, SIGKILL) }
   }

@@ -5,9 +5,9 @@ import RoostArguments
 import RoostConfiguration
 import RoostSystemd
 
-/// A process that does for the master what the master mustn't do itself, and hands over its answer through a pipe.
+/// A process that does what the master mustn't do itself, and hands over its answer through a pipe.
 final class ShortLivedProcess {
-  /// More is no answer.
+  /// Anything longer isn't an answer.
   private static let maximumLength = 16 << 20
   /// How much is read before others get their turn: what fits into a pipe.
   private static let turn = 65536
@@ -17,9 +17,9 @@ final class ShortLivedProcess {
   private var source: BoundedSource?
   private var answer: [UInt8] = []
 
-  /// Executes a program with the arguments of this process, so that `ps` tells whose it is. The environment variable says
-  /// what it is to do, as `PARENT:DESCRIPTOR` with the descriptor for its answer. A trial finds the descriptor of its subject
-  /// after another colon, and those that are kept under the numbers that they have here.
+  /// Executes a program with the arguments of this process, so that `ps` shows whose it is. The environment variable
+  /// says what it is to do, as `PARENT:DESCRIPTOR` with the descriptor for its answer. A trial finds the descriptor of
+  /// its subject after another colon, and the kept ones under the same numbers as here.
   init(
     _ program: String, variable: String, trial: (subject: Int32, kept: [Int32])? = nil, directory: String
   ) throws(MasterError) {
@@ -37,7 +37,7 @@ final class ShortLivedProcess {
     var request = ProcessRequest(
       executable: program, arguments: CStrings(copying: ProgramArguments.pointers),
       environment: CStrings(environment: WorkerEnvironmentBase.merge(WorkerEnvironmentBase.all(), variables)),
-      // It is told where the master was started, and needs no directory any more than the master does.
+      // It is told where the master was started; like the master, it needs no directory itself.
       directory: "/")
     request.descriptors = [writeEnd.number] + (trial.map { [$0.subject] + $0.kept } ?? [])
     request.keepsNumbers = trial != nil
@@ -50,7 +50,7 @@ final class ShortLivedProcess {
     try self.init { tell in tell(work()) }
   }
 
-  /// The same, with an answer in parts: what was told before it is killed is heard.
+  /// The same, with an answer in parts: what it tells before it is killed isn't lost.
   init(telling work: (_ tell: ([UInt8]) -> Void) -> Void) throws(MasterError) {
     var ends: [Int32] = [0, 0]
     guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for an answer") }
@@ -64,7 +64,7 @@ final class ShortLivedProcess {
 
   private static func answer(_ work: (_ tell: ([UInt8]) -> Void) -> Void, to number: Int32) -> Never {
     work { _ = Handover.write($0, to: number) }
-    // Nothing of what the copy has is its own to be given up.
+    // Nothing that the copy has is its own to give up.
     _exit(0)
   }
 

@@ -2,10 +2,10 @@ import RoostControl
 import RoostCore
 import RoostJSON
 
-/// Who operates the service over the control socket, and what they wait for.
+/// The clients that operate the service over the control socket, and what they wait for.
 final class Clients {
   let server: ControlServer?
-  /// What came of the last reload.
+  /// The outcome of the last reload.
   private(set) var lastReload: ReloadVerdict?
 
   init(_ server: ControlServer?, lastReload: ReloadVerdict? = nil) {
@@ -15,12 +15,12 @@ final class Clients {
 
   private var all: [ControlClient] { server?.clients ?? [] }
 
-  /// Whether a client may wait. Before anything is done: who is turned away has asked for nothing.
+  /// Whether a client may wait. Asked before anything is done: a client that is turned away has changed nothing.
   func admit(_ client: ControlClient, toWaitFor wait: Places.Wait) -> Bool {
     server?.admit(client, toWaitFor: wait) ?? true
   }
 
-  /// Tells those who listen.
+  /// Tells the clients that listen.
   func tell(_ event: ServiceEvent) {
     let listening = all.filter { $0.wantsMore && $0.task != .none && $0.task != .upgrade }
     if listening.isEmpty { return }
@@ -28,7 +28,7 @@ final class Clients {
     for client in listening { client.reply(VarlinkReply(parameters: ["event": json], continues: true)) }
   }
 
-  /// Tells what has happened, and those who have waited for it, the verdict.
+  /// Tells what has happened, and gives clients that waited for it the verdict.
   func tell(_ notice: Notice, _ event: ServiceEvent, _ evidence: ReloadEvidence?, lastWords: (Failure) -> [String]) {
     settle(notice, event, evidence, lastWords)
     let clients = all
@@ -72,7 +72,7 @@ final class Clients {
     }
   }
 
-  /// Answers those whose reload has succeeded and whose retirees are gone, with the verdict as it is by then.
+  /// Answers the clients whose reload has succeeded and whose retirees are gone, with the verdict as it is by then.
   func answerDrained(_ retirees: [Retiree], _ final: (_ verdict: JSON, Generation) -> JSON) {
     for client in all {
       guard case .drain(let generation, let verdict) = client.task,
@@ -82,12 +82,12 @@ final class Clients {
     }
   }
 
-  /// Answers those who wait for an upgrade.
+  /// Answers the clients that wait for an upgrade.
   func answerUpgrade(_ reply: VarlinkReply) {
     for client in all where client.task == .upgrade { client.reply(reply) }
   }
 
-  /// The last worker is gone: whoever waits for that has an answer.
+  /// The last worker is gone: clients that wait for that get their answer.
   func answerStops() {
     for client in all {
       switch client.task {

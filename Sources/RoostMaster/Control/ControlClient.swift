@@ -4,8 +4,7 @@ import RoostCore
 import RoostJSON
 import RoostSystemd
 
-/// One connection to the control socket. What it may cost is bounded: a client that sends too much, or doesn't read, is
-/// let go.
+/// One connection to the control socket. Its cost is bounded: a client that sends too much, or doesn't read, is let go.
 final class ControlClient {
   /// What a client waits for.
   enum Task: Equatable, Codable {
@@ -30,7 +29,7 @@ final class ControlClient {
   /// The next call is answered after this one.
   private(set) var task = Task.none
   private(set) var wantsMore = false
-  /// Whether no answer is wanted to the call.
+  /// Whether the call wants no answer.
   private(set) var isOneway = false
   private let descriptor: Descriptor
   private var source: BoundedSource?
@@ -101,7 +100,7 @@ final class ControlClient {
   }
 
   private func act() {
-    // While it waits and reads, only its going is told.
+    // While it waits and reads, the only news is that it has gone.
     if task != .none, output.isEmpty { return leave() }
     if !send() { return leave() }
     if isListening, !receive() { return leave() }
@@ -109,7 +108,7 @@ final class ControlClient {
     goOn()
   }
 
-  /// Takes what the client has sent. Whether it is worth listening on.
+  /// Takes what the client has sent. Returns whether there may be more.
   private func receive() -> Bool {
     var buffer = [UInt8](repeating: 0, count: 16384)
     let count = Stream.receive(descriptor.number, into: &buffer)
@@ -120,7 +119,7 @@ final class ControlClient {
     return true
   }
 
-  /// Answers one call. Others that have come with it wait for the next turn: a status looks at every worker.
+  /// Answers one call. Others that came with it wait for the next turn: a status looks at every worker.
   private func handleCall() {
     guard let end = input.firstIndex(of: Varlink.terminator) else { return }
     let message = input[..<end]
@@ -138,7 +137,7 @@ final class ControlClient {
   /// Waits for what comes next.
   private func goOn() {
     if isGone { return }
-    // What has no end by now never was a call. What has begun when the client ends is none either.
+    // What has no end by now never was a call; nor is one that is incomplete when the client closes.
     if task == .none, output.isEmpty, !hasCall, input.count > ControlInterface.maximumCall || hasEnded {
       return leave()
     }
@@ -152,22 +151,22 @@ final class ControlClient {
     gone(self)
   }
 
-  /// Whether there is a call to be answered now. Who doesn't read the last reply gets no other.
+  /// Whether there is a call to answer now. A client that doesn't read the last reply gets no other.
   private var hasCall: Bool { task == .none && output.isEmpty && input.contains(Varlink.terminator) }
 
   private var isListening: Bool { task == .none && output.isEmpty && !hasEnded && !hasCall }
 
-  /// While a call is being answered no other is read; that the client is gone is told without asking.
+  /// While a call is being answered, no other is read; the kernel reports that a client is gone without being asked to.
   private func listen() {
     let hasCall = hasCall
     var interest: Interest = isListening ? .readable : []
-    // A call that is here already has its turn when its reply can be written, which is at once.
+    // A call that is already here has its turn when its reply can be written, which is at once.
     if !output.isEmpty || hasCall { interest.insert(.writable) }
     source?.setInterest(interest)
     source?.hasMore = hasCall
   }
 
-  /// Has it wait for something.
+  /// Makes it wait for something.
   func begin(_ task: Task) {
     self.task = task
     lastActive = Clock.now()
@@ -201,7 +200,7 @@ final class ControlClient {
     leave()
   }
 
-  /// Writes what can be written without waiting. Whether there is still somebody.
+  /// Writes what can be written without waiting. Returns whether the client is still there.
   private func send() -> Bool {
     while !output.isEmpty {
       let number = descriptor.number
@@ -219,7 +218,7 @@ extension ControlClient: AcceptedClient {
     let wait: Places.Wait =
       switch task {
       case .none: .nothing
-      // Whoever doesn't read doesn't hear either.
+      // A client that doesn't read doesn't listen.
       case .subscription: output.isEmpty ? .events : .nothing
       case .drain: .drain
       case .reload, .stop, .upgrade: .end

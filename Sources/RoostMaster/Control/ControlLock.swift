@@ -10,7 +10,7 @@ final class ControlLock {
   /// Whether the directory is to be removed in the end.
   private(set) var madeDirectory: Bool
 
-  /// What came of trying to take it.
+  /// The outcome of an attempt to take it.
   private enum Attempt: ~Copyable {
     case locked(Descriptor, madeDirectory: Bool)
     case held(by: String)
@@ -26,12 +26,12 @@ final class ControlLock {
       madeDirectory = isNew
     case .held(let pid):
       throw MasterError(
-        "the service \(service) runs already: process \(pid) has locked \(Self.path(in: directory)); --name gives this one"
-          + " another name")
+        "the service \(service) is already running: process \(pid) has locked \(Self.path(in: directory)); --name"
+          + " gives this one another name")
     }
   }
 
-  /// Goes on with what an upgrade has handed over. The lock belongs to the open file, so it was held throughout.
+  /// Takes over what an upgrade has handed over. The lock belongs to the open file, so it was held throughout.
   init(restoring saved: SavedDescriptor, in directory: String, service: String, madeDirectory: Bool) {
     self.directory = directory
     self.service = service
@@ -45,7 +45,7 @@ final class ControlLock {
 
   private static func path(in directory: String) -> String { "\(directory)/\(ControlPlace.lockName)" }
 
-  /// Takes the lock anew if its file isn't there any more: a second master would find none. Returns whether it had to.
+  /// Takes the lock again if its file is gone: a second master would find none. Returns whether it had to.
   func renew() throws(MasterError) -> Bool {
     if let directory = try? Directory(directory), Self.isFile(descriptor, in: directory) { return false }
     switch try Self.take(in: directory) {
@@ -60,9 +60,9 @@ final class ControlLock {
     }
   }
 
-  /// Removes the file, unless it is another master's by now, and with it the directory if this has made it.
+  /// Removes the file, unless it now belongs to another master, and with it the directory if this master made it.
   func remove() {
-    // While it is held: whoever has opened it sees that it is gone, and makes another.
+    // While it is held: a master that has opened it sees that it is gone, and makes another.
     guard let place = try? FilePlace(directory), let directory = try? Directory(directory),
       let identity = FileIdentity(of: descriptor), directory.remove(ControlPlace.lockName, identity), madeDirectory
     else { return }
@@ -71,7 +71,7 @@ final class ControlLock {
 
   // MARK: Taking it
 
-  /// A master that ends removes file and directory, perhaps between any two steps of this.
+  /// An ending master removes the file and the directory, perhaps between any two steps of this.
   private static func take(in directory: String) throws(MasterError) -> Attempt {
     let path = path(in: directory)
     var isNew = false
@@ -81,9 +81,9 @@ final class ControlLock {
         let opened = try Directory(directory)
         if let objection = opened.objection {
           throw .refused(
-            "its directory isn't to be trusted, because \(objection): the lock and the socket could be replaced there")
+            "its directory can't be trusted, because \(objection): the lock and the socket could be replaced there")
         }
-        // A master of the same user can open what one has left that was killed, whatever that one's umask was.
+        // A master of the same user can open what a killed one has left, whatever its umask was.
         let lock = try FileMask.with(0) { () throws(FileError) -> Descriptor in
           try opened.open(ControlPlace.lockName, O_RDWR | O_CREAT, mode: 0o600)
         }
@@ -99,8 +99,8 @@ final class ControlLock {
     throw MasterError("cannot lock \(path): it is removed again and again")
   }
 
-  /// Makes the directory, and the one above it, which is shared by all services, such as /run/roost. Whether it wasn't
-  /// there.
+  /// Makes the directory, and the one above it, which all services share, such as /run/roost. Returns whether it is
+  /// new.
   private static func make(_ directory: String) throws(MasterError) -> Bool {
     do {
       do {
@@ -123,17 +123,17 @@ final class ControlLock {
     FileIdentity(of: lock).map { $0 == directory.identity(of: ControlPlace.lockName) } ?? false
   }
 
-  /// What somebody else has put there isn't opened for more than this, and neither written nor believed.
+  /// What another user has put there is only opened for this: it is neither written nor believed.
   private static func check(_ lock: borrowing Descriptor) throws(FileError) {
     var status = stat()
     guard fstat(lock.number, &status) == 0 else { throw .failed(errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it is no ordinary file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it isn't a regular file") }
     guard status.st_uid == 0 || status.st_uid == geteuid() else {
       throw .refused("it belongs to user \(status.st_uid)")
     }
   }
 
-  /// Locks the file and writes this process's id into it, or returns that of the process which has it.
+  /// Locks the file and writes this process's id into it, or returns that of the process that has it.
   private static func holder(of lock: borrowing Descriptor) throws(FileError) -> String? {
     guard roost_lock(lock.number) == 0 else {
       guard errno == EWOULDBLOCK else { throw .failed(errno) }

@@ -2,8 +2,8 @@ import Glibc
 import RoostControl
 import RoostLog
 
-/// A symbolic link to the control socket, in the directory that systemd has made for the service, where the socket itself
-/// is elsewhere: the unit's `ExecReload=` and commands by name look there. It shows the way whatever the configuration
+/// A symbolic link to the control socket, in the directory that systemd made for the service, for a socket that is
+/// elsewhere: the unit's `ExecReload=` and commands by name look there. It shows the way whatever the configuration
 /// says by now.
 final class ControlPointer {
   private let path: String
@@ -11,18 +11,18 @@ final class ControlPointer {
   private let log: Log
   private var identity: FileIdentity?
 
-  /// Makes the link. Nil where there is none to be made. Where none can be made, commands have to name the directory.
+  /// Makes the link. nil if there is none to make. If it can't be made, commands have to name the directory.
   init?(to directory: String, isRestored: Bool = false, _ log: Log) {
     guard let usual = ControlPlace.runtimeDirectoryOfMaster(), usual != directory else { return nil }
     path = "\(usual)/\(ControlPlace.socketName)"
     target = "\(directory)/\(ControlPlace.socketName)"
     self.log = log
-    // After an upgrade that comes when there is a way to go on, and not in its rehearsal.
+    // After an upgrade it is made once that has succeeded, and not in its rehearsal.
     if !isRestored { renew() }
   }
 
   deinit {
-    // Another may have put its own in its place.
+    // Another master may have put its own in its place.
     if let identity, let place = try? FilePlace(path) { place.directory.remove(place.name, identity) }
   }
 
@@ -36,7 +36,7 @@ final class ControlPointer {
         return
       }
       identity = nil
-      // Not taken from a master that is there; what one has left that was killed gives way.
+      // It isn't taken from a living master; what a killed one has left gives way.
       let kind = place.directory.status(of: place.name).map { $0.st_mode & S_IFMT }
       guard kind == nil || kind == S_IFLNK || kind == S_IFSOCK, SocketFile.isDead(path) else {
         return log.warning("\(path) is in use: commands need --control-directory")

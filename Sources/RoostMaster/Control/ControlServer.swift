@@ -6,9 +6,9 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// The socket by which the service is operated, and who is connected to it.
+/// The socket by which the service is operated, and its clients.
 final class ControlServer {
-  /// More are no operators.
+  /// More than these aren't operators.
   private static let places = Places(idle: 64, waiting: 64, share: 16)
 
   private let configuration: ControlConfiguration
@@ -69,13 +69,14 @@ final class ControlServer {
   deinit {
     // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
     acceptor.stop()
-    // While there is the lock: without it another master may begin.
+    // While the lock is held: without it another master may begin.
     socket.file?.remove()
     lock.remove()
   }
 
-  /// Makes anew what somebody has removed, such as a cleaner of temporary files: without the lock a second master could
-  /// start, and without the socket's file nobody can connect. Who is connected stays. Returns what had to be made, and why.
+  /// Recreates what was removed, for example by a cleaner of temporary files: without the lock a second master could
+  /// start, and without the socket's file no client can connect. Connected clients stay. Returns what had to be made,
+  /// and why.
   func renew() throws(MasterError) -> [String] {
     var made: [String] = []
     if try lock.renew() { made.append("the lock of the control socket: its file was gone") }
@@ -89,8 +90,8 @@ final class ControlServer {
 
   private static func path(in directory: String) -> String { "\(directory)/\(ControlPlace.socketName)" }
 
-  /// Opens the socket. What a master has left there that is gone gives way, since this one has the lock. One that lives
-  /// has lost the lock's file.
+  /// Opens the socket. What a dead master has left there gives way, because this one has the lock. A living master has
+  /// lost the lock's file.
   private static func open(_ configuration: ControlConfiguration, tries: Int) throws(MasterError) -> BoundSocket {
     let path = path(in: configuration.directory)
     let access = FileAccess(mode: configuration.group == nil ? 0o600 : 0o660, group: configuration.group)
@@ -106,8 +107,8 @@ final class ControlServer {
     }
     let process = SocketFile.listener(at: path).map { "process \($0)" } ?? "another process"
     throw MasterError(
-      "cannot open the control socket \(path): \(process) listens there, although it hasn't the lock beside it; if it is a"
-        + " master whose lock was removed, a reload of it makes the lock anew")
+      "cannot open the control socket \(path): \(process) listens there, although it doesn't hold the lock beside it;"
+        + " if it is a master whose lock was removed, reloading it recreates the lock")
   }
 
   /// Takes connections from now on, and calls the handler with each call.
@@ -122,7 +123,7 @@ final class ControlServer {
     restored = []
   }
 
-  /// Who is connected.
+  /// The connected clients.
   var clients: [ControlClient] { acceptor.clients }
 
   private func add(_ client: ControlClient) {
@@ -132,7 +133,7 @@ final class ControlServer {
     }
   }
 
-  /// Whether a client may wait for something. Who may not is told so, and let go.
+  /// Whether a client may wait for something. If it may not, it is told so and let go.
   func admit(_ client: ControlClient, toWaitFor wait: Places.Wait) -> Bool {
     // Without an answer there is nothing to wait for.
     if client.isOneway { return true }
@@ -141,7 +142,7 @@ final class ControlServer {
     return acceptor.admit(client, toWait: place)
   }
 
-  /// Root, the master's own user, and the group that was allowed.
+  /// Allowed are root, the master's own user, and the configured group.
   private func peer(_ number: Int32) -> (pid: pid_t, uid: uid_t, isAllowed: Bool) {
     var pid: pid_t = 0
     var uid: uid_t = 0

@@ -4,7 +4,7 @@ import RoostCore
 import RoostJSON
 
 extension Master {
-  /// Answers a call, or lets the client wait for what answers it.
+  /// Answers a call, or lets the client wait for the answer.
   func answer(_ client: ControlClient, _ call: VarlinkCall) {
     guard client.isAllowed else { return client.dismiss(VarlinkReply(error: VarlinkService.permissionDenied)) }
     switch call.method {
@@ -59,7 +59,7 @@ extension Master {
     client.reply(VarlinkReply(error: VarlinkService.invalidParameter, parameters: ["parameter": .string(parameter)]))
   }
 
-  /// A boolean that may be left out; nil if it is something else.
+  /// A boolean that may be left out; nil if it isn't one.
   private func flag(_ name: String, _ call: VarlinkCall) -> Bool? {
     switch call.parameters[name] {
     case nil, .null: false
@@ -92,13 +92,13 @@ extension Master {
     case .integer(let number): target = Generation(number: number)
     case .null:
       guard let usual = record.history.rollbackTarget(from: supervisor.serving) else {
-        return refuseRollback(client, "nothing else is recorded that has served")
+        return refuseRollback(client, "there is no record of another generation that has served")
       }
       target = usual
     case .boolean, .string, .array, .object: return refuse(client, "generation")
     }
     guard let entry = record.history.entry(target), entry.serves != nil, entry.configuration != nil else {
-      return refuseRollback(client, "nothing is recorded of a generation \(target.number) that has served")
+      return refuseRollback(client, "there is no record that a generation \(target.number) has served")
     }
     reload(client, from: .record(target), drained: drained)
   }
@@ -107,7 +107,7 @@ extension Master {
     client.reply(VarlinkReply(error: ControlInterface.nothingToRollBackTo, parameters: ["reason": .string(reason)]))
   }
 
-  /// Ends the running reload. Whoever waits for it hears its verdict.
+  /// Ends the running reload. Clients that wait for it get its verdict.
   private func cancel(_ client: ControlClient) {
     guard case .reloading(let reload) = supervisor.phase else {
       return client.reply(VarlinkReply(error: ControlInterface.nothingToCancel))
@@ -133,12 +133,13 @@ extension Master {
     if atOnce {
       handle(.stopAtOnceRequested(by: requester))
     } else if !supervisor.isStopping {
-      // A second request would be one to stop at once, and this client only wants to wait.
+      // A second request would mean a stop at once, and this client only wants to wait.
       handle(.stopRequested(by: requester))
     }
   }
 
-  /// A change is one of what there is now: between a client's look and its call somebody else might scale, too.
+  /// A change applies to the number as it is now: another client might have scaled between this client's look and its
+  /// call.
   private func scale(_ client: ControlClient, _ call: VarlinkCall) {
     let before = supervisor.desiredWorkers
     let most = Settings.maximumWorkers
@@ -159,7 +160,7 @@ extension Master {
     guard client.wantsMore else { return client.reply(VarlinkReply(error: VarlinkService.expectedMore)) }
     guard clients.admit(client, toWaitFor: .events) else { return }
     client.begin(.subscription)
-    // At once, so that the client knows from when on nothing escapes it.
+    // At once, so that the client knows that it misses nothing from now on.
     client.reply(VarlinkReply(parameters: ["event": .null], continues: true))
   }
 

@@ -18,7 +18,7 @@ extension NoticeText {
     }
   }
 
-  /// The same failure in a line of its own, for the status.
+  /// The same failure on its own line, for the status.
   func reloadFailure(_ notice: Notice) -> String? {
     guard case .reloadFailed(let generation, let failure, _, _, _, _) = notice else { return nil }
     return "reload to generation \(generation.number) failed: \(text(failure))\(queues(generation))"
@@ -30,16 +30,16 @@ extension NoticeText {
   }
 
   func goesOn(_ generation: Generation, _ serving: Generation, _ moved: Int, _ slots: Int) -> String {
-    // What is true now, and not only what the reload has left alone.
+    // What is true now, and not only what the reload has left as it was.
     switch condition {
     case .down: return "and nothing serves"
     case .degraded where moved == 0:
-      return "generation \(serving.number) goes on, and not all of its workers serve"
+      return "generation \(serving.number) keeps running, but not all of its workers serve"
     case .degraded, .whole: break
     }
     return moved == 0
-      ? "generation \(serving.number) goes on serving"
-      : "\(moved) of \(slots) slots moved to generation \(generation.number) before, the others go on as they are"
+      ? "generation \(serving.number) keeps serving"
+      : "\(moved) of \(slots) slots had moved to generation \(generation.number), the others stay as they are"
   }
 
   func name(_ id: WorkerID) -> String {
@@ -47,7 +47,7 @@ extension NoticeText {
     return "worker \(pid) (slot \(id.slot), generation \(id.generation.number))"
   }
 
-  /// Where the generation is clear from the rest of the line.
+  /// The short name, for when the rest of the line names the generation.
   func shortName(_ id: WorkerID) -> String {
     guard let pid = pid(id) else { return "worker of slot \(id.slot)" }
     return "worker \(pid) (slot \(id.slot))"
@@ -67,8 +67,8 @@ extension NoticeText {
     case .notPrepared(let reason), .notListening(let reason): reason
     case .tookTooLong(let limit): "no generation got ready within \(limit.text), which is 'start-limit'"
     case .cancelled(let requester): "it was cancelled by \(text(requester))"
-    case .replaced(let requester): "it was replaced by another, which \(text(requester)) asked for"
-    case .overtaken(let generation): "the reload to generation \(generation.number) brings another"
+    case .replaced(let requester): "it was replaced by another one, requested by \(text(requester))"
+    case .overtaken(let generation): "the reload to generation \(generation.number) starts another"
     case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
     case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
     case .exited(let id, _, _), .stopped(let id), .probeFailed(let id, _), .notReady(let id, _):
@@ -76,7 +76,7 @@ extension NoticeText {
     }
   }
 
-  /// The same of a worker that nobody has named before.
+  /// The same for a worker that wasn't named before.
   func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
     case .notPrepared, .hookFailed, .notListening, .tookTooLong, .cancelled, .replaced: text(failure)
@@ -86,7 +86,7 @@ extension NoticeText {
     }
   }
 
-  /// What has become of a worker that is called so.
+  /// What has become of a worker, by this name.
   private func fate(of name: String, _ failure: Failure) -> String {
     switch failure {
     case .exited(let id, let cause, .starting): "\(name) \(cause.text) before it was ready\(leaving(id, cause))"
@@ -102,7 +102,7 @@ extension NoticeText {
     }
   }
 
-  /// Only who ends by itself, and as it should, has drained.
+  /// Only a worker that ends on its own, and as it should, has drained.
   func drained(_ id: WorkerID, _ cause: ExitCause, _ after: Duration, _ killed: Bool) -> String {
     if isClean(cause, id) { return "drained and \(cause.text) after \(milliseconds(after))" }
     if killed, case .signalled(SIGKILL, _) = cause { return "was killed \(milliseconds(after)) after \(signal(id))" }
@@ -115,7 +115,7 @@ extension NoticeText {
     return "\(names.asProcesses) behind, which \(was) sent \(signal(id)) and \(has) \(timeout.text)"
   }
 
-  /// A server that puts itself into the background looks like one that fails, and isn't gone.
+  /// A server that puts itself into the background looks like one that fails, but isn't gone.
   func leaving(_ id: WorkerID, _ cause: ExitCause) -> String {
     let names = leftBehind(id)
     if names.isEmpty { return "" }
@@ -134,7 +134,7 @@ extension NoticeText {
     switch then {
     case .another(.zero): "; starting another"
     case .another(let delay): "; starting another in \(delay.text)"
-    case .awaitsCandidate: "; the running reload brings another"
+    case .awaitsCandidate: "; the running reload starts another"
     case .startFails: ""
     }
   }
@@ -143,9 +143,9 @@ extension NoticeText {
     switch requester {
     case .signal(let number): signalName(number)
     case .worker(let id): name(id)
-    case .terminal: "SIGHUP, since the terminal is gone"
+    case .terminal: "SIGHUP, because the terminal is gone"
     case .client(let pid, let uid): "process \(pid) of user \(uid)"
-    case .crashLoop(let generation): "the master, since generation \(generation.number) keeps failing"
+    case .crashLoop(let generation): "the master, because generation \(generation.number) keeps failing"
     }
   }
 
@@ -166,7 +166,7 @@ extension NoticeText {
 }
 
 extension Divergence {
-  /// Why something else serves than what is configured, for people.
+  /// Why something other than what is configured serves, in words.
   var words: String {
     switch self {
     case .reloadFailed(let generation): "the reload to generation \(generation.number) has failed"
@@ -177,7 +177,7 @@ extension Divergence {
 }
 
 extension ExitCause {
-  /// How a process ended, for people.
+  /// How a process ended, in words.
   var text: String {
     switch self {
     case .exited(let status): "exited with status \(status)"
@@ -188,7 +188,7 @@ extension ExitCause {
 
   private static func remarks(_ signal: Int32, _ dumpedCore: Bool) -> String {
     var remarks = dumpedCore ? ["core dumped"] : []
-    // Nothing else tells: a process that is killed for a system call has no last words.
+    // Nothing else says so: a process that is killed for a system call has no last words.
     if signal == SIGSYS {
       remarks.append("a system call that SystemCallFilter= or SystemCallArchitectures= of the unit doesn't allow")
     }

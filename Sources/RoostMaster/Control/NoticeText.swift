@@ -5,23 +5,23 @@ import RoostCore
 
 /// The words for what the operator should know.
 struct NoticeText {
-  /// What a worker is told to drain with.
+  /// The signal that tells a worker to drain.
   let stopSignal: (WorkerID) -> StopSignal
   /// The pid of a worker that has one.
   let pid: (WorkerID) -> pid_t?
-  /// What is known of the accept queues during the reload that has ended last.
+  /// What is known of the accept queues during the last reload that ended.
   let evidence: ReloadEvidence?
-  /// What a worker that didn't get ready lacks, where that is known.
+  /// What a worker that didn't get ready lacks, if that is known.
   let lacks: (WorkerID) -> String?
   /// Why a worker hasn't passed its probe.
   let probeReason: (WorkerID) -> String?
-  /// The processes that an exited worker has left behind and that drain.
+  /// The draining processes that an exited worker has left behind.
   let leftBehind: (WorkerID) -> [String]
   let condition: Condition
   /// The path of the master's binary.
   let program: String
 
-  /// What is told of a notice: its kind, whom it is about, how bad it is, and the words.
+  /// What is reported of a notice: its kind, which worker or generation it is about, its level, and the words.
   func event(of notice: Notice) -> ServiceEvent {
     switch notice {
     case .workerStarted(let id): told(.workerStarted, id, "\(name(id)) started")
@@ -35,11 +35,11 @@ struct NoticeText {
     case .replacementRefused(let slot, let requester):
       told(
         .replacementRefused, nil, .warning,
-        "no other worker is started for slot \(slot), which \(text(requester)) asked for: nobody serves there, or "
-          + "somebody is on the way")
+        "no other worker is started for slot \(slot), as requested by \(text(requester)): no worker serves there, or "
+          + "another one is already being started")
     case .replaced(let id): told(.replaced, id, "\(name(id)) took over")
     case .replacementFailed(let id, let failure):
-      told(.replacementFailed, id, .warning, "\(lost(id, failure)); whoever has the slot goes on")
+      told(.replacementFailed, id, .warning, "\(lost(id, failure)); the worker that has the slot keeps running")
     case .drainBegan(let id, let timeout):
       told(.drainBegan, id, "\(name(id)) was sent \(signal(id)) and has \(timeout.text) to drain")
     case .drainEnded(let id, let cause, let after, let killed):
@@ -65,15 +65,15 @@ struct NoticeText {
     case .startDelayed(let failure):
       told(
         .startDelayed, nil, .error,
-        "the service can't be started yet, and nothing serves: \(text(failure)); trying on, until it works")
+        "the service can't be started yet, and nothing serves: \(text(failure)); trying again until it works")
     case .fellBack(let generation, let record, let failed, let failure):
       told(
         .fellBack, generation, .error,
         "generation \(failed.number) can't be started: \(text(failure)); falling back to what generation "
-          + "\(record.number) ran, which has served well, as generation \(generation.number); what is configured is started only"
-          + " by a reload")
+          + "\(record.number) ran, which served well, as generation \(generation.number); only a reload starts what is"
+          + " configured")
     case .fallbackFailed(let reason):
-      told(.fallbackFailed, nil, .error, "cannot fall back: \(reason); going on with what is configured")
+      told(.fallbackFailed, nil, .error, "cannot fall back: \(reason); continuing with what is configured")
     case .startedFromRecord(let generation, let record, let divergence):
       told(
         .fellBack, generation, .error,
@@ -103,7 +103,7 @@ struct NoticeText {
     case .hookFailed(let hook, let generation, let reason):
       told(
         .hookFailed, generation, .warning,
-        "\(hook.rawValue) failed: \(reason); generation \(generation.number) goes on serving")
+        "\(hook.rawValue) failed: \(reason); generation \(generation.number) keeps serving")
     case .tookOver(let generation, let slots):
       told(.tookOver, generation, "generation \(generation.number) took over in \(text(slots))")
     case .reloadSucceeded(let generation, let after):
@@ -120,7 +120,8 @@ struct NoticeText {
     case .queueNotEmpty(let slot, let timeout):
       told(
         .queueNotEmpty, nil, .warning,
-        "slot \(slot) goes although connections may wait for it: its worker did not accept them within \(timeout.text)")
+        "slot \(slot) is removed although connections may be waiting for it: its worker did not accept them within"
+          + " \(timeout.text)")
     case .scaleRefused(let at):
       told(
         .scaleRefused, nil, .warning,
@@ -128,14 +129,14 @@ struct NoticeText {
     case .stalled(let missed):
       told(
         .stalled, nil, .warning,
-        "nothing ran for \(missed.text), as when a virtual machine is paused or moved: deadlines are put off by as much"
-      )
+        "nothing ran for \(missed.text), as when a virtual machine is paused or moved: deadlines are postponed by as"
+          + " much")
     case .upgradeRequested(let requester):
       told(.upgradeBegan, nil, "upgrade of the master to \(program) requested by \(text(requester))")
     case .upgradeRefused(let failure):
       told(
         .upgradeRefused, nil, .error,
-        "upgrade of the master refused: \(reason(failure)); version \(Version.number) goes on")
+        "upgrade of the master refused: \(reason(failure)); version \(Version.number) keeps running")
     case .upgraded(let version):
       told(.upgraded, nil, "upgraded the master from version \(version) to version \(Version.number)")
     case .stopRequested(let requester): told(.stopRequested, nil, "stop requested by \(text(requester))")

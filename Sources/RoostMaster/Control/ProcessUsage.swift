@@ -3,10 +3,10 @@ import RoostProcess
 
 /// What a process and its descendants use (proc(5)).
 struct ProcessUsage {
-  /// A worker with more descendants is only looked at in part: somebody waits for the answer.
+  /// Of a worker with more descendants, only this many are looked at: a client waits for the answer.
   private static let maximumProcesses = 256
 
-  /// Resident memory. What processes share is counted for each.
+  /// Resident memory. Memory that processes share is counted for each.
   private(set) var memoryBytes = 0
   /// User and system time, that of reaped children included.
   private(set) var cpuMilliseconds = 0

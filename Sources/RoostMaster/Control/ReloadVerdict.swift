@@ -1,15 +1,15 @@
 import Glibc
 import RoostJSON
 
-/// What came of a reload.
+/// The outcome of a reload.
 struct ReloadVerdict: Codable {
   let generation: Int
   let succeeded: Bool
   /// One sentence.
   let message: String
-  /// What the process that failed wrote last.
+  /// The last lines of the process that failed.
   let lastWords: [String]
-  /// What it did to connections that waited to be accepted; nil where there is no listener.
+  /// What it did to connections that waited to be accepted; nil if there is no listener.
   let evidence: ReloadEvidence?
 
   private let ended: Int

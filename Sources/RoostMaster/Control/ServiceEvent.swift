@@ -4,7 +4,7 @@ import RoostControl
 import RoostJSON
 import RoostLog
 
-/// What the operator is told, in all the forms in which it is.
+/// What is reported to the operator, in all its forms.
 struct ServiceEvent {
   enum Level {
     case info

@@ -36,7 +36,7 @@ struct Troubles {
     case .startDelayed(let failure), .startFailed(let failure), .fellBack(_, _, _, let failure):
       start = words.text(failure)
     case .reloadSucceeded: start = nil
-    // Of what fell back it stays true why.
+    // The reason for a fallback stays true.
     case .startSucceeded: if !isDiverged { start = nil }
     default: break
     }

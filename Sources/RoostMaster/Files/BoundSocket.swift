@@ -1,8 +1,8 @@
 import Glibc
 
-/// A unix socket of the master's own that listens, with its file, which goes with it.
+/// One of the master's own listening unix sockets, with its file, which goes with it.
 struct BoundSocket: ~Copyable {
-  /// Long: a client that doesn't wait in connect(2) is refused where it is full.
+  /// Long: if it is full, a client that doesn't wait in connect(2) is refused.
   private static let backlog: Int32 = 1024
 
   let descriptor: Descriptor
@@ -25,7 +25,7 @@ struct BoundSocket: ~Copyable {
     self.file = file
   }
 
-  /// Goes on with what an upgrade has handed over.
+  /// Takes over what an upgrade has handed over.
   init(restoring saved: SavedDescriptor, _ file: SocketFile?) {
     descriptor = saved.adopt()
     self.file = file
@@ -36,6 +36,6 @@ struct BoundSocket: ~Copyable {
     descriptor.shutDown()
   }
 
-  /// Why nobody can connect to it, if so.
+  /// Why clients can't connect to it, if they can't.
   var obstacle: String? { file?.obstacle }
 }

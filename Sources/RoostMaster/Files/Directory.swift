@@ -1,16 +1,17 @@
 import CRoostMaster
 import Glibc
 
-/// A directory that is held open: what is done in it is done there, whatever becomes of its path meanwhile. Nothing that
-/// is done follows a link.
+/// A directory that is held open: operations happen in it, whatever becomes of its path meanwhile. None of them follows
+/// a link.
 struct Directory: ~Copyable {
   let path: String
-  /// Who can replace a directory on the way to this one: who uses its path anew may get somewhere else.
+  /// Those that can replace a directory on the path of this one: using the path again may lead somewhere else.
   let outsiders: Outsiders
   private let descriptor: Descriptor
 
-  /// Opens it. A master of root follows links of root's own only: whoever may change another could have root write and
-  /// delete wherever it leads to. A directory of somebody's that isn't a link leads nowhere but to what is theirs.
+  /// Opens it. A master that runs as root only follows root's own links: a user that may change another link could make
+  /// root write and delete wherever it leads. A directory of another user that isn't a link only leads to what is that
+  /// user's.
   init(_ path: String) throws(FileError) {
     self.path = path
     var outsiders = Outsiders()
@@ -33,33 +34,34 @@ struct Directory: ~Copyable {
     return Descriptor(adopting: number)
   }
 
-  /// Opens a file. It never waits: a FIFO that somebody has put there opens or fails at once.
+  /// Opens a file. It never waits: a FIFO in its place opens or fails at once.
   func open(_ name: String, _ flags: Int32, mode: mode_t = 0) throws(FileError) -> Descriptor {
     let number = openat(descriptor.number, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode)
     guard number >= 0 else { throw errno == ELOOP ? .refused("it is a symbolic link") : .failed(errno) }
     return Descriptor(adopting: number)
   }
 
-  /// Makes a directory. Whether it wasn't there.
+  /// Makes a directory. Returns whether it is new.
   func makeDirectory(_ name: String) throws(FileError) -> Bool {
-    // Whoever may use the control socket has to get there, whatever the umask of the shell that root has started it from.
+    // Users that may use the control socket have to get there, whatever the umask of the shell from which root started
+    // the master.
     let error = FileMask.with(0o022) { mkdirat(descriptor.number, name, 0o755) == 0 ? 0 : errno }
     guard error == 0 || error == EEXIST else { throw .failed(error) }
     return error == 0
   }
 
-  /// Whether this process may remove anything. One that only rehearses an upgrade mayn't: what it has taken over is another's,
-  /// and is given up with every part of it that turns out not to work. Written before there is anything to be given up.
+  /// Whether this process may remove anything. One that only rehearses an upgrade may not: what it has taken over isn't
+  /// its own, and is given up with every part that turns out not to work. Set before there is anything to give up.
   nonisolated(unsafe) static var mayRemove = true
 
-  /// Removes a file if it is this one. Whether it was.
+  /// Removes a file if it is this one. Returns whether it was.
   @discardableResult
   func remove(_ name: String, _ identity: FileIdentity) -> Bool {
     guard Self.mayRemove else { return false }
     return self.identity(of: name) == identity && unlinkat(descriptor.number, name, 0) == 0
   }
 
-  /// Gives a file another name, in the place of whatever has that.
+  /// Gives a file another name, replacing whatever has that name.
   func rename(_ name: String, to other: String) {
     if Self.mayRemove { renameat(descriptor.number, name, descriptor.number, other) }
   }
@@ -69,7 +71,7 @@ struct Directory: ~Copyable {
     if Self.mayRemove { unlinkat(descriptor.number, name, AT_REMOVEDIR) }
   }
 
-  /// Where a symbolic link leads to, or nil if it is none.
+  /// Where a symbolic link leads, or nil if it isn't one.
   func target(of name: String) -> String? { Self.target(descriptor.number, name) }
 
   static func target(_ directory: Int32, _ name: String) -> String? {
@@ -80,9 +82,9 @@ struct Directory: ~Copyable {
     return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
   }
 
-  /// Makes a file whole or not at all, in the place of whatever has the name: `make` makes it under another that nobody
-  /// can guess, and returns what it has made. Where nobody else may write, `chosen` can be its name: what a process that
-  /// was killed has left under it gives way.
+  /// Makes a file whole or not at all, replacing whatever has the name: `make` makes it under another name that can't
+  /// be guessed, and returns what it made. If no other user may write there, that name can be `chosen`: what a killed
+  /// process has left under it gives way.
   func replace(
     _ name: String, by chosen: String? = nil,
     _ make: (_ directory: Int32, _ temporary: String) throws(FileError) -> FileIdentity
@@ -95,10 +97,10 @@ struct Directory: ~Copyable {
       remove(temporary, identity)
       throw .failed(error)
     }
-    guard self.identity(of: name) == identity else { throw .refused("somebody has replaced it at once") }
+    guard self.identity(of: name) == identity else { throw .refused("it was replaced right after it was created") }
   }
 
-  /// Why it isn't to be trusted with what must not be replaced, in words.
+  /// Why it can't be trusted with what must not be replaced, in words.
   var objection: String? {
     var status = stat()
     guard fstat(descriptor.number, &status) == 0 else { return errorText(errno) }
@@ -108,10 +110,10 @@ struct Directory: ~Copyable {
       if status.st_mode & S_IWOTH != 0 { return "everybody may write to it" }
       if status.st_mode & S_IWGRP != 0, status.st_gid != getegid() { return "group \(status.st_gid) may write to it" }
     }
-    return outsiders.words.map { "\($0) can replace a directory on its way" }
+    return outsiders.words.map { "\($0) can replace a directory on its path" }
   }
 
-  /// The group that a file gets that is made in it (inode(7)).
+  /// The group of a file that is made in it (inode(7)).
   var groupOfNewFiles: gid_t {
     var status = stat()
     return fstat(descriptor.number, &status) == 0 && status.st_mode & S_ISGID != 0 ? status.st_gid : getegid()
@@ -123,7 +125,7 @@ struct FilePlace: ~Copyable {
   let directory: Directory
   let name: String
 
-  /// The place of an absolute path. What it is the path of needn't be there.
+  /// The place of an absolute path. The file itself need not exist.
   init(_ path: String) throws(FileError) {
     let slash = UInt8(ascii: "/")
     // A directory's path may end with a slash.

@@ -1,9 +1,9 @@
 import CRoostMaster
 import Glibc
 
-/// The umask (umask(2)), of which every thread has the same: nothing else makes files meanwhile.
+/// The umask (umask(2)), which all threads share: nothing else makes files meanwhile.
 enum FileMask {
-  /// Acts with another one.
+  /// Does something with another umask.
   static func with<R: ~Copyable, E>(_ mask: mode_t, _ body: () throws(E) -> R) throws(E) -> R {
     let former = umask(mask)
     defer { umask(former) }
@@ -17,13 +17,13 @@ enum FileMask {
   }
 }
 
-/// Who may use a file. What is nil stays as it is.
+/// Which user and group may use a file, and how. What is nil stays as it is.
 struct FileAccess {
   var mode: mode_t?
   var user: uid_t?
   var group: gid_t?
 
-  /// Gives it to the file of a descriptor, which may be one that can't be used for anything else.
+  /// Applies it to the file of a descriptor, which may be one that can't be used for anything else.
   func apply(to file: borrowing Descriptor) throws(FileError) {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
@@ -44,7 +44,7 @@ struct FileAccess {
   }
 
   private static func missing(_ error: Int32) -> FileError {
-    error == ENOSYS ? .refused("/proc is missing, and this kernel can't do it without (Linux 6.6 can)") : .failed(error)
+    error == ENOSYS ? .refused("/proc is missing, and this kernel needs it (Linux 6.6 doesn't)") : .failed(error)
   }
 
   private func give(_ file: borrowing Descriptor, _ user: uid_t, _ group: gid_t) throws(FileError) {

@@ -1,8 +1,8 @@
-/// Why something can't be done with a file. Whoever wanted to do it knows what it was for.
+/// Why something can't be done with a file. The caller knows what it was for.
 enum FileError: Error {
   /// A system call failed (errno(3)).
   case failed(Int32)
-  /// Something else than an error of the system's, in words, and what to do.
+  /// Something other than a system error, in words, with what to do.
   case refused(String)
 
   var reason: String {
@@ -14,7 +14,7 @@ enum FileError: Error {
 }
 
 extension MasterError {
-  /// What was to be done with a file, and can't be.
+  /// An operation on a file that failed.
   init(cannot operation: String, _ error: FileError, hint: String? = nil) {
     switch error {
     case .failed(let number): self.init(cannot: operation, number, hint: hint)

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Which file it is, whatever it is called. As long as somebody has it open, or a socket is bound to it, no other file gets
-/// the same.
+/// Which file it is, whatever its name. As long as a process has it open, or a socket is bound to it, no other file
+/// gets the same identity.
 struct FileIdentity: Hashable, Codable {
   let device: dev_t
   let inode: ino_t

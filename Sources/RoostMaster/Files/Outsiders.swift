@@ -1,6 +1,6 @@
 import Glibc
 
-/// Who can have a path lead somewhere else: neither root nor the master's user.
+/// The users and groups that can make a path lead somewhere else, other than root and the master's user.
 struct Outsiders {
   private var users: Set<uid_t> = []
   private var groups: Set<gid_t> = []
@@ -13,7 +13,7 @@ struct Outsiders {
     if !Self.isOwn(file), UserNamespace.isKnown(file.st_uid, in: .users) { users.insert(file.st_uid) }
   }
 
-  /// Who can replace a file of a directory by another (inode(7)).
+  /// Those that can replace a file of a directory with another (inode(7)).
   init(replacing file: stat, in directory: stat) {
     self.init(owning: directory)
     if directory.st_mode & S_ISVTX != 0, directory.st_mode & (S_IWOTH | S_IWGRP) != 0 {
@@ -38,15 +38,15 @@ struct Outsiders {
     return self
   }
 
-  /// They, in words, if there are any.
+  /// In words, if there are any.
   var words: String? {
     if isEverybody { return "everybody" }
     let all = users.sorted().map { "user \($0)" } + groups.sorted().map { "group \($0)" }
     return all.isEmpty ? nil : all.joined(separator: " and ")
   }
 
-  /// The rights that all of them have, if there are any. Nobody gains by what is done with these. Who owns a directory
-  /// belongs to its group.
+  /// The rights that all of them have, if there are any: what is done with these gains them nothing. A directory's
+  /// owner belongs to its group.
   var rights: (user: uid_t, group: gid_t)? {
     if words == nil { return nil }
     if isEverybody { return (UserNamespace.nobody, UserNamespace.nobody) }

@@ -1,15 +1,15 @@
 import RoostLog
 
-/// The files by which others find the master and its sockets. Somebody may remove them while it runs, as cleaners of
-/// temporary files do, or put others in their place.
+/// The files by which others find the master and its sockets. They may be removed while it runs, as by cleaners of
+/// temporary files, or replaced.
 final class OwnFiles {
   private let control: ControlServer?
   private let metrics: MetricsServer?
   private let workers: Workers
   private let log: Log
-  /// Where other tools find the pid, if they are to.
+  /// Where other tools find the pid, if configured.
   private var pidFile: PidFile?
-  /// Whether they are to be looked at, for a reload.
+  /// Whether they are to be checked, for a reload.
   private var areDue = false
 
   init(_ control: ControlServer?, _ metrics: MetricsServer?, _ workers: Workers, _ log: Log) {
@@ -19,8 +19,8 @@ final class OwnFiles {
     self.log = log
   }
 
-  /// Makes those anew that aren't there any more: at each reload, and before and after an upgrade. What can't be had is told
-  /// and fails no reload: the workers serve without. The listeners' files belong to a generation, and come with its
+  /// Recreates those that are gone: at each reload, and before and after an upgrade. What can't be recreated is logged,
+  /// but fails no reload: the workers serve without it. The listeners' files belong to a generation, and come with its
   /// preparation.
   func renew() {
     renew { () throws(MasterError) in try control?.renew() ?? [] }
@@ -45,7 +45,7 @@ final class OwnFiles {
 
   private func renew(_ make: () throws(MasterError) -> [String]) {
     do {
-      for made in try make() { log.warning("made anew: \(made)") }
+      for made in try make() { log.warning("recreated: \(made)") }
     } catch {
       log.error("\(error)")
     }
@@ -55,7 +55,7 @@ final class OwnFiles {
 
   func writePid(to path: String) throws(MasterError) { pidFile = try PidFile(path) }
 
-  /// What an upgrade hands over: missing also where a former version has kept it closed.
+  /// What an upgrade hands over: also missing if a former version kept it closed.
   var savedPidFile: SavedDescriptor? { pidFile?.saved }
 
   func restorePidFile(_ saved: SavedDescriptor?, _ path: String) {

@@ -1,14 +1,15 @@
 import CRoostMaster
 import Glibc
 
-/// The way from the root to a directory.
+/// The walk from the root to a directory.
 enum PathWalk {
   /// As many as the kernel follows (path_resolution(7)).
   private static let maximumLinks = 40
 
-  /// Opens a directory, and adds those who can replace one on the way to it. A master of root follows no link of theirs.
+  /// Opens a directory, and adds those that can replace one on the way to it. A master that runs as root follows none
+  /// of their links.
   static func open(_ path: String, _ outsiders: inout Outsiders) throws(FileError) -> Descriptor {
-    // With the rights of one user nobody gains anything by leading the master somewhere else.
+    // With the rights of one user, nothing is gained by leading the master somewhere else.
     guard geteuid() == 0, !UserNamespace.hasOneUser else { return try adopt(roost_look(AT_FDCWD, "\(path)/.")) }
     var current = try adopt(roost_look(AT_FDCWD, "/"))
     var names = components(path)
@@ -47,7 +48,7 @@ enum PathWalk {
     path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }.reversed()
   }
 
-  /// A link is followed if nobody else can replace it, by itself or by another of root's.
+  /// A link is followed if no other user can replace it, with itself or with another of root's links.
   private static func check(_ name: String, _ link: stat, _ outsiders: Outsiders) throws(FileError) {
     guard let whom = outsiders.union(Outsiders(owning: link)).words else { return }
     throw .refused(

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Which users and groups there are for the master (user_namespaces(7)).
+/// The users and groups that exist for the master (user_namespaces(7)).
 enum UserNamespace {
   enum Map: String {
     case users = "/proc/self/uid_map"
@@ -10,7 +10,7 @@ enum UserNamespace {
   /// A line of a map.
   private struct Range {
     let first: UInt32
-    /// Whom the first one is in the namespace above.
+    /// The number of the first one in the namespace above.
     let outside: UInt32
     let count: UInt32
 
@@ -31,12 +31,12 @@ enum UserNamespace {
   /// Whether a number stands for a user or a group of this namespace. The files of all others, such as the host's root,
   /// seem to belong to the one that owns nothing, and root has no rights there that could be borrowed.
   static func isKnown(_ number: UInt32, in map: Map) -> Bool {
-    // Without /proc nothing is known of namespaces.
+    // Without /proc nothing is known about namespaces.
     guard number == nobody, let ranges = ranges(in: map) else { return true }
     return ranges.contains { $0.contains(number) }
   }
 
-  /// Whether root has no more rights here than one user outside, who isn't root there.
+  /// Whether root has no more rights here than one user outside that isn't root there.
   static var hasOneUser: Bool {
     guard let ranges = ranges(in: .users), ranges.count == 1 else { return false }
     return ranges[0].count == 1 && ranges[0].outside != 0

@@ -1,7 +1,7 @@
 import RoostConfiguration
 import RoostCore
 
-/// What a master that starts begins with: what is configured, or what served last where that can't be used or was refused.
+/// What a master that starts begins with: what is configured, or what served last if that can't be used or was refused.
 struct FirstRelease {
   let configuration: Configuration
   let release: Release
@@ -9,8 +9,7 @@ struct FirstRelease {
   /// Why it isn't what is configured, for the operator.
   let reason: String?
 
-  /// `trouble` is what is wrong with what the operator has written, if there is something: then the configuration is what
-  /// was recorded.
+  /// `trouble` is what is wrong with the operator's configuration, if anything: then `configured` is what was recorded.
   init(
     _ configured: Configuration, trouble: String?, _ history: History, _ resolver: ReleaseResolver
   ) throws(MasterError) {
@@ -31,7 +30,7 @@ struct FirstRelease {
       }
       past.divergence = history.wasRolledBack == true ? .rolledBack : .fellBack
       refused = release
-      reason = "what is configured was refused before, and is started only by a reload"
+      reason = "what is configured was refused before; only a reload starts it"
     } catch {
       guard mayComeBack, history.servedLast != nil else { throw error }
       past.divergence = .fellBack
@@ -40,7 +39,7 @@ struct FirstRelease {
     do {
       try self.init(comingBack: configured, history, past, reason, resolver)
     } catch {
-      // Rather what was refused than nothing.
+      // Better what was refused than nothing.
       guard let refused else { throw error }
       past.divergence = nil
       self.init(configuration: configured, release: refused, past: past, reason: error.description)
@@ -59,7 +58,7 @@ struct FirstRelease {
     _ resolver: ReleaseResolver
   ) throws(MasterError) {
     var past = past
-    var failure = MasterError(reason ?? "nothing is recorded that could come back")
+    var failure = MasterError(reason ?? "there is no recorded generation to fall back to")
     for candidate in [history.servedLast, past.lastGood].compactMap(\.self) {
       guard let recorded = history.configuration(of: candidate) else { continue }
       do throws(MasterError) {
@@ -78,7 +77,8 @@ struct FirstRelease {
 }
 
 extension History {
-  /// What a start falls back to that can't get ready with this: rather what has proved itself than what only served.
+  /// What a start that can't get ready with this falls back to: preferably what has proved itself, else what only
+  /// served.
   fileprivate func fallback(from pinned: Configuration) -> Generation? {
     [lastGood.map { Generation(number: $0) }, servedLast].compactMap(\.self).first {
       configuration(of: $0).map { !$0.runsSame(as: pinned) } ?? false
@@ -89,13 +89,13 @@ extension History {
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
     guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)
     else { return false }
-    // A reload or a start of what serves well can fail for a reason of the moment, such as a database that is away.
+    // A reload or a start of what serves well can fail for a temporary reason, such as a database that is away.
     return configuration(of: servedLast)?.runsSame(as: pinned) != true
   }
 }
 
 extension Configuration {
-  /// The same with the paths that the release has.
+  /// The same with the paths of the release.
   func pinned(_ release: Release) -> Configuration {
     var pinned = self
     pinned.worker = release.configuration

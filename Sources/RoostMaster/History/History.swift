@@ -8,14 +8,15 @@ struct History: Codable {
   private(set) var entries: [HistoryEntry] = []
   /// The generation that has proved itself last.
   private(set) var lastGood: Int?
-  /// What was asked for and isn't to serve unless it is asked for again: a reload to it has failed, or it was rolled back.
+  /// What was requested and isn't to serve unless it is requested again: a reload to it has failed, or it was rolled
+  /// back.
   private(set) var refused: JSON?
-  /// The number of the newest, also of one that couldn't be prepared; nil where a former version has written it.
+  /// The number of the newest, even if that couldn't be prepared; nil if a former version wrote this.
   private(set) var newest: Int?
-  /// Whether it had served, and was rolled back; nil where nothing is refused.
+  /// Whether it had served, and was rolled back; nil if nothing is refused.
   private(set) var wasRolledBack: Bool?
 
-  /// What a generation ran, for it to run again; nil where that isn't recorded.
+  /// What a generation ran, to run it again; nil if that isn't recorded.
   func configuration(of generation: Generation) -> Configuration? {
     guard let entry = entry(generation), let json = entry.configuration else { return nil }
     return try? Configuration(json: json)
@@ -23,7 +24,7 @@ struct History: Codable {
 
   func entry(_ generation: Generation) -> HistoryEntry? { entries.last { $0.generation == generation.number } }
 
-  /// The generation that served last, whoever was the master.
+  /// The generation that served last, under any master.
   var servedLast: Generation? {
     entries.last { $0.serves != nil && $0.configuration != nil }.map { Generation(number: $0.generation) }
   }
@@ -50,7 +51,7 @@ struct History: Codable {
   /// The number of the first generation of a master that starts now.
   var nextGeneration: Generation { Generation(number: max(entries.map(\.generation).max() ?? 0, newest ?? 0) + 1) }
 
-  /// Whether its numbers can be reckoned with: a file on disk may say anything.
+  /// Whether it is safe to calculate with its numbers: a file on disk may say anything.
   var isSound: Bool {
     let numbers =
       entries.flatMap { [$0.generation, $0.recordOf].compactMap(\.self) } + [lastGood, newest].compactMap(\.self)
@@ -98,7 +99,8 @@ struct History: Codable {
     wasRolledBack = false
   }
 
-  /// The generation serves in all slots, as it was asked for. Another that serves instead of it is refused from now on.
+  /// The generation serves in all slots, as requested. If it comes from the record, the configured one that it replaces
+  /// is refused from now on.
   mutating func succeeded(_ generation: Generation, after former: Generation) {
     guard let entry = entry(generation) else { return }
     if entry.recordOf == nil {
@@ -123,7 +125,7 @@ struct History: Codable {
     }
   }
 
-  /// Another master of the service is gone, and nobody has seen when.
+  /// Another master of the service is gone; it isn't known since when.
   mutating func formerMasterIsGone() {
     for index in entries.indices {
       if entries[index].servesStill { entries[index].end = "the master was gone" }
@@ -131,7 +133,7 @@ struct History: Codable {
     }
   }
 
-  /// Keeps what can come back of so many that have served, and as many of those that haven't.
+  /// Keeps this many that have served, and as many that haven't; those of them that failed can't come back.
   mutating func trim(to length: Int, serving: Generation?) {
     let served = entries.filter { $0.serves != nil }.suffix(length).map(\.generation)
     let others = entries.filter { $0.serves == nil }.suffix(length).map(\.generation)
@@ -142,7 +144,7 @@ struct History: Codable {
     }
   }
 
-  /// Forgets the oldest that can be done without. Whether there was one.
+  /// Forgets the oldest that isn't needed. Returns whether there was one.
   mutating func forgetOldest() -> Bool {
     let last = entries.last?.generation
     guard let index = entries.firstIndex(where: { $0.generation != lastGood && $0.generation != last }) else {

@@ -15,7 +15,7 @@ struct HistoryEntry: Codable {
   }
 
   let generation: Int
-  /// The former generation whose release it runs; nil where that is what was configured.
+  /// The former generation whose release it runs; nil if that is what was configured.
   let recordOf: Int?
   /// The directory that its workers start in, links resolved.
   let directory: String
@@ -28,13 +28,13 @@ struct HistoryEntry: Codable {
   var reason: String?
   /// When it took over, in µs since 1970.
   var serves: Int?
-  /// When it didn't serve any more, in µs since 1970; nil while it does, and where nobody was there to see it.
+  /// When it stopped serving, in µs since 1970; nil while it serves, and if no master was there to see it.
   var ended: Int?
   /// Why it doesn't serve any more, in words.
   var end: String?
-  /// Whether it has served well for as long as it has to.
+  /// Whether it has served well for long enough.
   var isProved = false
-  /// What it takes to run it again, pinned as it was; nil where it isn't to be.
+  /// What it takes to run it again, pinned as it was; nil if it isn't to run again.
   var configuration: JSON?
 
   init(_ generation: Generation, of origin: Origin, _ pinned: Configuration, directory: String, at now: Int) {
@@ -46,7 +46,7 @@ struct HistoryEntry: Codable {
     configuration = pinned.json
   }
 
-  /// One of which nothing could be found out.
+  /// A generation that couldn't be prepared.
   init(unprepared generation: Generation, at now: Int) {
     self.generation = generation.number
     recordOf = nil

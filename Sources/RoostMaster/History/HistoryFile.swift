@@ -1,17 +1,16 @@
 import Glibc
 import RoostJSON
 
-/// The record on disk: whole or not at all, and there when it was written. It has what workers get in their environment, so
-/// nobody else may read it.
+/// The record on disk: whole or not at all, and safe once it was written. It contains the workers' environment, so no
+/// other user may read it.
 enum HistoryFile {
   static let name = "history.json"
-  /// Whoever changes what is in it raises the number.
+  /// A change of what is in it raises the number.
   private static let format = 1
-  /// More isn't read, nor written: the oldest generations are left out then.
+  /// A longer one is neither read nor written: the oldest generations are left out.
   private static let maximumLength = 16 << 20
 
-  /// What is recorded in a directory; nil where nothing is.
-  /// `service` is whose it has to be, where that is known.
+  /// What is recorded in a directory; nil if nothing is. `service` is the one it has to belong to, if that is known.
   static func read(in path: String, of service: String?) throws(MasterError) -> History? {
     do throws(FileError) {
       let directory = try Directory(path)
@@ -21,7 +20,7 @@ enum HistoryFile {
         try check(json, isOf: service)
         return try history(json)
       } catch .refused(let reason) {
-        // So that it isn't lost with the next that is written.
+        // So that the next one that is written doesn't overwrite it.
         directory.rename(name, to: "\(name).unusable")
         throw .refused("\(reason); it is put aside as \(name).unusable")
       }
@@ -46,7 +45,7 @@ enum HistoryFile {
 
   private static func history(_ json: JSON) throws(FileError) -> History {
     guard case .integer(let number) = json["format"] else { throw .refused("it isn't the record of a service") }
-    guard number == format else { throw .refused("it is of format \(number), and this version reads \(format)") }
+    guard number == format else { throw .refused("it has format \(number), and this version reads \(format)") }
     guard let history = json["history"], let read = try? history.decode(History.self), read.isSound else {
       throw .refused("it is damaged")
     }
@@ -56,7 +55,7 @@ enum HistoryFile {
   private static func bytes(of file: borrowing Descriptor) throws(FileError) -> [UInt8] {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it is no ordinary file") }
+    guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it isn't a regular file") }
     guard Outsiders.isOwn(status) else { throw .refused("it belongs to user \(status.st_uid)") }
     guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else { throw .refused("others may write to it") }
     guard status.st_size <= maximumLength else { throw .refused("it is too long") }
@@ -72,7 +71,7 @@ enum HistoryFile {
     return Array(bytes[..<count])
   }
 
-  /// Writes it, and waits until it is on disk: not for the master itself.
+  /// Writes it, and waits until it is on disk: not to be called by the master itself.
   static func write(_ history: History, of service: String, in path: String) throws(MasterError) {
     do throws(FileError) {
       try make(path)
@@ -96,20 +95,21 @@ enum HistoryFile {
         }
         return FileIdentity(status)
       }
-      // The name, too, has to outlive the host.
+      // The name, too, has to survive a crash of the host.
       let entry = try directory.open(".", O_RDONLY | O_DIRECTORY)
       guard fsync(entry.number) == 0 else { throw .failed(errno) }
     } catch .failed(EEXIST) {
       throw ofAnother(path)
     } catch {
-      throw MasterError(cannot: "record in \(path)/\(name) what serves", error, hint: "see --state-directory")
+      throw MasterError(
+        cannot: "record in \(path)/\(name) which generation serves", error, hint: "see --state-directory")
     }
   }
 
   private static func text(of history: History, _ service: String) throws(FileError) -> String {
     var history = history
     while true {
-      guard let json = try? JSON(encoding: history) else { throw .refused("it can't be written down") }
+      guard let json = try? JSON(encoding: history) else { throw .refused("it can't be encoded") }
       let text = JSON.object([
         .init("format", .integer(format)), .init("service", .string(service)), .init("history", json),
       ]).text
@@ -122,7 +122,7 @@ enum HistoryFile {
 
   private static func ofAnother(_ path: String) -> MasterError {
     MasterError(
-      "\(path)/\(name) is the record of another service; give each a directory of its own (--state-directory)")
+      "\(path)/\(name) is the record of another service; give each service its own directory (--state-directory)")
   }
 
   private static func make(_ path: String) throws(FileError) {

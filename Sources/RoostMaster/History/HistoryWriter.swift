@@ -3,7 +3,7 @@ import Glibc
 import RoostLog
 import RoostSystemd
 
-/// Has the record written by another process: a disk that hangs must not hold the master. One at a time, and the newest
+/// Lets another process write the record: a disk that hangs must not hold the master. One at a time, and the newest
 /// last.
 final class HistoryWriter {
   private let directory: String
@@ -11,13 +11,13 @@ final class HistoryWriter {
   private let loop: EventLoop
   private let log: Log
   private var process: ShortLivedProcess?
-  /// Those that were given up and are not reaped yet.
+  /// Processes that were given up and are not reaped yet.
   private var abandoned: Set<pid_t> = []
   private var waiting: History?
-  /// When it is tried again to write what couldn't be: a disk gets room, a descriptor becomes free.
+  /// When a failed write is tried again: a disk gets room, a descriptor becomes free.
   private var retry: Timer?
   private static let pauseMicroseconds: UInt64 = 10_000_000
-  /// What was told last of what went wrong: once is enough while it stays the same.
+  /// The last problem that was logged: once is enough while it stays the same.
   private var trouble: String?
 
   init(in directory: String, of service: String, loop: EventLoop, _ log: Log) {
@@ -27,7 +27,7 @@ final class HistoryWriter {
     self.log = log
   }
 
-  /// Whoever works for it, or has just been told to end that.
+  /// Processes that write for it, or have just been told to stop.
   var pids: Set<pid_t> { abandoned.union(process.map { [$0.pid] } ?? []) }
 
   func write(_ history: History) {
@@ -36,7 +36,7 @@ final class HistoryWriter {
     do {
       let process = try ShortLivedProcess { [directory, service] in
         roost_outlive_parent()
-        // What bounds the log needn't bound the record.
+        // The limit for the log need not limit the record.
         FileSizeLimit().raise()
         do throws(MasterError) {
           try HistoryFile.write(history, of: service, in: directory)
@@ -45,13 +45,13 @@ final class HistoryWriter {
           return Array(error.description.utf8)
         }
       }
-      // Before it is watched: at the end of the loop nothing is any more, and it is waited for all the same.
+      // Set before it is watched: at the end of the loop nothing is watched any more, but this is still waited for.
       self.process = process
       try process.watch(in: loop) { [unowned self] answer in
         finished(history, String(decoding: answer, as: UTF8.self))
       }
     } catch {
-      if process == nil { failed(history, "cannot record in \(directory) what serves: \(error)") }
+      if process == nil { failed(history, "cannot record in \(directory) which generation serves: \(error)") }
     }
   }
 
@@ -63,7 +63,7 @@ final class HistoryWriter {
     waiting = nil
   }
 
-  /// Has the last of it written: whoever ends the master waits for that.
+  /// Starts writing the last of it: the end of the master waits for that.
   func finish() {
     guard let last = waiting else { return }
     if let process { abandoned = [process.pid] }
@@ -76,10 +76,10 @@ final class HistoryWriter {
   private func finished(_ history: History, _ answer: String) {
     process = nil
     if answer == Self.done {
-      if trouble != nil { log.info("what serves is recorded in \(directory) again") }
+      if trouble != nil { log.info("recording in \(directory) again which generation serves") }
       trouble = nil
     } else {
-      let gone = "cannot record in \(directory) what serves: the process that writes has gone"
+      let gone = "cannot record in \(directory) which generation serves: the writing process is gone"
       failed(history, answer.isEmpty ? gone : answer)
     }
     guard let next = waiting else { return }

@@ -3,9 +3,8 @@ import RoostCore
 
 /// What is recorded of a service whose configuration can't be used.
 package enum RecordedService {
-  /// What served last, or else the last good release; nil where that isn't recorded, or was of a service that kept its record
-  /// elsewhere.
-  /// `service` is its name, where that is known.
+  /// What served last, or else the last good release; nil if that isn't recorded, or belongs to a service that kept its
+  /// record elsewhere. `service` is its name, if that is known.
   package static func configuration(in directory: String, of service: String?) -> Configuration? {
     guard let history = try? HistoryFile.read(in: directory, of: service) else { return nil }
     let candidates = [history.servedLast, history.lastGood.map { Generation(number: $0) }].compactMap(\.self)

@@ -4,14 +4,14 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// What is recorded of the generations, and what comes back of it.
+/// What is recorded of the generations, and how it comes back.
 final class ServiceRecord {
-  /// What has served, also under former masters.
+  /// What has served, including under former masters.
   private(set) var history: History
   private let service: String
   private let loop: EventLoop
   private let log: Log
-  /// A former version had none, and gets it with the first reload.
+  /// A former version had none; then it comes with the first reload.
   private var writer: HistoryWriter?
   /// Whether it has changed since it was written.
   private var isDue = false
@@ -35,7 +35,7 @@ final class ServiceRecord {
     open(configuration)
   }
 
-  /// Goes on with what a former binary knew, if it did.
+  /// Continues with what a former binary knew, if anything.
   convenience init(
     restoring saved: SavedState, _ configuration: Configuration, _ loop: EventLoop, _ log: Log
   ) {
@@ -44,7 +44,7 @@ final class ServiceRecord {
     if let generation = saved.generationBeforeReload { generationBeforeReload = generation }
   }
 
-  /// What former masters of the service have recorded. What can't be used isn't lost, and keeps nothing from starting.
+  /// What former masters of the service recorded. A record that can't be used isn't lost, and doesn't prevent a start.
   static func past(_ configuration: Configuration, _ log: Log) -> History {
     guard let directory = configuration.history?.directory else { return History() }
     do {
@@ -52,7 +52,7 @@ final class ServiceRecord {
       history.formerMasterIsGone()
       return history
     } catch {
-      log.warning("\(error); nothing that served before can come back")
+      log.warning("\(error); no earlier generation can come back")
       return History()
     }
   }
@@ -67,7 +67,7 @@ final class ServiceRecord {
   func prepared(_ generation: Generation, of origin: Origin, _ configuration: Configuration, _ release: Release) {
     length = configuration.history?.length ?? length
     if writer == nil { open(configuration) }
-    // What comes back twice is still what it was first.
+    // What comes back twice is still what it was at first.
     let first: Origin =
       switch origin {
       case .configuration: .configuration
@@ -84,7 +84,7 @@ final class ServiceRecord {
     writeSoon()
   }
 
-  /// Takes account of what has happened, by which the supervisor has become this.
+  /// Takes account of what has happened, after which this is the supervisor.
   func take(_ notice: Notice, _ supervisor: Supervisor, _ words: NoticeText) {
     serving = supervisor.serving
     switch notice {
@@ -109,7 +109,7 @@ final class ServiceRecord {
     case .fallbackFailed: fallen = nil
     case .startFailed(let failure):
       history.failed(supervisor.serving, words.text(failure))
-      // Where nothing ever served there is nothing to be remembered.
+      // If nothing ever served, there is nothing to remember.
       if history.servedLast != nil { writeSoon() }
     case .stopRequested, .stopAtOnceRequested:
       if supervisor.isStopping {
@@ -120,8 +120,8 @@ final class ServiceRecord {
     }
   }
 
-  /// Another generation serves than the one that couldn't get ready: what that was to run is refused from now on. Not before: it
-  /// may get ready after all.
+  /// A generation other than the one that couldn't get ready serves: what that one was to run is refused from now on.
+  /// Not before, because it may get ready after all.
   private func settleFall(before serving: Generation) {
     if let fallen, fallen.generation < serving { history.failed(fallen.generation, fallen.reason) }
     fallen = nil
@@ -135,7 +135,7 @@ final class ServiceRecord {
 
   // MARK: Writing
 
-  /// Has all of it written when what is urgent is done: to copy the process takes longer than to start a worker.
+  /// Writes all of it once what is urgent is done: copying the process takes longer than starting a worker.
   func writeSoon() {
     guard !isDue else { return }
     isDue = true
@@ -149,15 +149,15 @@ final class ServiceRecord {
     writer?.write(history)
   }
 
-  /// Has the last of it written, at the end of the service.
+  /// Writes the last of it, at the end of the service.
   func finish() {
     writeWhatIsDue()
     writer?.finish()
   }
 
-  /// Gives up what is being written. An older record mustn't come last.
+  /// Gives up what is being written: an older record mustn't come last.
   func abandon() { writer?.abandon() }
 
-  /// Who writes, or has just been told to end that.
+  /// The processes that write, or have just been told to stop.
   var writers: Set<pid_t> { writer?.pids ?? [] }
 }

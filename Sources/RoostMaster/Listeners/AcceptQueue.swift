@@ -1,9 +1,9 @@
 import CRoostMaster
 
-/// What is known of the connections that wait to be accepted at a listener: what was seen whenever it was looked at. Between
-/// two looks a queue may have been longer.
+/// What is known of the connections that wait to be accepted at a listener: what was seen at each look. Between two
+/// looks a queue may have been longer.
 struct AcceptQueue: Codable {
-  /// How many connections wait, and how many can. The kernel takes one more than the limit before it calls a queue full.
+  /// How many connections wait, and how many can. The kernel takes one more than the limit before a queue is full.
   struct Length: Codable {
     var queued: Int
     var limit: Int
@@ -12,17 +12,17 @@ struct AcceptQueue: Codable {
     func isFuller(than other: Length) -> Bool { queued * max(other.limit, 1) > other.queued * max(limit, 1) }
   }
 
-  /// When it was looked at last; nil where the kernel doesn't say.
+  /// When it was last looked at; nil if the kernel doesn't say.
   private(set) var now: Length?
-  /// The longest that it was.
+  /// Its greatest length.
   private(set) var peak: Int
-  /// How many connection requests the kernel has dropped; nil where it doesn't say.
+  /// How many connection requests the kernel has dropped; nil if it doesn't say.
   private(set) var dropped: Int?
-  /// The longest that it was since `beginReload`.
+  /// Its greatest length since `beginReload`.
   private(set) var reloadPeak: Length?
 
   private var droppedBeforeReload = 0
-  /// What the kernel said last of each socket. Its counts are of 32 bits.
+  /// What the kernel last said of each socket. Its counts have 32 bits.
   private var counts: [Count] = []
 
   private struct Count: Codable {
@@ -35,10 +35,10 @@ struct AcceptQueue: Codable {
     self.peak = peak
   }
 
-  /// How many connection requests were dropped since `beginReload`; nil where the kernel doesn't say.
+  /// How many connection requests were dropped since `beginReload`; nil if the kernel doesn't say.
   var reloadDropped: Int? { dropped.map { $0 - droppedBeforeReload } }
 
-  /// Looks at the sockets of a listener. Where there are several, each has a queue of its own: they add up.
+  /// Looks at the sockets of a listener. If there are several, each has its own queue: they add up.
   mutating func sample(_ sockets: [Int32]) {
     now = nil
     for socket in sockets {
@@ -54,7 +54,7 @@ struct AcceptQueue: Codable {
   }
 
   private mutating func countDropped(_ sockets: [Int32]) {
-    // The number of a closed socket may be another's by the next look.
+    // The number of a closed socket may belong to another by the next look.
     counts.removeAll { !sockets.contains($0.socket) }
     for socket in sockets {
       var count: UInt32 = 0
@@ -69,7 +69,7 @@ struct AcceptQueue: Codable {
     }
   }
 
-  /// Begins to watch anew for a reload. Call `sample` before.
+  /// Begins a new watch for a reload. Call `sample` before.
   mutating func beginReload() {
     reloadPeak = now
     droppedBeforeReload = dropped ?? 0

@@ -5,7 +5,7 @@ import RoostLog
 /// The place where systemd keeps listeners for the next master, should this one die (`FileDescriptorStoreMax=` in
 /// systemd.service(5)).
 struct FdStore {
-  /// Whether there is one. From 254 on systemd says so. An older one doesn't, and it costs nothing to try.
+  /// Whether there is one. From version 254 on systemd says so. An older one doesn't, but it costs nothing to try.
   let isThere: Bool
   private let channel: UpstreamChannel
   private let log: Log
@@ -17,9 +17,9 @@ struct FdStore {
     isThere = channel.isThere && (size.map { $0 > 0 } ?? (getenv("INVOCATION_ID") != nil))
   }
 
-  /// Gives systemd a copy. What systemd has already it doesn't take twice.
+  /// Gives systemd a copy. systemd takes nothing twice.
   func keep(_ listener: Listener) {
-    // What systemd has opened it keeps anyway.
+    // systemd keeps what it has opened anyway.
     guard isThere, !listener.isForeign, !listener.isRetired, listener.obstacle == nil else { return }
     for (socket, number) in listener.numbers.enumerated() {
       if socket == listener.storedNames.count { listener.storedNames.append(nil) }
@@ -43,7 +43,7 @@ struct FdStore {
     }
   }
 
-  /// Takes it back, for good.
+  /// Takes a listener back for good.
   func drop(_ listener: Listener) {
     for case let name? in listener.storedNames { drop(name) }
     listener.storedNames = []

@@ -2,13 +2,13 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// The queues that are left to workers which retire. Who is in the queue of a listener that was removed has connected while it
-/// was there, and only those workers have it. So they accept what is queued before they are told to drain, since after that they
-/// accept no more.
+/// The queues that are left to retiring workers. Connections in the queue of a removed listener were made while it was
+/// there, and only those workers have it. So they accept what is queued before they are told to drain, because after
+/// that they accept no more.
 final class LeftQueues {
-  /// A handshake that had begun when the listener was shut takes a moment to get into the queue.
+  /// A handshake that had begun when the listener was shut takes a moment to reach the queue.
   private static let handshake: Duration = .milliseconds(100)
-  /// The kernel tells nobody that a queue has become empty.
+  /// The kernel doesn't report that a queue has become empty.
   private static let interval: Duration = .milliseconds(2)
 
   /// A worker that isn't told to drain before its queues are empty.
@@ -16,7 +16,7 @@ final class LeftQueues {
     let id: WorkerID
     /// The listeners whose queues are left to it by now.
     let listeners: () -> [Listener]
-    /// From when on that is looked at.
+    /// When to begin looking at that.
     let from: Instant
 
     var isEmpty: Bool { listeners().allSatisfy { $0.isEmpty(slot: $0.reuseport == nil ? 0 : id.slot) } }
@@ -31,24 +31,24 @@ final class LeftQueues {
     self.log = log
   }
 
-  /// Calls the handler with each worker whose queues are empty, or that isn't awaited to empty them any more.
+  /// Calls the handler with each worker whose queues are empty.
   func watch(in loop: EventLoop, _ areEmpty: @escaping (WorkerID) -> Void) throws(SystemdError) {
     self.areEmpty = areEmpty
     timer = try loop.timer(priority: .late) { [unowned self] in look() }
   }
 
-  /// Waits until nobody waits any more where only this worker can accept.
+  /// Waits until no connection waits any more where only this worker can accept.
   func await(_ process: WorkerProcess, _ listeners: @escaping () -> [Listener]) {
     let new = Awaited(id: process.id, listeners: listeners, from: Clock.now() + Self.handshake)
     awaited.append(new)
     arm()
     if !new.isEmpty {
       log.info(
-        "worker \(process.pid) gets its stop signal when it has accepted what is queued on listeners that are closed")
+        "worker \(process.pid) gets its stop signal when it has accepted the connections queued on closed listeners")
     }
   }
 
-  /// Forgets the workers for which the supervisor doesn't wait any more.
+  /// Forgets the workers that the supervisor no longer waits for.
   func forget(where isOver: (WorkerID) -> Bool) {
     if !awaited.isEmpty { awaited.removeAll { isOver($0.id) } }
   }

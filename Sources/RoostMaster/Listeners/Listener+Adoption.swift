@@ -1,7 +1,7 @@
 import Glibc
 import RoostConfiguration
 
-/// A socket that systemd has passed to the master and that nobody has taken.
+/// A socket that systemd has passed to the master and that no listener has taken.
 struct InheritedSocket {
   let descriptor: Int32
   let name: String
@@ -17,7 +17,7 @@ struct InheritedSocket {
   /// Whether a former master has put it into the fd store. The others come from .socket units.
   var isStored: Bool { StoredName.isOne(name) }
 
-  /// What it is, for the operator.
+  /// What it is, in words for the operator.
   var title: String {
     let copy = copy
     let address = SocketAddress.local(of: copy)?.text ?? "no socket"
@@ -26,7 +26,7 @@ struct InheritedSocket {
       let isIPv6Only = copy.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 1
       return address + (isIPv6Only ? " for IPv6 alone" : "") + (isListening ? "" : ", which doesn't listen")
     case Int32(SOCK_DGRAM.rawValue): return "\(address) for datagrams"
-    default: return "\(address), which is no stream socket"
+    default: return "\(address), which isn't a stream socket"
     }
   }
 
@@ -43,16 +43,16 @@ struct InheritedSocket {
   var copy: Descriptor { Descriptor(adopting: fcntl(descriptor, F_DUPFD_CLOEXEC, 3)) }
 }
 
-/// Which of the sockets that systemd has passed a listener is.
+/// Matches listeners with the sockets that systemd has passed.
 struct Adoption {
-  /// Those that nobody has taken.
+  /// Those that no listener has taken.
   private(set) var sockets: [InheritedSocket]
 
   init(_ sockets: [(descriptor: Int32, name: String)]) {
     self.sockets = sockets.map { InheritedSocket(descriptor: $0.descriptor, name: $0.name) }
   }
 
-  /// Before a listener is closed on which systemd goes on listening: a later reload may ask for it again.
+  /// To be called before a listener is closed on which systemd keeps listening: a later reload may ask for it again.
   mutating func giveBack(_ listener: Listener) {
     guard let name = listener.passedName else { return }
     sockets.append(
@@ -65,8 +65,8 @@ struct Adoption {
     return sockets.filter(\.isStored)
   }
 
-  /// The listeners that are there already: one, or as many as have been passed under a name that was asked for. None where
-  /// it is to be opened. Names that others ask for are left to them.
+  /// The listeners that are there already: one, or as many as were passed under a requested name. None if it is to be
+  /// opened. Names that others ask for are left to them.
   mutating func take(
     for wanted: ListenerConfiguration, reserved: [String]
   ) throws(MasterError) -> [Listener] {
@@ -78,14 +78,14 @@ struct Adoption {
     let file = try allow(wanted, sockets[index])
     let socket = sockets.remove(at: index)
     let descriptor = Descriptor(adopting: socket.descriptor)
-    // As configured, whatever its former workers have made of it: there are none that it could surprise.
+    // As configured, whatever its former workers made of it: there are none left that this could surprise.
     let flags = fcntl(descriptor.number, F_GETFL)
     _ = fcntl(descriptor.number, F_SETFL, wanted.isNonblocking ? flags | O_NONBLOCK : flags & ~O_NONBLOCK)
     if !socket.isDatagram { listen(descriptor.number, wanted.backlog) }
     return [listener(wanted, socket, descriptor, file)]
   }
 
-  /// Gives the file of a unix socket its owner and its permissions. Returns it if it is the master's.
+  /// Gives the file of a unix socket its owner and its permissions. Returns it if it belongs to the master.
   private func allow(
     _ wanted: ListenerConfiguration, _ socket: InheritedSocket
   ) throws(MasterError) -> SocketFile? {
@@ -109,7 +109,7 @@ struct Adoption {
       further: further.map { SharedSocket(adopting: Descriptor(adopting: $0.descriptor)) })
   }
 
-  /// The sockets of the slots after the first, in their order, which systemd doesn't keep.
+  /// The sockets of the slots after the first, in slot order, which systemd doesn't keep.
   private mutating func takeFurther(of first: InheritedSocket, _ address: String?) -> [InheritedSocket] {
     guard first.isStored else { return [] }
     var further: [InheritedSocket] = []
@@ -122,14 +122,14 @@ struct Adoption {
     return further
   }
 
-  /// Has what a former master has stored, and nobody has taken, make room at its addresses.
+  /// Makes what a former master has stored, and no listener has taken, give way at its addresses.
   func hideStored() -> [Int32] {
     let stored = sockets.filter(\.isStored).map(\.descriptor)
     for number in stored { Listener.hide(number) }
     return stored
   }
 
-  /// By its name in the fd store, then by its name in a .socket unit, which has to fit; then by its address.
+  /// By its name in the fd store, then by its name in a .socket unit, whose socket has to fit; then by its address.
   private func match(_ wanted: ListenerConfiguration, _ reserved: [String]) throws(MasterError) -> Int? {
     let stored = StoredName.of(wanted)
     if let index = sockets.firstIndex(where: { $0.name == stored && wanted.fits($0) }) { return index }
@@ -160,7 +160,7 @@ struct Adoption {
     }
     guard matches.allSatisfy({ $0.isListening || $0.isDatagram }) else {
       throw MasterError(
-        "cannot adopt \(wanted.name)=\(wanted.address): it is no listening stream socket, and none for UDP")
+        "cannot adopt \(wanted.name)=\(wanted.address): it is neither a listening stream socket nor a UDP socket")
     }
     sockets.removeAll { $0.name == name }
     return matches.map { Listener(wanted, adopting: Descriptor(adopting: $0.descriptor), passedName: name) }
@@ -172,7 +172,7 @@ extension ListenerConfiguration {
   fileprivate func fits(_ socket: InheritedSocket) -> Bool {
     let descriptor = socket.copy
     guard isForDatagrams ? socket.isDatagram : socket.isListening, sharesItsAddress(socket, descriptor),
-      // One that a former master had begun to close lets nobody in.
+      // One that a former master had begun to close lets no connection in.
       descriptor.get(SOL_SOCKET, SO_BINDTOIFINDEX) ?? 0 == 0,
       let local = SocketAddress.local(of: descriptor)
     else { return false }
@@ -181,14 +181,14 @@ extension ListenerConfiguration {
       guard let actual = local.port, SocketAddress(host, port: port == 0 ? actual : port).text == local.text else {
         return false
       }
-      // What else it takes has a meaning for all addresses only.
+      // Whether it takes IPv4 too only matters if it is for all addresses.
       let isForAll = host == .any || host == .ipv6("::")
       let isIPv6Only = descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) == 1
       return !isForAll || takesIPv6Only == isIPv6Only
     case .unix(let path):
       guard local.text == "unix:\(path)" else { return false }
       if !socket.isStored { return true }
-      // Somebody may have removed the file meanwhile, or put another in its place.
+      // The file may have been removed meanwhile, or replaced.
       return (try? SocketFile(of: descriptor, at: path)) != nil
     case .systemd:
       return false
@@ -202,7 +202,7 @@ extension ListenerConfiguration {
     }
   }
 
-  /// A group can only be gone on with as a group, from its first socket on.
+  /// A group can only be continued as a group, from its first socket on.
   private func sharesItsAddress(_ socket: InheritedSocket, _ descriptor: borrowing Descriptor) -> Bool {
     let isShared = descriptor.get(SOL_SOCKET, SO_REUSEPORT) == 1
     guard socket.isStored else { return reuseport == nil || isShared }

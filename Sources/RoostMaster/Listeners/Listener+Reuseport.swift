@@ -3,11 +3,11 @@ import Glibc
 import RoostConfiguration
 
 /// With `reuseport` a listener is a group of sockets with SO_REUSEPORT, one for each slot. The master owns them: what
-/// waits in a slot's queue waits for whoever is or becomes the slot's worker.
+/// waits in a slot's queue waits for the slot's present or next worker.
 ///
-/// The kernel keeps a group as an array, in the order of listen(2), or of bind(2) for datagrams. The socket of slot n has
-/// index n there, because sockets are added at the end and taken away from it only. Which of them get something is decided
-/// by a program that is attached to the group (docs/decisions/0010-steering-program.md).
+/// The kernel keeps a group as an array, in the order of listen(2), or of bind(2) for datagrams. The socket of slot n
+/// has index n there, because sockets are only added and removed at the end. Which of them get something is decided by
+/// a program that is attached to the group (docs/decisions/0010-steering-program.md).
 extension Listener {
   /// Opens the first socket of a group.
   static func openGroup(
@@ -30,7 +30,7 @@ extension Listener {
 
   private static func discard(_ descriptor: consuming Descriptor) {}
 
-  /// The descriptors of all its sockets, that of slot 0 first.
+  /// The descriptors of all its sockets, slot 0 first.
   var numbers: [Int32] { [descriptor.number] + furtherSockets.map { $0.descriptor.number } }
 
   /// The socket that the worker of a slot gets.
@@ -54,7 +54,7 @@ extension Listener {
     socket.descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
     let isIPv6Only = address.family == AF_INET6 ? descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) : nil
     if let isIPv6Only { socket.descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only) }
-    // By now the machine may not have the address any more.
+    // The machine may no longer have the address.
     guard Self.setFreebind(configuration, number, address.family), address.bind(socket.descriptor) else {
       throw failure()
     }
@@ -62,7 +62,7 @@ extension Listener {
     return socket
   }
 
-  /// Lets a bound socket listen as that of a slot.
+  /// Lets a bound socket listen for a slot.
   private func begin(_ number: Int32, slot: Int) throws(MasterError) {
     if reuseport == .cpu {
       // The program decides; this lets the worker ask for its processor, to stay on it.
@@ -76,7 +76,7 @@ extension Listener {
     MasterError(cannot: "open another socket of \(name)=\(address)")
   }
 
-  /// Has the kernel choose among the sockets of these slots only. Returns whether it does, with errno.
+  /// Makes the kernel choose among the sockets of these slots only. Returns whether it does, with errno.
   func steer(to slots: [Range<Int>]) -> Bool {
     if slots == steered { return true }
     let runs = slots.map { roost_run(first: UInt32($0.lowerBound), count: UInt32($0.count)) }
@@ -90,13 +90,13 @@ extension Listener {
     return true
   }
 
-  /// Closes the sockets behind those of the first so many slots. Nobody must have them any more who was given them.
+  /// Closes all sockets but those of the first `count` slots. No worker that was given them may still have them.
   func closeSockets(after count: Int) {
-    // A datagram socket can't be taken out of its group as long as anybody has a copy, such as a process that a worker
-    // has left behind, and the indexes would be wrong. It waits for its slot to come back.
+    // A datagram socket can't be taken out of its group as long as a process has a copy, such as one that a worker has
+    // left behind, and the indexes would be wrong. It waits for its slot to come back.
     if isDatagram { return }
     while furtherSockets.count + 1 > max(count, 1) {
-      // Whoever has a copy: it leaves the group now, and those that are before it keep their index.
+      // It leaves the group now, even if a process has a copy, and those before it keep their index.
       shutdown(furtherSockets.removeLast().descriptor.number, Int32(SHUT_RD))
     }
   }

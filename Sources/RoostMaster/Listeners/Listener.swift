@@ -5,24 +5,26 @@ import RoostJSON
 /// A listening socket, or one for datagrams, that the master owns and its workers inherit. With `reuseport` it is a group
 /// of sockets (Listener+Reuseport.swift).
 final class Listener {
-  /// What the operator wants of it. A takeover changes what can be changed in place.
+  /// How it is configured. A takeover changes what can be changed in place.
   private(set) var configuration: ListenerConfiguration
-  /// The address that it really has, as the operator would write it.
+  /// The address that it actually has, as the operator would write it.
   let address: String
   let descriptor: Descriptor
-  /// Whether it is a socket for datagrams: it has no accept queue.
+  /// Whether it is a socket for datagrams: these have no accept queue.
   let isDatagram: Bool
   /// With `reuseport`: the sockets of the slots from 1 up (the first slot's is the listener's own), in the order in which they joined the group.
   var furtherSockets: [SharedSocket] = []
   /// With `reuseport`: the slots whose sockets the kernel chooses from.
   var steered: [Range<Int>] = []
-  /// The file that goes with it; nil if there is none, or it isn't this listener's to remove.
+  /// Its file; nil if there is none, or if it isn't this listener's to remove.
   private(set) var socketFile: SocketFile?
-  /// The name under which a .socket unit has passed it: systemd opened it, and goes on listening when nobody else does.
+  /// The name under which a .socket unit has passed it: systemd opened it, and keeps listening when no other process
+  /// does.
   let passedName: String?
-  /// The names under which systemd keeps its sockets for the next master, from the first on; nil for one that it doesn't keep.
+  /// The names under which systemd keeps its sockets for the next master, from the first on; nil for a socket that it
+  /// doesn't keep.
   var storedNames: [String?]
-  /// Whether it lets nobody in any more, and closes with the last worker that has it.
+  /// Whether it no longer lets connections in, and closes with the last worker that has it.
   private(set) var isRetired = false
   /// Whether it blocked when a reload began.
   private var blockedBefore = false
@@ -43,7 +45,7 @@ final class Listener {
     self.passedName = passedName
     self.storedNames = storedNames
     furtherSockets = further
-    // An adopted socket may have dropped something before, which is no reload's.
+    // An adopted socket may have dropped something before, which doesn't belong to any reload.
     sampleQueue()
     queue.beginReload()
   }
@@ -80,26 +82,26 @@ final class Listener {
   }
 
   deinit {
-    // What systemd keeps, or has opened, others may yet accept on.
+    // Others may still accept on what systemd keeps, or has opened.
     let isLast = isRetired || socketFile != nil
     socketFile?.remove()
     if isLast { descriptor.shutDown() }
   }
 
   var name: String { configuration.name }
-  /// Whether systemd has copies of all its sockets, or was given them at least.
+  /// Whether systemd has copies of all its sockets, or at least was given them.
   var isStored: Bool { storedNames.count == numbers.count && storedNames.allSatisfy { $0 != nil } }
   /// Whether systemd opened it.
   var isForeign: Bool { passedName != nil }
   /// Name and address, for the log.
   var title: String { "\(name)=\(address)" }
 
-  /// Lets the file outlive this: whoever has a copy of the socket goes on listening there.
+  /// Lets the file outlive this: a process that has a copy of the socket keeps listening there.
   func leaveFile() {
     socketFile = nil
   }
 
-  /// systemd didn't get the socket of this name after all: it may be given another time.
+  /// systemd didn't get the socket of this name after all: it may be given again.
   func forgetStored(_ name: String) {
     for index in storedNames.indices where storedNames[index] == name { storedNames[index] = nil }
   }
@@ -110,7 +112,7 @@ final class Listener {
     for number in numbers { listen(number, configuration.backlog) }
   }
 
-  /// Takes on what the operator wants of it now, as far as an open socket can. Throws if its file can't have it.
+  /// Applies its new configuration, as far as an open socket can. Throws if its file can't have that.
   func take(_ wanted: ListenerConfiguration) throws(FileError) {
     let isSame = configuration == wanted
     configuration = wanted
@@ -119,18 +121,18 @@ final class Listener {
     try Self.allow(wanted, descriptor, path, socketFile)
   }
 
-  /// Why nobody can connect, of a unix socket whose file isn't there any more. What systemd has opened may have its file
-  /// where the master doesn't see it.
+  /// Why clients can't connect, if the file of a unix socket is gone. The file of what systemd has opened may be where
+  /// the master doesn't see it.
   var obstacle: String? { socketFile?.obstacle }
 
-  /// Lets nobody in any more, while whoever is in its queue stays there to be accepted.
+  /// Lets no more connections in, while those in its queue stay there to be accepted.
   func retire() {
     isRetired = true
     if let file = socketFile {
       file.remove()
       return leaveFile()
     }
-    // A listener of a network interface that doesn't exist is found by no SYN, so the kernel refuses new connections.
+    // No SYN finds a listener of a network interface that doesn't exist, so the kernel refuses new connections.
     // Handshakes that have begun are completed. A shutdown(2) or connect(2) would reset what is queued.
     for number in numbers { Self.hide(number) }
   }
@@ -138,25 +140,25 @@ final class Listener {
   /// Makes room at an address: see `bind`.
   static func hide(_ number: Int32) {
     guard setOption(number, SOL_SOCKET, SO_BINDTOIFINDEX, .max) else { return }
-    // The address may be wanted anew before the last worker has let go of this.
+    // The address may be wanted again before the last worker has let go of this.
     setOption(number, SOL_SOCKET, SO_REUSEPORT, 1)
   }
 
   private var blocks: Bool { fcntl(descriptor.number, F_GETFL) & O_NONBLOCK == 0 }
 
-  /// Remembers how it is, for a reload that begins.
+  /// Remembers its state, for a reload that begins.
   func beginReload() {
     blockedBefore = blocks
     queue.beginReload()
   }
 
-  /// Whether somebody has had it stop to block since. The flag belongs to the socket, and so to all who have it.
+  /// Whether a process has made it non-blocking since. The flag belongs to the socket, and so to all that have it.
   var hasStoppedBlocking: Bool { blockedBefore && !blocks }
 
   func sampleQueue() { if !isDatagram { queue.sample(numbers) } }
 
-  /// Opens what the operator asked for, beside the listeners that are open already, and other sockets that were told to
-  /// make room.
+  /// Opens what the operator asked for, beside the listeners that are already open, and other sockets that were made to
+  /// give way.
   static func open(
     _ wanted: ListenerConfiguration, beside open: [Listener], _ hidden: [Int32] = []
   ) throws(MasterError) -> Listener {
@@ -196,7 +198,7 @@ final class Listener {
     return Listener(wanted, adopting: descriptor)
   }
 
-  /// A socket that has its address and doesn't listen yet; `isShared` if others may have the same.
+  /// A socket that has its address but doesn't listen yet; `isShared` if others may have the same.
   static func bound(
     _ type: __socket_type, _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration,
     beside others: Neighbours, isShared: Bool = false
@@ -210,8 +212,8 @@ final class Listener {
     }
     guard number >= 0 else { throw error(wanted) }
     let descriptor = Descriptor(adopting: number)
-    // Connections of a former run that are in TIME_WAIT don't stand in the way (socket(7)). Datagram sockets have no such
-    // state, and with this option two of them could share an address without knowing.
+    // With this, connections of a former run in TIME_WAIT aren't in the way (socket(7)). Datagram sockets have no such
+    // state, and with the option two of them could share an address without knowing.
     if type == SOCK_STREAM { descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
     if isShared { descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1) }
     if address.family == AF_INET6 {
@@ -222,15 +224,15 @@ final class Listener {
     return descriptor
   }
 
-  /// Lets a socket be bound to an address that the machine doesn't have, where that was asked for.
+  /// Lets a socket be bound to an address that the machine doesn't have, if that is configured.
   static func setFreebind(_ wanted: ListenerConfiguration, _ number: Int32, _ family: Int32) -> Bool {
     guard wanted.isFreebind else { return true }
     return family == AF_INET6
       ? setOption(number, Int32(IPPROTO_IPV6), IPV6_FREEBIND, 1) : setOption(number, Int32(IPPROTO_IP), IP_FREEBIND, 1)
   }
 
-  /// Binds, also where a retired listener still has the address: both say for this moment that they share it. Nobody
-  /// connects to the retired one, so the new one gets all.
+  /// Binds, even if a retired listener still has the address: for this moment both say that they share it. No client
+  /// can connect to the retired one, so the new one gets all connections.
   private static func bind(
     _ address: SocketAddress, _ descriptor: borrowing Descriptor, beside others: Neighbours
   ) -> Bool {
@@ -259,7 +261,8 @@ final class Listener {
     return Listener(wanted, adopting: descriptor, socketFile: file)
   }
 
-  /// Gives a socket's file its owner and its permissions. What systemd has opened is at its path, too, or isn't touched.
+  /// Gives a socket's file its owner and its permissions. The file of what systemd has opened is at that path, too, or
+  /// isn't touched.
   static func allow(
     _ wanted: ListenerConfiguration, _ socket: borrowing Descriptor, _ path: String, _ file: SocketFile?
   ) throws(FileError) {
@@ -281,7 +284,8 @@ final class Listener {
     let hint: String? =
       switch number {
       case EADDRINUSE where hasPort(of: wanted, others) != nil:
-        "it overlaps with \(hasPort(of: wanted, others)?.title ?? "") of this service; remove that in a reload before"
+        "it overlaps with \(hasPort(of: wanted, others)?.title ?? "") of this service; first remove that in a"
+          + " separate reload"
       case EADDRINUSE where SystemdSocket.isAt(wanted.address):
         "systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: Service= in it has to name the unit of"
           + " this service, or stop it"
@@ -306,20 +310,20 @@ final class Listener {
     }
   }
 
-  /// Blocking unless asked for, as systemd passes sockets too: the flag is shared with every process that holds the
-  /// socket, so the master never changes it later.
+  /// Blocking unless configured otherwise, as systemd passes sockets too: the flag is shared with every process that
+  /// holds the socket, so the master never changes it later.
   static func flags(_ type: __socket_type, _ isNonblocking: Bool) -> Int32 {
     Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | (isNonblocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
   }
 }
 
-/// What is open where a listener is to be opened.
+/// The open sockets beside which a listener is to be opened.
 struct Neighbours {
   var listeners: [Listener] = []
-  /// Sockets that make room for another at their address.
+  /// Sockets that give way to another at their address.
   var hidden: [Int32] = []
 
-  /// Whether one of them may be why the address is taken. Anybody else's is not to be shared.
+  /// Whether one of them may be why the address is taken. The address of any other socket is not to be shared.
   func makesRoom(at address: SocketAddress, for socket: borrowing Descriptor) -> Bool {
     guard let port = address.port, let type = socket.get(SOL_SOCKET, SO_TYPE) else { return false }
     return hidden.contains { number in
@@ -330,7 +334,7 @@ struct Neighbours {
 }
 
 extension ListenerConfiguration {
-  /// What its file is to be.
+  /// How its file is to be.
   var access: FileAccess { FileAccess(mode: mode, user: user, group: group) }
 }
 

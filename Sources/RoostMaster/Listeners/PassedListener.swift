@@ -1,6 +1,6 @@
 import RoostConfiguration
 
-/// A listener as the workers of one generation get it: another may call it otherwise.
+/// A listener as the workers of one generation get it: another generation may give it another name.
 struct PassedListener {
   let configuration: ListenerConfiguration
   let listener: Listener

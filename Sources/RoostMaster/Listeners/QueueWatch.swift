@@ -1,19 +1,20 @@
 import CRoostMaster
 import RoostCore
 
-/// Looks whether anybody waits for slots that go. Nothing new is steered to them, but three things may be on the way: a
-/// packet that another processor was steering, a handshake that began before, and a connection that isn't accepted.
+/// Looks whether connections wait for slots that go. Nothing new is steered to them, but three things may be on the
+/// way: a packet that another processor was steering, a handshake that began before, and a connection that isn't
+/// accepted.
 final class QueueWatch {
-  /// Where the kernel doesn't tell of handshakes, they are given this long. A lost packet is repeated after a second.
+  /// If the kernel doesn't reveal handshakes, they are given this long. A lost packet is repeated after a second.
   private static let blindWait: Duration = .seconds(3)
-  /// More handshakes than this are looked at again later.
+  /// If there are more handshakes than this, they are looked at later.
   private static let mostHandshakes = 1 << 16
 
   /// The first slot that goes.
   var first: Int
   private let listeners: [Listener]
   private let began = Clock.now()
-  /// The handshakes that may end in a queue of these slots, for each listener; nil where the kernel doesn't tell.
+  /// The handshakes that may end in a queue of these slots, for each listener; nil if the kernel doesn't reveal them.
   private var handshakes: [Set<UInt64>?] = []
   /// How long to wait before the next look.
   private(set) var pause: Duration = .milliseconds(5)
@@ -27,7 +28,7 @@ final class QueueWatch {
     handshakes = self.listeners.map(Self.handshakes)
   }
 
-  /// The first of the last slots for which nobody waits, and nobody will; nil if there is none.
+  /// The first of the last slots for which no connection waits, and none will; nil if there is no such slot.
   func look(slotCount: Int) -> Int? {
     pause = min(pause * 2, .milliseconds(200))
     guard handshakesAreOver(), let empty = firstEmpty(slotCount) else { return nil }

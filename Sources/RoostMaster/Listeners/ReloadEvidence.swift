@@ -1,6 +1,6 @@
 import RoostCore
 
-/// What happened to connections that waited to be accepted while a reload ran, as far as the kernel tells.
+/// What happened to connections that waited to be accepted while a reload ran, as far as the kernel reveals it.
 struct ReloadEvidence: Codable {
   /// A queue at its longest.
   struct Peak: Codable {
@@ -16,7 +16,7 @@ struct ReloadEvidence: Codable {
   private(set) var peak: Peak?
   private let isOfSeveral: Bool
 
-  /// What the listeners have seen since the reload began; nil where there is none.
+  /// What the listeners have seen since the reload began; nil if there is none.
   init?(of generation: Generation, _ listeners: [Listener]) {
     guard !listeners.isEmpty else { return nil }
     self.generation = generation

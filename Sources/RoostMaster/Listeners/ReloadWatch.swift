@@ -1,20 +1,20 @@
 import RoostCore
 import RoostSystemd
 
-/// Has the accept queues looked at again and again while a reload runs, and only then: an idle master has nothing to wake
-/// up for.
+/// Makes the master look at the accept queues again and again while a reload runs, and only then: an idle master has
+/// nothing to wake up for.
 final class ReloadWatch {
   /// Short against the start of a worker, and a handful of system calls each time.
   private static let interval: Duration = .milliseconds(20)
 
-  /// What is known of the reload that has ended last.
+  /// What is known of the last reload that ended.
   var lastEvidence: ReloadEvidence?
   private var timer: Timer?
   private var isRunning = false
 
   /// Calls the handler as long as it runs.
   func watch(in loop: EventLoop, _ sample: @escaping () -> Void) throws(SystemdError) {
-    // Everything else comes first: a sample that is late is only a sample less.
+    // Everything else comes first: a late sample is merely one sample fewer.
     timer = try loop.timer(priority: .last) { [unowned self] in
       timer?.wentOff()
       sample()

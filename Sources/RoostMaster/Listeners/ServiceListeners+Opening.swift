@@ -1,14 +1,15 @@
 import RoostConfiguration
 
-/// How a list of listeners is had: those that are open and stay, those that systemd has passed, and new ones.
+/// How a list of listeners comes about: those that are open and stay, those that systemd has passed, and new ones.
 extension ServiceListeners {
-  /// What is wanted, in its order. Where one can't be had, those that were opened are closed again, unless the handler keeps them.
+  /// What is wanted, in its order. If one can't be opened, those that were opened are closed again, unless the handler
+  /// keeps them.
   static func passed(
     for wanted: [ListenerConfiguration], beside open: [Listener], _ adoption: inout Adoption,
     keepingOpened opened: ([Listener]) -> Void? = { _ in nil }
   ) throws(MasterError) -> [PassedListener] {
-    // One whose file is gone lets nobody in: another is opened in its place, for the new generation. The former serves who
-    // waits in its queue.
+    // One whose file is gone lets no client in: another is opened in its place, for the new generation. The former one
+    // serves what waits in its queue.
     let staying = open.filter { !$0.isRetired && $0.obstacle == nil }
     let plan: ListenerPlan
     do {

@@ -3,23 +3,25 @@ import RoostCore
 import RoostLog
 import RoostProcess
 
-/// The listeners that are open. Each generation has its own list, which stands in its release; these are all of them together.
+/// The listeners that are open. Each generation has its own list, which is in its release; these are all of them
+/// together.
 final class ServiceListeners {
-  /// All that are open, also those that only former generations have.
+  /// All that are open, including those that only former generations have.
   private(set) var all: [Listener]
   /// What the first generation was to listen on, until it does.
   let first: [ListenerConfiguration]
-  /// Why that wasn't open when the master began.
+  /// Why those weren't open when the master began.
   let trouble: MasterError?
   private let fdStore: FdStore
   private let log: Log
-  /// What systemd has passed and nobody has taken yet.
+  /// What systemd has passed and no listener has taken yet.
   private var adoption: Adoption
   /// Whether that is kept: not all listeners are open yet.
   private var keepsUntaken: Bool
 
-  /// Those of a master that starts. What time may heal is no reason to give up: then those that could be opened stay, so that
-  /// whoever connects waits. Somebody at a terminal, who has bounded the start, wants to see at once what is wrong.
+  /// Those of a starting master. An obstacle that may pass is no reason to give up: then those that could be opened
+  /// stay, so that clients that connect wait. An operator at a terminal, who has limited the start, wants to see at
+  /// once what is wrong.
   init(
     _ wanted: Configuration, of release: Release, _ passed: Adoption, _ fdStore: FdStore, _ log: Log
   ) throws(MasterError) {
@@ -60,7 +62,7 @@ final class ServiceListeners {
   var saved: [Listener.Saved] { all.map(\.saved) }
   var savedInherited: [InheritedSocket.Saved] { adoption.sockets.map(\.saved) }
 
-  /// How many slots have queues, in which somebody may wait since a former master.
+  /// How many slots have queues, in which connections may have waited since a former master.
   var slotsWithQueues: Int { all.filter { $0.reuseport != nil && !$0.isDatagram }.map(\.numbers.count).max() ?? 1 }
 
   /// The inodes of their sockets.
@@ -68,7 +70,8 @@ final class ServiceListeners {
 
   // MARK: Opening
 
-  /// Tells what the start has opened. In this sequence: what is dropped may have the name of what was opened in its place.
+  /// Reports what the start has opened. In this order: what is dropped may have the name of what was opened in its
+  /// place.
   func begin() {
     if !keepsUntaken { dropUntaken() }
     keep(all)
@@ -88,13 +91,13 @@ final class ServiceListeners {
     }
   }
 
-  /// Gives a release what a configuration wants, and opens what isn't open.
+  /// Gives a release the listeners of a configuration, and opens those that aren't open.
   func open(_ wanted: [ListenerConfiguration], for release: Release) throws(MasterError) {
     let lost = all.filter { $0.obstacle != nil }
-    for listener in lost { log.warning("nobody could connect to \(listener.title): \(listener.obstacle ?? "")") }
+    for listener in lost { log.warning("clients couldn't connect to \(listener.title): \(listener.obstacle ?? "")") }
     let passed = try Self.passed(for: wanted, beside: all, &adoption)
     release.listeners = passed
-    // No master would take it from there, and systemd drops by name what may soon have the same.
+    // No master would take it from there, and systemd drops by name, which another may soon have.
     for listener in lost { fdStore.drop(listener) }
     add(passed.map(\.listener))
   }
@@ -105,7 +108,7 @@ final class ServiceListeners {
     keep(added)
   }
 
-  /// Tells of listeners that were opened, and has systemd keep them.
+  /// Logs listeners that were opened, and lets systemd keep them.
   private func keep(_ added: [Listener]) {
     for listener in added {
       log.info("listening on \(listener.title)")
@@ -120,10 +123,10 @@ final class ServiceListeners {
     dropUntaken()
   }
 
-  /// Once the listeners of the start are there. What a .socket unit has passed may yet be asked for by a reload.
+  /// Called once the listeners of the start are there. A reload may still ask for what a .socket unit has passed.
   private func dropUntaken() {
     for socket in adoption.takeStored() {
-      log.info("closing \(socket.title), which systemd has kept and no listener of the configuration is")
+      log.info("closing \(socket.title), which systemd kept and which no listener of the configuration uses")
       fdStore.drop(socket.name)
       Descriptor(adopting: socket.descriptor).shutDown()
     }
@@ -134,12 +137,12 @@ final class ServiceListeners {
     }
   }
 
-  /// A worker of a release was started: its slot may have got sockets of its own.
+  /// A worker of a release was started: its slot may have got its own sockets.
   func keepSockets(of release: Release) {
     for passed in release.listeners { fdStore.keep(passed.listener) }
   }
 
-  /// systemd hasn't taken what goes by this name.
+  /// systemd hasn't taken the socket of this name.
   func wasNotKept(_ name: String) {
     for listener in all { listener.forgetStored(name) }
   }
@@ -153,7 +156,7 @@ final class ServiceListeners {
       !listener.isRetired && !listener.isForeign && !kept.contains { $0 === listener }
     }
     for listener in retired {
-      // First: a master that is killed in between mustn't get it back.
+      // This comes first: the successor of a master that is killed in between mustn't get it back.
       fdStore.drop(listener)
       listener.retire()
     }
@@ -169,7 +172,7 @@ final class ServiceListeners {
     }
   }
 
-  /// Whoever is still in its queue sees a reset, and no verdict can tell: the reload has ended long ago.
+  /// Connections still in its queue are reset, and no verdict can report it: the reload ended long ago.
   private func tellClosed(_ listener: Listener) {
     listener.sampleQueue()
     let waiting = listener.isForeign ? 0 : listener.queue.now?.queued ?? 0
@@ -177,7 +180,7 @@ final class ServiceListeners {
     log.warning("closed \(listener.title) with \(waiting) waiting: no worker that had it has accepted them")
   }
 
-  /// Closes the sockets of slots that are gone, once no process has them that was given them: one that drains may still
+  /// Closes the sockets of slots that are gone, once no worker that was given them has them: one that drains may still
   /// take connections out of its queue.
   func closeSockets(after used: Int) {
     for listener in all where listener.reuseport != nil {
@@ -194,7 +197,7 @@ final class ServiceListeners {
 
   // MARK: A takeover
 
-  /// What a generation that takes over wants of its listeners holds from now on.
+  /// The options of a generation that takes over hold for its listeners from now on.
   func takeOptions(of release: Release) {
     for passed in release.listeners {
       do {
@@ -205,7 +208,7 @@ final class ServiceListeners {
     }
   }
 
-  /// Sets the lengths of the accept queues anew: a worker's listen(2) may have changed them.
+  /// Sets the lengths of the accept queues again: a worker's listen(2) may have changed them.
   func restoreBacklogs() {
     for listener in all { listener.restoreBacklog() }
   }
@@ -215,12 +218,13 @@ final class ServiceListeners {
     for listener in all { listener.sampleQueue() }
   }
 
-  /// A worker of this generation was to take over, and may have left something behind that holds for all.
+  /// A worker of this generation was to take over, and may have left a change behind that holds for all.
   func tellBlocking(changedBy generation: Generation) {
     for listener in all where listener.hasStoppedBlocking {
       log.warning(
-        "\(listener.title) doesn't block any more: a worker of generation \(generation.number) has set O_NONBLOCK, which holds for"
-          + " all who have it; workers that expect accept(2) to wait fail now (docs/protocol.md)")
+        "\(listener.title) no longer blocks: a worker of generation \(generation.number) has set O_NONBLOCK,"
+          + " which holds for all processes that have it; workers that expect accept(2) to block will fail"
+          + " (docs/protocol.md)")
     }
   }
 }

@@ -63,7 +63,7 @@ struct SocketAddress {
     return withPointer { Glibc.bind(number, $0, length) == 0 }
   }
 
-  /// Binds a socket to a path with no rights but those of this user and this group.
+  /// Binds a socket to a path with no rights other than those of this user and this group.
   func bind(_ descriptor: borrowing Descriptor, user: uid_t, group: gid_t) -> Bool {
     let number = descriptor.number
     // It makes a child and waits for it.
@@ -82,7 +82,7 @@ struct SocketAddress {
     withUnsafePointer(to: storage) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body) }
   }
 
-  /// The address that a socket has.
+  /// The address of a socket.
   static func local(of descriptor: borrowing Descriptor) -> SocketAddress? {
     var address = SocketAddress()
     address.length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -104,7 +104,7 @@ struct SocketAddress {
     }
   }
 
-  /// Whether a TCP socket takes all addresses, those of IPv4 mostly too.
+  /// Whether a TCP socket takes all addresses, usually including IPv4.
   var isAnyIPv6: Bool {
     guard family == AF_INET6 else { return false }
     return withUnsafeBytes(of: storage) { bytes in
@@ -147,7 +147,7 @@ struct SocketAddress {
 }
 
 extension [UInt8] {
-  /// Without the NUL that ends a path, which reads '@' by now.
+  /// Without the NUL that ends a path, which is '@' by now.
   fileprivate func trimmingEnd() -> ArraySlice<UInt8> {
     first == UInt8(ascii: "@") || last != UInt8(ascii: "@") ? self[...] : dropLast()
   }

@@ -16,7 +16,7 @@ struct SocketFile: Codable {
     case unknown
   }
 
-  /// The file of a bound socket, at the path where it is to be. Throws where that is another.
+  /// The file of a bound socket, at the path where it should be. Throws if that is another file.
   init(of socket: borrowing Descriptor, at path: String) throws(FileError) {
     try self.init(of: socket, in: FilePlace(path), path)
   }
@@ -35,14 +35,14 @@ struct SocketFile: Codable {
 
   private var identity: FileIdentity { FileIdentity(device: device, inode: inode) }
 
-  /// Whether clients that connect to the path get to the socket. A look that follows nothing and waits for nobody.
+  /// Whether clients that connect to the path get to the socket. A look that follows no link and waits for nothing.
   var presence: Presence {
     var status = stat()
     guard lstat(path, &status) == 0 else { return [ENOENT, ENOTDIR].contains(errno) ? .gone : .unknown }
     return FileIdentity(status) == identity ? .there : .another
   }
 
-  /// Why nobody gets to the socket, if so.
+  /// Why clients don't get to the socket, if they don't.
   var obstacle: String? {
     switch presence {
     case .there, .unknown: nil
@@ -51,43 +51,43 @@ struct SocketFile: Codable {
     }
   }
 
-  /// Removes the file, unless somebody has put another in its place.
+  /// Removes the file, unless another has taken its place.
   func remove() {
     guard presence != .gone, let place = try? FilePlace(path) else { return }
     place.directory.remove(place.name, identity)
   }
 
-  /// Lets others use it. Throws if somebody has put another in its place.
+  /// Lets others use it. Throws if another file has taken its place.
   func allow(_ access: FileAccess) throws(FileError) {
     let place = try FilePlace(path)
     let file = try place.directory.look(at: place.name)
-    guard FileIdentity(of: file) == identity else { throw .refused("it is another file by now") }
+    guard FileIdentity(of: file) == identity else { throw .refused("it is another file now") }
     try access.apply(to: file)
   }
 
   // MARK: Binding
 
-  /// Binds a socket to a path, where it may take the place of what a dead process has left. Nobody can connect to it yet;
-  /// when it listens its file is whose it is to be.
+  /// Binds a socket to a path, where it may replace what a dead process has left. No client can connect to it yet; by
+  /// the time it listens, its file has the right owner.
   static func bind(
     _ socket: borrowing Descriptor, to path: String, _ access: FileAccess
   ) throws(FileError) -> SocketFile {
     let place = try FilePlace(path)
     let outsiders = place.directory.outsiders
-    // Everybody may use it only if that was asked for.
+    // All users may use it only if that is configured.
     let mode = access.mode ?? 0o777 & ~(FileMask.current | S_IWOTH)
     if !bind(socket, path, mode, outsiders) {
       guard errno == EADDRINUSE else { throw error(errno, outsiders) }
       try clear(path, place)
       guard bind(socket, path, mode, outsiders) else { throw error(errno, outsiders) }
     }
-    // bind(2) knows paths only. Somebody to whom the directory belongs may have moved it or the file since.
+    // bind(2) only knows paths. The owner of the directory may have moved it or the file since.
     let file = try place.directory.look(at: place.name)
     try check(file, of: socket, in: place.directory)
     let bound = SocketFile(path: path, identity: FileIdentity(of: file)!)
     do {
       if outsiders.rights != nil {
-        // Whoever had it for a moment may have changed its permissions.
+        // The user that owned it for a moment may have changed its permissions.
         try FileAccess(user: geteuid(), group: place.directory.groupOfNewFiles).apply(to: file)
         try FileAccess(mode: mode).apply(to: file)
       }
@@ -109,7 +109,7 @@ struct SocketFile: Codable {
     return bind(socket, path, outsiders)
   }
 
-  /// The path is followed anew. Where others can have it lead somewhere else, that is done with the rights that they have.
+  /// The path is followed again. If others can make it lead somewhere else, that is done with their rights.
   private static func bind(_ socket: borrowing Descriptor, _ path: String, _ outsiders: Outsiders) -> Bool {
     let address = SocketAddress(unix: path)
     guard let (user, group) = outsiders.rights else { return address.bind(socket) }
@@ -118,21 +118,21 @@ struct SocketFile: Codable {
 
   private static func error(_ number: Int32, _ outsiders: Outsiders) -> FileError {
     guard let whom = outsiders.words, [EACCES, EPERM, ENXIO].contains(number) else { return .failed(number) }
-    // That is what is made of it where a user namespace has no such user or group.
+    // This is the error if a user namespace has no such user or group.
     let reason = number == ENXIO ? "this user namespace has no user without rights" : errorText(number)
     return .refused(
-      "\(reason); \(whom) can replace a directory on its way, so that it is made with no more rights than these;"
+      "\(reason); \(whom) can replace a directory on its path, so it is created with no more rights than theirs;"
         + " give it a path on which all directories belong to root")
   }
 
-  /// Removes what a dead process has left. A socket that somebody listens on is never taken away.
+  /// Removes what a dead process has left. A socket that a process listens on is never removed.
   private static func clear(_ path: String, _ place: borrowing FilePlace) throws(FileError) {
     guard let file = try? place.directory.look(at: place.name) else { return }
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    guard status.st_mode & S_IFMT == S_IFSOCK else { throw .refused("the file exists and is no socket") }
+    guard status.st_mode & S_IFMT == S_IFSOCK else { throw .refused("the file exists and isn't a socket") }
     guard connectionError(file, path) == ECONNREFUSED else { throw .failed(EADDRINUSE) }
-    // The file that was looked at, and no other that somebody has put there meanwhile.
+    // The file that was looked at, and no other that took its place meanwhile.
     place.directory.remove(place.name, FileIdentity(status))
   }
 
@@ -142,22 +142,22 @@ struct SocketFile: Codable {
   ) throws(FileError) {
     var status = stat()
     guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    let other = FileError.refused("somebody has put another file in the place of the socket's")
+    let other = FileError.refused("another file has taken the place of the socket's")
     guard status.st_mode & S_IFMT == S_IFSOCK else { throw other }
     var inode = ino_t(0)
     if roost_unix_file(socket.number, &inode) == 0 {
-      // The kernel tells the lower half of it.
+      // The kernel reports its lower half.
       guard UInt32(truncatingIfNeeded: status.st_ino) == UInt32(truncatingIfNeeded: inode) else { throw other }
     } else if let objection = directory.objection {
       throw .refused(
-        "the kernel doesn't tell which file the socket has (sock_diag(7)), and its directory isn't to be trusted, because "
-          + objection)
+        "the kernel doesn't report which file the socket has (sock_diag(7)), and its directory can't be trusted, "
+          + "because " + objection)
     }
   }
 
   // MARK: Others' sockets
 
-  /// Whether nobody listens where the path leads to, if it leads anywhere.
+  /// Whether no process listens where the path leads, if it leads anywhere.
   static func isDead(_ path: String) -> Bool {
     switch connectionError(path) {
     case ECONNREFUSED, ENOENT: true
@@ -165,7 +165,7 @@ struct SocketFile: Codable {
     }
   }
 
-  /// Whether somebody listens where the path leads to.
+  /// Whether a process listens where the path leads.
   static func isListening(_ path: String) -> Bool { [0, EAGAIN].contains(connectionError(path)) }
 
   /// The process that listens at a path, if one does.
@@ -177,8 +177,8 @@ struct SocketFile: Codable {
     return roost_peer(client.number, &pid, &uid, &gid) == 0 ? pid : nil
   }
 
-  /// Why a connection can't be made, or 0. Without waiting: a full accept queue (EAGAIN) says that somebody listens as well
-  /// as an accepted connection does.
+  /// Why a connection can't be made, or 0. It doesn't wait: a full accept queue (EAGAIN) shows as well as an accepted
+  /// connection that a process listens.
   private static func connectionError(_ path: String) -> Int32 {
     guard let client = client() else { return errno }
     return SocketAddress(unix: path).connect(client) ? 0 : errno
@@ -187,7 +187,7 @@ struct SocketFile: Codable {
   /// The same for a file that is open, whatever its path leads to by now.
   private static func connectionError(_ file: borrowing Descriptor, _ path: String) -> Int32 {
     let error = connectionError("/proc/self/fd/\(file.number)")
-    // Without /proc.
+    // /proc is missing.
     return error == ENOENT || error == ENOTDIR ? connectionError(path) : error
   }
 

@@ -2,11 +2,11 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// Listeners with `reuseport` follow the supervisor: what its slots are says which sockets get connections.
+/// Listeners with `reuseport` follow the supervisor: its slots decide which sockets get connections.
 final class Steering {
   private let listeners: ServiceListeners
   private let log: Log
-  /// Looks at the queues of slots that go, while any do.
+  /// Looks at the queues of slots that go, while there are any.
   private var watch: QueueWatch?
   private var timer: Timer?
 
@@ -15,7 +15,7 @@ final class Steering {
     self.log = log
   }
 
-  /// Calls the handler with the first of the last slots in whose queues nobody is and nobody will be.
+  /// Calls the handler with the first of the last slots whose queues are empty and stay empty.
   func watch(
     in loop: EventLoop, slotCount: @escaping () -> Int, _ areEmpty: @escaping (Int) -> Void
   ) throws(SystemdError) {
@@ -30,7 +30,7 @@ final class Steering {
 
   /// Steers to the slots that serve, and begins to look at the queues of those that go.
   func follow(_ slots: [Slot], _ releases: Releases) {
-    // A removed one lets nobody in any more.
+    // A removed one lets no more connections in.
     for listener in listeners.all where listener.reuseport != nil && !listener.isRetired {
       let chosen = Self.slots(slots, of: listener, releases)
       if !listener.steer(to: chosen) {
@@ -40,8 +40,9 @@ final class Steering {
     watchQueues(slots)
   }
 
-  /// The slots whose current worker is ready and has the listener, and which stay: during a roll some workers have others.
-  /// Where there is none, those whose candidate is; else connections wait where they did, but not for a slot that goes.
+  /// The slots that stay and whose current worker is ready and has the listener: during a roll some workers have
+  /// others. If there are none, those whose candidate is; otherwise connections wait where they did, but not for a slot
+  /// that goes.
   private static func slots(_ slots: [Slot], of listener: Listener, _ releases: Releases) -> [Range<Int>] {
     func accepts(_ worker: Worker?) -> Bool {
       worker.map { $0.isReady && releases.isGiven($0.id.generation, listener) } ?? false
@@ -66,7 +67,7 @@ final class Steering {
     return runs
   }
 
-  /// Begins to look at the queues of slots that go, or ends it.
+  /// Begins to look at the queues of slots that go, or stops.
   private func watchQueues(_ slots: [Slot]) {
     guard let first = slots.firstIndex(where: { $0.emptyBy != nil }) else {
       watch = nil

@@ -10,7 +10,7 @@ extension Master {
     metricsServer?.forgetText()
   }
 
-  /// What scrapers are told.
+  /// What scrapers get.
   func metricsText(_ format: Exposition.Format) -> String {
     var snapshot = ServiceSnapshot(
       service: configuration.name, version: Version.number, started: started, phase: servicePhase,
@@ -62,7 +62,7 @@ extension Master {
     }
   }
 
-  /// Adds what a worker uses. Whether it is stopped.
+  /// Adds what a worker uses. Returns whether it is stopped.
   private func add(_ worker: Worker, to snapshot: inout ServiceSnapshot) -> Bool {
     guard let process = workers.process(worker.id), let usage = ProcessUsage(of: process.pid) else { return false }
     snapshot.workers.append(

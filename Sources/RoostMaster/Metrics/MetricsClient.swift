@@ -3,19 +3,19 @@ import RoostCore
 import RoostMetrics
 import RoostSystemd
 
-/// A connection of somebody who reads metrics: one request, one answer, and an end by its deadline whatever it does.
+/// The connection of a metrics client: one request, one answer, and an end by its deadline whatever it does.
 final class MetricsClient {
   private enum Stage {
     /// The request isn't complete.
     case reading(ScrapeReader)
     /// The answer's head or body is sent up to there.
     case writing(head: [UInt8], body: [UInt8], sent: Int)
-    /// The answer is sent, and so much more is read and thrown away: to close a connection with something unread would
-    /// have the kernel reset it, and the answer might be lost.
+    /// The answer is sent, and this much more is read and thrown away: if a connection with unread data is closed, the
+    /// kernel resets it, and the answer might be lost.
     case ending(left: Int)
   }
 
-  /// Who goes on sending after that doesn't want an answer.
+  /// A client that keeps sending after that doesn't want an answer.
   private static let maximumIgnored = 1 << 20
 
   let deadline: Instant
@@ -59,7 +59,7 @@ final class MetricsClient {
     gone(self)
   }
 
-  /// Takes what has come. Whether there is anything to wait for.
+  /// Takes what has come. Returns whether there is anything to wait for.
   private func read(_ reader: ScrapeReader) -> Bool {
     var buffer = [UInt8](repeating: 0, count: 4096)
     let count = Stream.receive(descriptor.number, into: &buffer)
@@ -85,7 +85,7 @@ final class MetricsClient {
     return write(Array(reply.head(length: body.count).utf8), withBody ? body : [], from: 0)
   }
 
-  /// Writes what can be written without waiting. Whether there is anything to wait for.
+  /// Writes what can be written without waiting. Returns whether there is anything to wait for.
   private func write(_ head: [UInt8], _ body: [UInt8], from start: Int) -> Bool {
     var sent = start
     while sent < head.count + body.count {
@@ -120,7 +120,7 @@ final class MetricsClient {
 }
 
 extension MetricsClient: AcceptedClient {
-  /// Whoever it is: over TCP the kernel doesn't tell.
+  /// No user is known: over TCP the kernel doesn't reveal it.
   var place: Places.Client { Places.Client(user: nil, wait: .nothing, lastActive: lastActive) }
 
   func turnAway() { source = nil }

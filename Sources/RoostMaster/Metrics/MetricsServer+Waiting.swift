@@ -5,11 +5,11 @@ import RoostLog
 import RoostMetrics
 import RoostSystemd
 
-/// Why metrics aren't served, and when their socket is tried to be had again.
+/// Why metrics aren't served, and when to try again to get their socket.
 struct MetricsWait: Codable {
   /// The first pause. Each is twice as long as the one before, up to the last.
   private static let firstSeconds = 1
-  /// Short enough for whoever has just freed the port, and too long to cost anything.
+  /// Short enough for an operator who has just freed the port, and too long to cost anything.
   private static let longestSeconds = 30
 
   /// In words for the operator.
@@ -24,9 +24,10 @@ struct MetricsWait: Codable {
   }
 }
 
-/// The socket may be had later only: its port is taken, its address isn't there yet, its directory is made by another service.
+/// The socket may only be available later: its port is taken, its address isn't there yet, its directory is made by
+/// another service.
 extension MetricsServer {
-  /// Opens the socket, or begins to try it again.
+  /// Opens the socket, or begins to try again.
   convenience init(_ address: Address, loop: EventLoop, _ log: Log) {
     let wanted = Self.wanted(address)
     do {
@@ -40,13 +41,13 @@ extension MetricsServer {
     }
   }
 
-  /// Goes on after an upgrade. Nothing is opened here: this runs in the proof, too.
+  /// Continues after an upgrade. Nothing is opened here: this runs in the proof, too.
   convenience init(
     _ address: Address, restoring saved: Listener.Saved?, _ wait: MetricsWait?, loop: EventLoop, _ log: Log
   ) throws(ConfigurationError) {
     let stage: Stage =
       if let saved { .serving(Listener(restoring: saved)) } else {
-        .waiting(wait ?? MetricsWait("the former master has served none", at: Clock.now()))
+        .waiting(wait ?? MetricsWait("the former master served none", at: Clock.now()))
       }
     self.init(Self.wanted(address), stage, loop: loop, log)
   }
@@ -84,7 +85,7 @@ extension MetricsServer {
     }
   }
 
-  /// Tries to get the socket; on failure after a longer pause the next time.
+  /// Tries to get the socket; after a failure the next pause is longer.
   func tryAgain(after former: MetricsWait) {
     do {
       let listener = try Listener.open(wanted, beside: [])
@@ -93,7 +94,7 @@ extension MetricsServer {
     } catch {
       let wait = MetricsWait("\(error)", after: former, at: Clock.now())
       self.wait(for: wait)
-      // The same again and again would fill the log.
+      // The same message again and again would fill the log.
       if wait.reason != former.reason { tell(wait) }
     }
   }
@@ -105,8 +106,8 @@ extension MetricsServer {
     tell(wait)
   }
 
-  /// For a reload: makes the file of a unix socket anew, with another socket, if it isn't there any more, and returns why it
-  /// had to. Tries at once where there is no socket yet.
+  /// For a reload: if the file of a unix socket is gone, recreates it, with another socket, and returns why it had to.
+  /// Tries at once if there is no socket yet.
   func renew() -> String? {
     switch stage {
     case .waiting(let wait):
@@ -132,7 +133,7 @@ extension MetricsServer {
 
   private func tell(_ wait: MetricsWait) {
     log.warning(
-      "metrics aren't served, and the service goes on without: \(wait.reason); it is tried again in \(wait.pauseSeconds)s, and"
+      "metrics aren't served, and the service runs without them: \(wait.reason); next try in \(wait.pauseSeconds)s,"
         + " then with growing pauses")
   }
 }

@@ -5,23 +5,23 @@ import RoostLog
 import RoostMetrics
 import RoostSystemd
 
-/// Serves metrics over HTTP to whoever can connect. What that may cost is bounded: in clients, in bytes, in time, and in how
-/// often the text is made. It comes after everything else that the master has to do, and nothing of it stops a service:
-/// where its address can't be had it is tried again (MetricsServer+Waiting.swift).
+/// Serves metrics over HTTP to any client that can connect. Its cost is bounded: in clients, in bytes, in time, and in
+/// how often the text is made. It comes after everything else that the master has to do, and never stops a service: if
+/// its address isn't available, it is tried again (MetricsServer+Waiting.swift).
 final class MetricsServer {
   /// Whether it has its socket.
   enum Stage {
-    /// It hasn't, and tries to get it.
+    /// It doesn't have it, and tries to get it.
     case waiting(MetricsWait)
-    /// Close-on-exec like every listener; it isn't among those that workers are given.
+    /// Close-on-exec like every listener; workers don't get it.
     case serving(Listener)
   }
 
-  /// More at a time are no scrapers.
+  /// More than these at a time aren't scrapers.
   private static let places = Places(idle: 32)
   /// How long a client may take for everything.
   private static let patience: Duration = .seconds(5)
-  /// How long a text is told again where nothing has happened: making it looks at every worker.
+  /// How long a text is reused if nothing has happened: making it means looking at every worker.
   private static let freshness: Duration = .seconds(1)
 
   let wanted: ListenerConfiguration
@@ -56,7 +56,7 @@ final class MetricsServer {
         timePassed()
       }
     } catch {
-      log.warning("without a timer metrics that aren't served now never are: \(error)")
+      log.warning("cannot set a timer, so metrics that aren't served now never will be: \(error)")
     }
     switch stage {
     case .serving(let listener): begin(listener)
@@ -73,7 +73,7 @@ final class MetricsServer {
     }
   }
 
-  /// Serves on another socket. Whoever waits at the former one is taken first.
+  /// Serves on another socket. Clients that wait at the former one are taken first.
   func move(to other: Listener) {
     do {
       if case .serving(let former) = stage { try acceptor.move(from: former.descriptor, to: other.descriptor) }
@@ -89,7 +89,7 @@ final class MetricsServer {
     begin(listener)
   }
 
-  /// Goes on without a socket, and tries to get one.
+  /// Continues without a socket, and tries to get one.
   func wait(for wait: MetricsWait) {
     // Before the socket is closed: its number may belong to another by the time the loop forgets it.
     acceptor.stop()
@@ -97,7 +97,7 @@ final class MetricsServer {
     setTimer()
   }
 
-  /// Something has happened: the text that was made isn't true any more.
+  /// Something has happened: the text is no longer true.
   func forgetText() { texts.removeAll(keepingCapacity: true) }
 
   private func text(_ format: Exposition.Format) -> [UInt8] {
@@ -121,7 +121,7 @@ final class MetricsServer {
     setTimer()
   }
 
-  /// Lets everybody go: nobody reads any more what they have sent.
+  /// Lets all clients go: what they have sent is no longer read.
   func dismissClients() {
     acceptor.removeAll()
     setTimer()

@@ -1,10 +1,10 @@
 import RoostCore
 
-/// Says before each line which worker has written it.
+/// Puts before each line which worker wrote it.
 struct LinePrefix {
   /// A line that is longer is passed on in parts.
   private static let maximumLength = 8192
-  /// Those that are readable on light and on dark.
+  /// Colours that are readable on light and on dark.
   private static let colours = [36, 33, 35, 32, 34]
 
   let id: WorkerID
@@ -29,7 +29,7 @@ struct LinePrefix {
     return lines
   }
 
-  /// What was written of a line that isn't complete.
+  /// The beginning of a line that isn't complete.
   mutating func rest() -> [UInt8] {
     guard !unfinished.isEmpty else { return [] }
     defer { unfinished.removeAll(keepingCapacity: true) }

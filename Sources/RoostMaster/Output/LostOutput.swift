@@ -1,19 +1,19 @@
 import RoostCore
 
-/// How much of what processes write couldn't be written, as where a disk is full for a while, and how often to tell that: a disk
-/// can be full for every second line.
+/// How much output of processes couldn't be written, for example because a disk was full for a while, and how often to
+/// say so: a disk can be full for every second line.
 struct LostOutput {
-  /// So long it isn't told again.
+  /// For this long it isn't logged again.
   static let calm: Duration = .seconds(60)
 
   private(set) var count = 0
   /// Why (errno(3)).
   private(set) var error: Int32 = 0
-  /// Whether it was told that it has begun.
+  /// Whether its beginning was logged.
   private var isTold = false
   private var lastTold: Instant?
 
-  /// Counts bytes. Whether to tell that they and what follows are lost.
+  /// Counts bytes. Returns whether to log that they and what follows are lost.
   mutating func add(_ bytes: Int, _ error: Int32, at now: Instant) -> Bool {
     let isFirst = count == 0
     count += bytes
@@ -24,10 +24,10 @@ struct LostOutput {
     return true
   }
 
-  /// Something could be written again. Whether to tell what was lost.
+  /// Something could be written again. Returns whether to log what was lost.
   func isToBeTold(at now: Instant) -> Bool { count > 0 && (isTold || isDue(at: now)) }
 
-  /// It was told.
+  /// It was logged.
   mutating func told(at now: Instant) {
     count = 0
     isTold = false

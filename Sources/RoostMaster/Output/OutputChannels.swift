@@ -2,7 +2,7 @@ import CRoostMaster
 import Glibc
 import RoostConfiguration
 
-/// The pipes to which a process that is about to start will write. nil where it writes to the master's own stream.
+/// The pipes to which a process that is about to start will write. nil if it writes to the master's own stream.
 struct OutputChannels {
   let standardOutput: OutputPipe?
   let standardError: OutputPipe?
@@ -19,7 +19,7 @@ final class OutputPipe {
   let readEnd: Descriptor
   private var writeEnd: Descriptor?
 
-  /// A pipe that the process may open anew through /dev/stderr, whoever it runs as.
+  /// A pipe that the process may open again through /dev/stderr, whatever user it runs as.
   init(for identity: Identity?) throws(MasterError) {
     var ends: [Int32] = [0, 0]
     guard roost_output_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for what a process writes") }
@@ -28,7 +28,7 @@ final class OutputPipe {
     if let identity { fchown(ends[1], identity.user, identity.group) }
   }
 
-  /// A pipe whose process has its end already.
+  /// A pipe whose process already has its end.
   init(restoring readEnd: SavedDescriptor) {
     self.readEnd = readEnd.adopt()
   }

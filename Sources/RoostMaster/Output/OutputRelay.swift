@@ -4,8 +4,8 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// Passes on what processes write. A process may be gone and its output still be read: something that it has left behind
-/// may hold the pipe.
+/// Passes on what processes write. A process may be gone while its output is still read: something it left behind may
+/// hold the pipe.
 final class OutputRelay {
   private static let patienceMicroseconds: UInt64 = 2_000_000
 
@@ -38,7 +38,7 @@ final class OutputRelay {
     OutputChannels(standardOutput: nil, standardError: try OutputPipe(for: configuration.identity))
   }
 
-  /// Begins to read, before there is a process: what can fail must not leave one that nobody knows. `id` if each line is
+  /// Begins to read, before there is a process: what can fail must not leave an unknown process. `id` if each line is
   /// to say whose it is.
   func follow(_ channels: OutputChannels, _ id: WorkerID?) throws(MasterError) -> WorkerOutput {
     var streams: [OutputStream] = []
@@ -59,7 +59,7 @@ final class OutputRelay {
     outputs.filter { output in !owned.contains { $0 === output } }.map(\.saved)
   }
 
-  /// Goes on reading an output after an upgrade.
+  /// Continues to read an output after an upgrade.
   @discardableResult
   func restore(_ saved: [OutputStream.Saved]) throws(MasterError) -> WorkerOutput {
     try follow(
@@ -73,23 +73,23 @@ final class OutputRelay {
     return output
   }
 
-  /// Goes on passing on what a former binary had read.
+  /// Continues to pass on what a former binary had read.
   func resume() {
     for output in outputs { output.resume() }
   }
 
-  /// Lets go of the pipes that nobody writes to any more.
+  /// Lets go of the pipes that no process writes to any more.
   func forgetEnded() {
     outputs.removeAll(where: \.hasEnded)
   }
 
-  /// Tells what couldn't be written, if anything.
+  /// Logs what couldn't be written, if anything.
   func tellLost() {
     for sink in [standardOutput, standardError] { sink.tellLost() }
   }
 
-  /// Passes on what is left. Who reads slowly is waited for, for a moment: the last words of a service are those that
-  /// somebody will look for.
+  /// Passes on what is left. It waits a moment for a slow reader: the last words of a service are those that an
+  /// operator will look for.
   func finish() {
     let deadline = Clock.now().microseconds + Self.patienceMicroseconds
     for output in outputs { output.finish(by: deadline) }

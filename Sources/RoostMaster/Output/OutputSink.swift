@@ -2,10 +2,10 @@ import Glibc
 import RoostLog
 import RoostSystemd
 
-/// One of the master's own streams, to which the output of processes is passed on. Writing to it never waits: who
-/// doesn't read holds back the workers that write, as they would be without a master in between.
+/// One of the master's own streams, to which the output of processes is passed on. Writing to it never waits: a reader
+/// that doesn't read holds back the workers that write, as it would without a master in between.
 final class OutputSink {
-  /// How much is kept of what processes have left that are gone: nobody is held back by it any more.
+  /// How much output of processes that are gone is kept: it no longer holds back any process.
   private static let maximumLeft = 1 << 20
 
   var number: Int32 { stream.number }
@@ -36,7 +36,7 @@ final class OutputSink {
         rest = rest.dropFirst(count)
         if lost.count > 0, lost.isToBeTold(at: Clock.now()) { tellLost() }
       case .full: return bytes.count - rest.count
-      // What is written goes nowhere, as it would for a worker, and the next of it may get there.
+      // What is written is lost, as it would be for a worker; what comes next may get there.
       case .failed(let number):
         if lost.add(rest.count, number, at: Clock.now()) {
           log.warning("what processes write to \(name) is lost from now on: \(errorText(number))")
@@ -65,7 +65,7 @@ final class OutputSink {
     return max(0, Self.maximumLeft - others)
   }
 
-  /// Tells what couldn't be written, if anything.
+  /// Logs what couldn't be written, if anything.
   func tellLost() {
     guard lost.count > 0 else { return }
     log.warning("\(lost.count) bytes that processes wrote to \(name) were lost: \(errorText(lost.error))")
@@ -74,12 +74,12 @@ final class OutputSink {
 
   private var name: String { number == STDERR_FILENO ? "stderr" : "stdout" }
 
-  /// Tells what nobody has read of a process that has ended.
+  /// Logs how much output of a process that has ended wasn't read.
   func tellUnread(_ count: Int) {
-    log.warning("\(count) bytes that a process had written before its end were lost: nobody read them")
+    log.warning("\(count) bytes that a process wrote before it ended were lost: the reader of the log didn't take them")
   }
 
-  /// Waits until more can be written, or the time is over. Whether more can be written.
+  /// Waits until more can be written, or the time is over. Returns whether more can be written.
   func waitUntilWritable(atMost milliseconds: Int32) -> Bool {
     var poll = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
     return Glibc.poll(&poll, 1, milliseconds) == 1

@@ -1,4 +1,4 @@
-/// The last of what a process has written.
+/// The end of what a process has written.
 struct OutputTail {
   private static let capacity = 4096
   private static let maximumLines = 10
@@ -15,7 +15,7 @@ struct OutputTail {
     if bytes.count > Self.capacity * 2 { bytes.removeFirst(bytes.count - Self.capacity) }
   }
 
-  /// Its last lines that aren't empty, as text that does nothing to a terminal.
+  /// Its last lines that aren't empty, as text that is harmless to a terminal.
   var lines: [String] {
     bytes.suffix(Self.capacity).split(separator: UInt8(ascii: "\n")).suffix(Self.maximumLines).map { line in
       var text = String.UnicodeScalarView()

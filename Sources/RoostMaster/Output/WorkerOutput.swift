@@ -16,27 +16,27 @@ final class WorkerOutput {
   /// The last lines that it wrote to stderr.
   var lastLines: [String] { streams.last?.tail.lines ?? [] }
 
-  /// Whether it passes through the master, who keeps its tail.
+  /// Whether it passes through the master, which keeps its tail.
   var isKept: Bool { !streams.isEmpty }
 
-  /// Whether there is nothing more to come, and nothing left to be passed on.
+  /// Whether nothing more will come, and nothing is left to pass on.
   var hasEnded: Bool { streams.allSatisfy(\.hasEnded) }
 
   func watch(in loop: EventLoop) throws(SystemdError) {
     for stream in streams { try stream.watch(in: loop) }
   }
 
-  /// Goes on passing on what was read before an upgrade.
+  /// Continues to pass on what was read before an upgrade.
   func resume() {
     for stream in streams { stream.resume() }
   }
 
-  /// Reads what a process that has exited has left.
+  /// Reads what an exited process has left.
   func finish() {
     for stream in streams { stream.finish() }
   }
 
-  /// Passes on what is left, and waits for who reads it until the time is over.
+  /// Passes on what is left, and waits for the reader until the time is over.
   func finish(by deadline: UInt64) {
     for stream in streams { stream.finish(by: deadline) }
   }
@@ -46,16 +46,17 @@ final class WorkerOutput {
 final class OutputStream {
   /// How much is read before others get their turn.
   private static let turn = 16384
-  /// The most that can be left in a pipe, to which its writer may make it longer (/proc/sys/fs/pipe-max-size in pipe(7)).
+  /// The most that can be left in a pipe, since its writer may enlarge it to this (/proc/sys/fs/pipe-max-size in
+  /// pipe(7)).
   private static let capacity = 1 << 20
 
   private(set) var tail = OutputTail()
-  /// nil when nobody writes to it any more: who doesn't read what is left mustn't keep descriptors.
+  /// nil when no process writes to it any more: a slow reader of what is left mustn't keep descriptors open.
   private var pipe: OutputPipe?
   private let sink: OutputSink
   private var prefix: LinePrefix?
   private var source: Source?
-  /// Read, and not written yet.
+  /// Read, but not written yet.
   private var pending: [UInt8] = []
 
   var hasNoWriter: Bool { pipe == nil }
@@ -99,7 +100,7 @@ final class OutputStream {
     source = nil
   }
 
-  /// After all that matters: a process that floods its output gets what time is left.
+  /// It comes after all that matters: a process that floods its output gets the time that is left.
   func watch(in loop: EventLoop) throws(SystemdError) {
     guard let pipe else { return }
     source = try loop.onReadable(pipe.readEnd.number, priority: .last) { [unowned self] in
@@ -109,7 +110,7 @@ final class OutputStream {
   }
 
   func finish() {
-    // A process that it has left behind may go on writing: then this isn't the end.
+    // A process that it has left behind may keep writing: then this isn't the end.
     read(atMost: Self.capacity)
     pass()
   }

@@ -1,13 +1,13 @@
 import Glibc
 import RoostJSON
 
-/// What a worker wrote last to stderr.
+/// The last lines of a worker on stderr.
 struct LastOutput: Codable {
   let pid: pid_t
   let slot: Int
   let generation: Int
   let hasExited: Bool
-  /// nil where it writes to the master's stderr itself.
+  /// nil if it writes to the master's stderr itself.
   let lines: [String]?
 }
 
@@ -27,14 +27,14 @@ extension LastOutput {
   }
 }
 
-/// Where no journal keeps what workers write, that is all there is of it (`roost logs`).
+/// If no journal keeps what workers write, this is all there is of it (`roost logs`).
 extension Workers {
-  /// How many workers are remembered that are gone: those of a crash loop, and not of all time.
+  /// How many workers that are gone are remembered: those of a crash loop, and not of all time.
   private static let mostGone = 10
-  /// How many lines are told at once, of all workers together.
+  /// How many lines are reported at once, of all workers together.
   private static let mostLines = 2000
 
-  /// Keeps what a worker wrote last that is about to be forgotten.
+  /// Keeps the last lines of a worker that is about to be forgotten.
   func rememberOutput(of process: WorkerProcess) {
     let output = LastOutput(process)
     guard output.lines?.isEmpty == false else { return }

@@ -2,10 +2,10 @@ import RoostConfiguration
 import RoostControl
 
 extension Configuration {
-  /// What a reload can't change. To go on with the former value and say nothing would be no truthful success.
+  /// What a reload can't change. To keep the former value and say nothing wouldn't be a truthful success.
   func fixedChange(in new: Configuration) -> String? {
     let (old, wanted) = (control, new.control)
-    // Where it is made of the name, it goes with that.
+    // If it is derived from the name, it changes with that.
     let isDerived =
       old?.directory == ControlPlace.forMaster(name: name)
       && wanted?.directory == ControlPlace.forMaster(name: new.name)
@@ -22,7 +22,7 @@ extension Configuration {
     return "\(all) \(have) changed, which takes effect only when the service is restarted"
   }
 
-  /// Whether the record is to be elsewhere, other than with the control socket, beside which it is where nothing else is said.
+  /// Whether the record is to move, other than with the control socket, beside which it is by default.
   private func hasMoved(_ new: Configuration) -> Bool {
     guard let old = history, old.directory != new.history?.directory else { return false }
     return old.directory != control?.directory || new.history?.directory != new.control?.directory

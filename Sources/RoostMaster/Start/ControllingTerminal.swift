@@ -5,16 +5,16 @@ import RoostSystemd
 struct ControllingTerminal {
   /// What a SIGHUP means.
   enum HangUp {
-    /// Somebody asks for a reload.
+    /// A reload is requested.
     case request
     case terminalGone
-    /// The terminal is gone, and whoever started the master doesn't want that to end it.
+    /// The terminal is gone, but the master was started so that this doesn't end it.
     case ignored
   }
 
   private let wasThere = Self.isThere
 
-  /// What a SIGHUP of this sender means. A shell whose terminal is gone sends its jobs a SIGHUP of its own, and that may be
+  /// What a SIGHUP of this sender means. A shell whose terminal is gone sends its jobs its own SIGHUP, and that may be
   /// the only one that arrives: signals coalesce.
   func meaning(ofHangUpBy sender: SignalSender) -> HangUp {
     let isOver: Bool
@@ -32,8 +32,8 @@ struct ControllingTerminal {
     return number >= 0
   }
 
-  /// Whether the master was started by nohup(1) or its like. The disposition survives execve(2), and means nothing for a
-  /// signal that is blocked.
+  /// Whether the master was started by nohup(1) or the like. The disposition survives execve(2), and means nothing for
+  /// a signal that is blocked.
   private static var isIgnored: Bool {
     var action = sigaction()
     guard sigaction(SIGHUP, nil, &action) == 0 else { return false }

@@ -1,7 +1,7 @@
 import Glibc
 
-/// How large a file may become that this process writes (RLIMIT_FSIZE in getrlimit(2)), memory files included. An operator who
-/// bounds logs doesn't mean the state that is handed over.
+/// How large a file that this process writes may become (RLIMIT_FSIZE in getrlimit(2)), memory files included. An
+/// operator who limits logs doesn't mean the state that is handed over.
 struct FileSizeLimit {
   private let former: rlimit
 
@@ -11,7 +11,7 @@ struct FileSizeLimit {
     former = limit
   }
 
-  /// As far as it goes.
+  /// As far as possible.
   func raise() { set(rlimit(rlim_cur: former.rlim_max, rlim_max: former.rlim_max)) }
 
   func giveBack() { set(former) }

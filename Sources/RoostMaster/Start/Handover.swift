@@ -7,25 +7,24 @@ import RoostJSON
 /// The way into the master's binary, from the process that parses and from a master that upgrades itself: a state in a
 /// nameless file, and execve, so that nothing of the former program stays in memory. Pid, parent and arguments stay.
 package struct Handover {
-  /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid tells it from one that was
-  /// inherited.
+  /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid distinguishes it from an
+  /// inherited one.
   private static let variable = "ROOST_STATE"
 
   /// The path of the master's binary. Not its inode: a path follows a package's update.
   package let program: String
-  /// The path of the binary that reads the configuration anew on reload, with the arguments of this process; nil if there
-  /// is nothing to be read.
+  /// The path of the binary that reads the configuration again on reload, with the arguments of this process; nil if
+  /// there is nothing to read.
   package let reader: String?
   package let configuration: Configuration
-  /// What is wrong with what the operator has written, if the configuration is what was recorded instead.
+  /// What is wrong with the operator's configuration, if the recorded one is used instead.
   let trouble: String?
-  /// Where the master was started; nil where a former version didn't say.
+  /// Where the master was started; nil if a former version didn't say.
   let directory: String?
-  /// What a master that upgrades itself goes on with; nil at the start.
+  /// What a master that upgrades itself continues with; nil at the start.
   let running: SavedState?
 
-  /// A handover of the configuration to the master's binary.
-  /// `trouble` says why the configuration isn't what the operator has written.
+  /// A handover of the configuration to the master's binary. `trouble` says why the configuration isn't the operator's.
   package init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
     self.init(
       program: program, reader: reader, configuration: configuration, trouble: trouble, directory: nil, running: nil)
@@ -54,7 +53,7 @@ package struct Handover {
     setenv(Self.variable, PassedDescriptor.assignment([descriptor.number], from: getpid()), 1)
     let kept = SavedDescriptor.all(in: state)
     let areKept = SavedDescriptor.setCloseOnExec(false, kept)
-    // Not before: what is open may be more than that.
+    // Not before: more than that may be open.
     openFiles?.giveBack()
     if areKept { execv(program, ProgramArguments.pointers) }
     let error = errno
@@ -107,7 +106,7 @@ package struct Handover {
       close(number)
       throw MasterError(
         cannot: "write the state", error,
-        hint: error == EFBIG ? "a limit of the master's is too low: RLIMIT_FSIZE, LimitFSIZE= of a unit" : nil)
+        hint: error == EFBIG ? "one of the master's limits is too low: RLIMIT_FSIZE, LimitFSIZE= of a unit" : nil)
     }
     return number
   }
@@ -118,7 +117,7 @@ package struct Handover {
     do {
       let state = try StateFormat.migrated(JSON(parsing: bytes))
       guard case .string(let program) = state["program"], let configuration = state["configuration"] else {
-        throw MasterError("the state says nothing of 'program' or 'configuration'")
+        throw MasterError("the state lacks 'program' or 'configuration'")
       }
       var reader: String?
       if case .string(let path) = state["reader"] { reader = path }

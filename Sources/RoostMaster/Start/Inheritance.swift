@@ -1,8 +1,8 @@
 import Glibc
 import RoostSystemd
 
-/// What this process was started with. Taken before anything is opened: what systemd is said to have passed may not be
-/// there, and its number would be that of something else.
+/// What this process was started with. Taken before anything is opened: a descriptor that systemd is said to have
+/// passed may not be there, and its number would belong to something else.
 struct Inheritance {
   let openFiles: OpenFiles
   private let result: Result<[(descriptor: Int32, name: String)], InheritedDescriptors.Failure>

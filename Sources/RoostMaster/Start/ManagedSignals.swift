@@ -1,7 +1,7 @@
 import CRoostMaster
 import Glibc
 
-/// The signals that the master handles, and those that it doesn't heed. docs/operating.md lists all of them.
+/// The signals that the master handles, and those that it ignores. docs/operating.md lists all of them.
 package enum ManagedSignals {
   static let all = [SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2, SIGCHLD]
 
@@ -15,17 +15,18 @@ package enum ManagedSignals {
     signal(SIGCHLD, SIG_DFL)
   }
 
-  /// Takes that back, for a command that doesn't become a master: Ctrl-C ends it.
+  /// Undoes that, for a command that doesn't become a master: Ctrl-C ends it.
   package static func unblock() {
     var set = self.set(all)
     sigprocmask(SIG_UNBLOCK, &set, nil)
     for number in unheeded { signal(number, SIG_DFL) }
   }
 
-  /// Their default is to end the process, and there is nothing in it that a service should end for: a reader of the log that
-  /// has gone; a log, or a state that is handed over, which has become as large as a limit allows; processor time above a soft
-  /// limit; timers that somebody armed before executing `roost`; and what means nothing to a master. Workers have the
-  /// defaults again. Faults of the program itself, such as SIGSEGV and SIGABRT, end it with a core, and SIGTSTP stops it.
+  /// Their default is to end the process, but none of them is a reason for a service to end: a reader of the log that
+  /// has gone; a log, or a state that is handed over, that has become as large as a limit allows; processor time above
+  /// a soft limit; timers that were armed before `roost` was executed; and what means nothing to a master. Workers have
+  /// the defaults again. Faults of the program itself, such as SIGSEGV and SIGABRT, end it with a core, and SIGTSTP
+  /// stops it.
   private static let unheeded =
     [SIGPIPE, SIGXFSZ, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT]
     + Array(roost_first_real_time_signal()...roost_last_real_time_signal())

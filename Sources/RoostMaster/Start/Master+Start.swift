@@ -17,7 +17,7 @@ extension Master {
     let history = ServiceRecord.past(configuration, log)
     let first = try FirstRelease(
       configuration, trouble: handover.trouble, history, ReleaseResolver(startDirectory: directory))
-    // Why is known here only; that it is so the supervisor tells.
+    // Only here is the reason known; the fact itself is reported by the supervisor.
     if first.past.divergence == .fellBack, let reason = first.reason { log.error("\(reason)") }
     var releases = Releases()
     releases[first.past.first] = first.release
@@ -42,7 +42,7 @@ extension Master {
           listeners: listeners,
           record: ServiceRecord(configuration, history, serving: first.past.first, loop, log),
           clients: Clients(control),
-          // After the listeners: where both want the same address, the service comes first.
+          // After the listeners: if both want the same address, the service comes first.
           metrics: configuration.metrics.map { MetricsServer($0, loop: loop, log) }),
         log)
     } catch let error as MasterError {
@@ -54,19 +54,19 @@ extension Master {
     if first.release.configuration.readinessChannel == .automatic, !listeners.all.isEmpty,
       let obstacle = Acceptance.obstacle(first.release.configuration)
     {
-      log.info("workers can't be seen to accept, so only READY=1 counts: \(obstacle)")
+      log.info("the master can't see whether workers accept, so only READY=1 counts: \(obstacle)")
     }
     listeners.begin()
     record.prepared(first.past.first, of: first.past.origin, first.configuration, first.release)
   }
 
-  /// Starts the first generation, as soon as it can be.
+  /// Starts the first generation, as soon as possible.
   func begin() {
     if let trouble = listeners.trouble { return handle(.listenersNotOpened(reason: trouble.description)) }
     handle(.startRequested)
   }
 
-  /// Another try.
+  /// Another try to open the listeners.
   func openFirstListeners() {
     do {
       try listeners.openFirst(for: releases.known(supervisor.serving))

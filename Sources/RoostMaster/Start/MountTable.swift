@@ -1,9 +1,9 @@
 import Glibc
 
-/// The file systems that this process sees (proc_pid_mountinfo(5)). Only of those that a network or another process is behind
-/// one may hang, and most machines have none: then nobody needs to be careful.
+/// The file systems that this process sees (proc_pid_mountinfo(5)). Only those that depend on a network or on another
+/// process may hang, and most machines have none: then no care is needed.
 final class MountTable {
-  /// Those of which the kernel of this machine has all that they need.
+  /// Those for which this machine's kernel has all that they need.
   private static let local: Set<String> = [
     "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "vfat", "iso9660", "erofs", "squashfs",
     "overlay", "tmpfs",
@@ -12,7 +12,7 @@ final class MountTable {
     "tracefs", "pstore", "bpf", "configfs", "fusectl", "nsfs", "efivarfs", "binfmt_misc",
   ]
 
-  /// Kept open: the kernel tells on it when something is mounted.
+  /// Kept open: the kernel reports on it when something is mounted.
   private let descriptor: Descriptor
   private var known: Bool?
 

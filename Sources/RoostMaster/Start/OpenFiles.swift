@@ -1,13 +1,13 @@
 import Glibc
 import RoostConfiguration
 
-/// How many descriptors the master may have, which needs several for each worker, and how many its workers may, for which
-/// the usual soft limit is made: some programs still take memory or time for each possible one.
+/// How many descriptors the master may have, which needs several for each worker, and how many its workers may have.
+/// The usual soft limit is made for these: some programs still take memory or time for each possible descriptor.
 struct OpenFiles {
-  /// What the master was started with.
+  /// The limits that the master was started with.
   private let former: rlimit
 
-  /// Raises the limit as far as it goes.
+  /// Raises the limit as far as possible.
   init() {
     var limit = rlimit()
     getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
@@ -32,7 +32,7 @@ struct OpenFiles {
     set(rlimit(rlim_cur: former.rlim_max, rlim_max: former.rlim_max))
   }
 
-  /// For the binary that is executed next, which does the same anew. What is open stays open.
+  /// For the binary that is executed next, which does the same again. What is open stays open.
   func giveBack() {
     set(former)
   }

@@ -1,14 +1,13 @@
 import Glibc
 
-/// Descriptors that one process of Roost's leaves another, named by a variable of the environment as `PID:DESCRIPTOR`, with
-/// more of them after more colons. The pid tells it from a variable that was inherited.
+/// Descriptors that one Roost process leaves to another, named by an environment variable as `PID:DESCRIPTOR`, with
+/// further ones after further colons. The pid distinguishes it from an inherited variable.
 enum PassedDescriptor {
   static func assignment(_ descriptors: [Int32], from pid: pid_t) -> String {
     ([pid] + descriptors).map(String.init).joined(separator: ":")
   }
 
-  /// Takes them, of which there is at least one, if the variable is that of this pid; nil for anything else, which is left
-  /// as it is.
+  /// Takes them, at least one, if the variable belongs to this pid; nil for anything else, which is left as it is.
   static func take(_ variable: String, from pid: pid_t) -> [Int32]? {
     guard let value = getenv(variable), let descriptors = parse(String(cString: value), from: pid) else { return nil }
     unsetenv(variable)

@@ -1,17 +1,17 @@
 import Glibc
 
-/// The file in which other tools find the master's pid. It stays open: as long as it is, no other file can be taken for it.
+/// The file in which other tools find the master's pid. It stays open: meanwhile no other file can be taken for it.
 final class PidFile {
   let path: String
   private var descriptor: Descriptor
 
-  /// Writes the pid whole or not at all: a reader never sees half a number. Whatever has the name gives way.
+  /// Writes the pid whole or not at all: a reader never sees half a number. Whatever has the name is replaced.
   init(_ path: String) throws(MasterError) {
     self.path = path
     descriptor = try Self.write(path)
   }
 
-  /// Goes on with what an upgrade has handed over. A version that kept it closed has left only the file itself.
+  /// Takes over what an upgrade has handed over. A version that kept it closed has left only the file itself.
   init(restoring saved: SavedDescriptor?, _ path: String) throws(MasterError) {
     self.path = path
     if let saved {
@@ -25,7 +25,7 @@ final class PidFile {
 
   var saved: SavedDescriptor { SavedDescriptor(descriptor) }
 
-  /// Writes it anew if it isn't there any more. Returns why it had to.
+  /// Writes it again if it is gone. Returns why it had to.
   func renew() throws(MasterError) -> String? {
     let missing: String
     switch owner {
@@ -33,13 +33,13 @@ final class PidFile {
     case .nobody: missing = "is gone"
     case .somethingElse: missing = "was another file"
     case .process(let pid):
-      throw MasterError("the pid file \(path) is that of process \(pid) by now: only one of the two can have it")
+      throw MasterError("the pid file \(path) now belongs to process \(pid): only one of the two can have it")
     }
     descriptor = try Self.write(path)
     return "\(path) \(missing)"
   }
 
-  /// Removes the file if it still is this process's.
+  /// Removes the file if it still belongs to this process.
   func remove() {
     guard case .this = owner, let place = try? FilePlace(path), let identity = FileIdentity(of: descriptor) else {
       return
@@ -51,14 +51,14 @@ final class PidFile {
   private enum Owner {
     case this
     case nobody
-    /// A process that runs.
+    /// A running process.
     case process(pid_t)
     case somethingElse
   }
 
   private var owner: Owner {
     guard let place = try? FilePlace(path), let found = place.directory.identity(of: place.name) else { return .nobody }
-    // Somebody may have written into it as well as replaced it.
+    // It may have been overwritten as well as replaced.
     if found == FileIdentity(of: descriptor), Self.pid(in: descriptor) == getpid() { return .this }
     guard let file = try? place.directory.open(place.name, O_RDONLY), let pid = Self.pid(in: file), pid != getpid(),
       kill(pid, 0) == 0 || errno == EPERM
@@ -74,7 +74,7 @@ final class PidFile {
     return file
   }
 
-  /// The pid that an ordinary file contains.
+  /// The pid that a regular file contains.
   private static func pid(in file: borrowing Descriptor) -> pid_t? {
     var status = stat()
     guard fstat(file.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }

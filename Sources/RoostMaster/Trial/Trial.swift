@@ -6,16 +6,16 @@ import RoostLog
 import RoostProcess
 import RoostSystemd
 
-/// Why a trial can't go on.
+/// Why a trial can't continue.
 package enum TrialError: Error {
-  /// Somebody wants it to end, by this signal.
+  /// This signal asked it to end.
   case interrupted(signal: Int32)
-  /// Its event loop has failed: it hears nothing any more.
+  /// Its event loop has failed: it no longer hears anything.
   case deaf(SystemdError)
 }
 
-/// Workers by themselves: they get what they would get from a master, and nobody restarts them, restores their backlog or
-/// decides for them. It belongs to a short-lived process, on whose main thread it stays.
+/// Workers on their own: they get what they would get from a master, but nothing restarts them, restores their backlog
+/// or decides for them. It belongs to a short-lived process, on whose main thread it stays.
 package final class Trial {
   /// How long a look at what has happened waits for more.
   private static let slice: UInt64 = 5000
@@ -29,7 +29,7 @@ package final class Trial {
   private let places = TrialPlaces()
   private var sources: [Source] = []
   private var interruption: TrialError?
-  /// Those that are no worker's: what the process had before.
+  /// Those that belong to no worker: what the process had before.
   private let others: Set<pid_t>
   private var workers: [TrialWorker] = []
 
@@ -38,11 +38,11 @@ package final class Trial {
   /// The listeners that its workers get.
   package let listeners: [TrialListener]
 
-  /// Checks what the configuration asks for, and opens its listeners, elsewhere where somebody has their addresses.
+  /// Checks what the configuration asks for, and opens its listeners, elsewhere if their addresses are taken.
   /// `ManagedSignals.block` was called before. What workers write is shown on stderr, or nowhere.
   package init(_ configuration: Configuration, showsOutput: Bool) throws(MasterError) {
     var configuration = configuration
-    // Both streams come here: none may mix with what is told about the worker.
+    // Both streams come here: neither may mix with the report about the worker.
     configuration.worker.output = .prefixed
     self.configuration = configuration
     others = Set(ProcessTree.pids(below: getpid()))
@@ -120,7 +120,7 @@ package final class Trial {
     return worker
   }
 
-  /// Goes on until the condition holds, or so long at most. Whether it holds.
+  /// Runs until the condition holds, or at most this long. Returns whether it holds.
   package func wait(
     _ limit: Duration, until condition: () -> Bool
   ) throws(TrialError) -> Bool {
@@ -132,7 +132,7 @@ package final class Trial {
     return true
   }
 
-  /// Waits until a worker is ready or has exited, or its ready timeout is over. Whether it is ready.
+  /// Waits until a worker is ready or has exited, or its ready timeout is over. Returns whether it is ready.
   package func waitForReadiness(of worker: TrialWorker) throws(TrialError) -> Bool {
     while Clock.now() < worker.readyDeadline, worker.exit == nil, !worker.isReadyByNow { try turn() }
     if worker.readiness == nil { worker.lacks = acceptance.lacks(worker.process.id) }
@@ -140,7 +140,8 @@ package final class Trial {
     return worker.readiness != nil && worker.exit == nil
   }
 
-  /// Waits until a worker that was told to stop has exited, or its drain timeout is over. Whether it has exited.
+  /// Waits until a worker that was told to stop has exited, or its drain timeout is over. Returns whether it has
+  /// exited.
   package func waitForExit(of worker: TrialWorker) throws(TrialError) -> Bool {
     while Clock.now() < worker.drainDeadline, worker.exit == nil { try turn() }
     return worker.exit != nil
@@ -159,7 +160,7 @@ package final class Trial {
     }
   }
 
-  /// The processes that workers which have exited have left behind.
+  /// The processes that exited workers have left behind.
   package func leftovers() -> [pid_t] {
     reap()
     let running = workers.filter { $0.exit == nil }.flatMap { ProcessTree.pids(below: $0.pid) }

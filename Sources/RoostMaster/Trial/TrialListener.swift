@@ -6,7 +6,7 @@ package struct ConnectFailure: Error {
   package let number: Int32
 }
 
-/// Where clients connect to.
+/// Where clients connect.
 package struct TrialAddress: Sendable {
   fileprivate let address: SocketAddress
 
@@ -31,7 +31,7 @@ package final class TrialListener {
   /// What has become of a listener.
   package enum State: Hashable, Sendable {
     case open
-    /// Somebody has called shutdown(2).
+    /// shutdown(2) was called on it.
     case shutDown
     /// The file of its unix socket is gone.
     case unlinked
@@ -42,12 +42,13 @@ package final class TrialListener {
   let listener: Listener
   /// The limit of its accept queue when it was opened.
   package let initialLimit: Int?
-  /// Where it is connected to; nil of one for datagrams.
+  /// Where to connect to it; nil if it is for datagrams.
   package let address: TrialAddress?
-  /// Where it is connected to over IPv4, of one that takes IPv6 and IPv4; `address` is that over IPv6.
+  /// Where to connect to it over IPv4 if it takes IPv6 and IPv4; `address` is the one for IPv6.
   package let addressOverIPv4: TrialAddress?
 
-  /// The address that it was to have and somebody else has, as the operator wrote it; nil where it has what it was to have.
+  /// The address that it was to have and that is taken, as the operator wrote it; nil if it has the address that it was
+  /// to have.
   package let takenAddress: String?
 
   init(_ listener: Listener, wanted: ListenerConfiguration) {
@@ -69,19 +70,19 @@ package final class TrialListener {
   /// Name and address.
   package var title: String { listener.title }
 
-  /// Name and address of one for IPv4 alone in its place; nil where it is no listener for IPv6 and IPv4.
+  /// Name and address of one for IPv4 alone in its place; nil if it isn't a listener for IPv6 and IPv4.
   package var titleOverIPv4: String? {
     guard addressOverIPv4 != nil, case .tcp(_, let port) = listener.configuration.address else { return nil }
     return "\(listener.configuration.name)=0.0.0.0:\(port)"
   }
 
-  /// How many connections wait to be accepted, and how many can; nil of one for datagrams.
+  /// How many connections wait to be accepted, and how many can; nil if it is for datagrams.
   package var queue: (queued: Int, limit: Int)? {
     listener.sampleQueue()
     return listener.isDatagram ? nil : listener.queue.now.map { ($0.queued, $0.limit) }
   }
 
-  /// What has become of it. For a unix socket it takes a connection to find out, which is closed at once.
+  /// What has become of it. For a unix socket finding out takes a connection, which is closed at once.
   package var state: State {
     switch listener.socketFile?.presence {
     case .gone: return .unlinked
@@ -97,7 +98,7 @@ package final class TrialListener {
       close(try address.connect(patience: .seconds(1)))
       return .open
     } catch {
-      // A full queue is a queue.
+      // A full queue is still a queue.
       return error.number == ECONNREFUSED ? .shutDown : .open
     }
   }

@@ -1,15 +1,15 @@
 import Glibc
 import RoostConfiguration
 
-/// Where a trial listens: where the service would, and elsewhere in place of an address that somebody has, such as the service that
-/// runs. Nobody may get a trial's worker in its place.
+/// Where a trial listens: where the service would, or elsewhere if the address is taken, for example by the running
+/// service. No client of the service may reach a trial's worker instead.
 final class TrialPlaces {
   /// The directory for unix sockets, once there is one.
   private var directory: String?
   private var paths: [String] = []
 
   deinit {
-    // The directory is this user's alone.
+    // The directory belongs to this user alone.
     for path in paths { unlink(path) }
     if let directory { rmdir(directory) }
   }
@@ -44,7 +44,7 @@ final class TrialPlaces {
     return String(cString: name)
   }
 
-  /// Whether somebody has the address. Where it can't be had for another reason, opening it says so.
+  /// Whether the address is taken. If it isn't available for another reason, opening it says so.
   private static func isTaken(_ wanted: ListenerConfiguration) -> Bool {
     switch wanted.address {
     case .tcp(let host, let port): isTaken(SOCK_STREAM, host, port, wanted)
@@ -54,7 +54,8 @@ final class TrialPlaces {
     }
   }
 
-  /// Never as one of those that share it: with `reuseport` the kernel would give a trial what is meant for the service.
+  /// Never as one of those that share it: with `reuseport` the kernel would give a trial connections that are meant for
+  /// the service.
   private static func isTaken(
     _ type: __socket_type, _ host: Address.Host, _ port: UInt16, _ wanted: ListenerConfiguration
   ) -> Bool {

@@ -5,7 +5,7 @@ import RoostProcess
 import RoostSystemd
 
 package final class TrialWorker {
-  /// How a worker's readiness was known.
+  /// How a worker was known to be ready.
   package enum Word: Hashable, Sendable {
     /// `READY=1`
     case message
@@ -15,23 +15,23 @@ package final class TrialWorker {
     case sighting
     /// The acknowledgement of einhorn's clients.
     case acknowledgement
-    /// It is alive for long enough.
+    /// It was alive for long enough.
     case age
   }
 
   let process: WorkerProcess
-  /// Also the listener of its probe: kept open for as long as it is looked at.
+  /// Including the listener of its probe: kept open as long as it is looked at.
   private let listeners: [Listener]
   private let settings: Settings
   private let started = Clock.now()
   private var stopped: Instant?
   private var extendedUntil = Instant(sinceOrigin: .zero)
 
-  /// Its pid, also when it has exited.
+  /// Its pid, even when it has exited.
   package var pid: pid_t { process.pid }
-  /// By what it was known to be ready, and how long after its start; nil as long as it isn't.
+  /// How it was known to be ready, and how long after its start; nil as long as it isn't.
   package private(set) var readiness: (by: Word, after: Duration)?
-  /// What it lacks for being ready, where that is known.
+  /// What it lacks to be ready, if that is known.
   package internal(set) var lacks: String?
   /// How it ended, and how long after it was told to stop, or after its start.
   package private(set) var exit: (cause: ExitCause, after: Duration)?
@@ -47,7 +47,7 @@ package final class TrialWorker {
     listeners.compactMap { SocketIdentity(of: $0.number(slot: process.id.slot))?.inode }
   }
 
-  /// The pids of it and of its descendants.
+  /// Its pid and those of its descendants.
   package var processes: [pid_t] { exit == nil ? ProcessTree.pids(below: pid) : [] }
 
   /// The last lines that it wrote to stderr.
@@ -63,7 +63,7 @@ package final class TrialWorker {
         && exit?.cause == .signalled(process.release.configuration.stopSignal.number, dumpedCore: false)
   }
 
-  /// How it ended, for people.
+  /// How it ended, in words.
   package var exitText: String? { exit?.cause.text }
 
   /// Sends it the stop signal.
@@ -82,7 +82,7 @@ package final class TrialWorker {
   var readyDeadline: Instant {
     switch settings.readiness {
     case .reported(let timeout): max(started + timeout, extendedUntil)
-    // Its readiness is noticed a moment after.
+    // Its readiness is noticed a moment later.
     case .alive(let age): started + age + .seconds(1)
     }
   }
@@ -112,7 +112,7 @@ package final class TrialWorker {
   }
 
   func exited(_ cause: ExitCause) {
-    // What it said last is heard first.
+    // Its last messages are heard first.
     process.conversation.listenLast()
     process.output.finish()
     process.state = .remains

@@ -6,7 +6,7 @@ import RoostLog
 import RoostMetrics
 import RoostSystemd
 
-/// From what a former binary of this process has saved to a master that goes on.
+/// From what a former binary of this process has saved to a running master.
 extension Master {
   convenience init(
     _ handover: Handover, _ inheritance: Inheritance, restoring saved: SavedState, log: Log
@@ -43,7 +43,7 @@ extension Master {
     channel.restore(saved.upstream ?? [])
   }
 
-  /// Goes on: what the former binary had armed, and what happened while it was executing this one.
+  /// Continues: with what the former binary had armed, and what happened while it was executing this one.
   func resume(_ saved: SavedState) {
     // A former version worked in the directory in which it was started.
     chdir("/")
@@ -60,11 +60,11 @@ extension Master {
     steering.follow(supervisor.slots, releases)
     deadlines.set(for: supervisor)
     tellState()
-    // What the former binary has found isn't handed over.
+    // What the former binary found isn't handed over.
     if servicePhase == .serving { outsiders.searchSoon() }
   }
 
-  /// All that a restored master does before it goes on, in the proof of an upgrade. Nobody outside notices.
+  /// All that a restored master does before it runs, in the proof of an upgrade. Nothing outside notices.
   static func rehearsal(_ handover: Handover, _ state: JSON, _ saved: SavedState) throws -> Master {
     guard SavedDescriptor.setCloseOnExec(true, SavedDescriptor.all(in: state)) else {
       throw MasterError("a descriptor of the state isn't open")

@@ -5,7 +5,7 @@ import RoostCore
 import RoostJSON
 
 extension Master {
-  /// Has the new binary prove that it can go on.
+  /// Has the new binary prove that it can take over.
   func proveUpgrade() {
     guard case .proving = supervisor.upgrade, upgradeAttempt == nil else { return }
     do {
@@ -23,7 +23,7 @@ extension Master {
     if let error { upgradeFailed("\(error)") } else { handle(.upgradeProved) }
   }
 
-  /// Executes the new binary when everything that has happened by now was handled.
+  /// Executes the new binary once everything that has happened by now was handled.
   func replaceMasterSoon() {
     do {
       try upgradeAttempt?.replace(in: loop) { [unowned self] in replaceMaster() }
@@ -33,13 +33,13 @@ extension Master {
   }
 
   private func replaceMaster() {
-    // A stop may have come to its end meanwhile: then there is nothing to go on with.
+    // A stop may have finished meanwhile: then there is nothing to continue with.
     guard supervisor.upgrade == .replacing else { return }
     workers.interruptLooks()
     outsiders.abandon()
     metricsServer?.dismissClients()
     relay.tellLost()
-    // The new binary has it written again: an older record mustn't come last.
+    // The new binary writes it again: an older record mustn't come last.
     record.abandon()
     do {
       try upgradeAttempt?.check()
@@ -54,23 +54,23 @@ extension Master {
     }
   }
 
-  /// What others have passed must be nobody's to be closed by execve(2), which would wait for it.
+  /// execve(2) must not have to close what others have passed: it would wait for that.
   private static func checkClosing() throws(MasterError) {
     guard PassedDescriptors.areLetGo else { throw cannotClose }
   }
 
   private static let cannotClose = MasterError(
-    "what a worker or a client has passed can't be closed yet; try again, and see whether there may be more processes "
-      + "(TasksMax= of the unit, RLIMIT_NPROC)")
+    "descriptors that a worker or a client has passed can't be closed yet; try again, and check whether more "
+      + "processes are allowed (TasksMax= of the unit, RLIMIT_NPROC)")
 
   private func upgradeFailed(_ reason: String) {
     upgradeAttempt = nil
-    // What was ended for it.
+    // This was ended for the upgrade.
     if !supervisor.isStopping { outsiders.searchSoon() }
     handle(.upgradeFailed(reason: reason))
   }
 
-  /// Answers those who wait for an upgrade.
+  /// Answers the clients that wait for an upgrade.
   func answerUpgrade(_ notice: Notice) {
     let reply: VarlinkReply
     switch notice {

@@ -2,7 +2,7 @@ import Glibc
 import RoostJSON
 
 /// A descriptor that stays open across an upgrade. Everything else in the master is closed on exec, so what the state
-/// says by this type is exactly what the upgraded master has.
+/// mentions by this type is exactly what the upgraded master has.
 struct SavedDescriptor: Codable {
   /// Its number, before and after.
   let descriptor: Int32
@@ -19,7 +19,7 @@ struct SavedDescriptor: Codable {
   /// Takes it over. To be called once for each.
   func adopt() -> Descriptor { Descriptor(adopting: descriptor) }
 
-  /// The numbers of all that a state mentions, wherever it does.
+  /// The numbers of all that a state mentions, wherever they are.
   static func all(in state: JSON) -> [Int32] {
     switch state {
     case .null, .boolean, .integer, .string: return []
@@ -28,14 +28,14 @@ struct SavedDescriptor: Codable {
       if members.count == 1, members[0].name == CodingKeys.descriptor.stringValue,
         case .integer(let number) = members[0].value
       {
-        // What is no descriptor is found not to be open.
+        // A number that isn't a descriptor turns out not to be open.
         return [Int32(exactly: number) ?? -1]
       }
       return members.flatMap { all(in: $0.value) }
     }
   }
 
-  /// Has them closed by execve(2), or kept. Whether all of them are open.
+  /// Makes execve(2) close them, or keep them. Returns whether all of them are open.
   static func setCloseOnExec(_ isClosed: Bool, _ descriptors: [Int32]) -> Bool {
     // Not `allSatisfy`, which would stop at the first.
     descriptors.count { fcntl($0, F_SETFD, isClosed ? FD_CLOEXEC : 0) != 0 } == 0

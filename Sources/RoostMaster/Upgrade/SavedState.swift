@@ -3,44 +3,44 @@ import RoostCore
 import RoostJSON
 import RoostMetrics
 
-/// Everything that a running master knows, as it is handed to its own new binary. What isn't here is the same in any
-/// process of the same pid: environment, working directory, signal mask, children, what is open.
+/// Everything that a running master knows, as it is handed to its own new binary. What isn't here stays with the
+/// process: environment, working directory, signal mask, children, open descriptors.
 struct SavedState: Codable {
-  /// The version that has saved it.
+  /// The version that saved it.
   let version: String
   let started: Int
   let supervisor: Supervisor
   let releases: [Release.Saved]
   let listeners: [Listener.Saved]
-  /// What systemd has passed and nobody has taken.
+  /// What systemd has passed and no listener has taken.
   let inherited: [InheritedSocket.Saved]
   let workers: [WorkerProcess.Saved]
-  /// By which the supervisor counts.
+  /// The clock of the supervisor.
   let clock: ServiceClock
   /// Outputs that outlive the process for which they were made.
   let outputs: [[OutputStream.Saved]]
   let hooks: [HookProcess.Saved]
   let preparation: Preparation.Saved?
   let control: ControlServer.Saved?
-  /// The socket of the metrics. Who is reading them has to ask again.
+  /// The socket of the metrics. Clients that are reading them have to ask again.
   let metrics: Listener.Saved?
-  /// What it waits for, where there is no such socket.
+  /// What it waits for, if there is no such socket.
   let metricsWait: MetricsWait?
   let counters: ServiceCounters
   /// The listeners of the workers that have a probe.
   let probes: [Prober.Saved]
   let einhorn: EinhornSocket.Saved?
-  /// Missing also where a former version has kept it closed.
+  /// Also missing if a former version kept it closed.
   let pidFile: SavedDescriptor?
-  /// The workers that have sent a message and aren't ready.
+  /// The workers that have sent a message but aren't ready.
   let spoken: [WorkerID]
   let lastEvidence: ReloadEvidence?
   let restarts: [SlotRestarts]
   let lastReload: ReloadVerdict?
-  /// What the workers wrote last that are gone; nil from a version that didn't keep it.
+  /// The last lines of the workers that are gone; nil from a version that didn't keep them.
   let goneOutputs: [LastOutput]?
   let lastFailure: String?
-  /// Missing from a former version, like what follows.
+  /// Missing in a former version, like what follows.
   let history: History?
   /// What the first generation is to listen on.
   let firstListeners: [ListenerConfiguration]?
@@ -63,7 +63,7 @@ struct SavedState: Codable {
     let count: Int
   }
 
-  /// Throws what a master couldn't go on with. It runs in the proof, where nothing of what is open is there.
+  /// Throws if a master couldn't continue with this. It runs in the proof, where the open descriptors aren't there.
   func check() throws {
     for listener in listeners { try listener.configuration.check() }
     for release in releases {

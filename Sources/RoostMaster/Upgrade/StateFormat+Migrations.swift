@@ -3,7 +3,7 @@ import RoostMetrics
 
 /// How a state of one format becomes one of the next.
 extension StateFormat {
-  /// Format 3 brought listeners of a generation's own, sockets for each slot, metrics, placeholders and probes.
+  /// Format 3 brought separate listeners for each generation, sockets for each slot, metrics, placeholders and probes.
   static func from2(_ state: JSON) -> JSON {
     let listeners = (state["running"]?["listeners"]?.elements ?? []).map { listener($0) }
     return
@@ -54,7 +54,7 @@ extension StateFormat {
 }
 
 extension StateFormat {
-  /// Format 4 tells a stop at once from one that waits, and counts workers that recycle themselves.
+  /// Format 4 distinguishes a stop at once from one that waits, and counts workers that recycle themselves.
   static func from3(_ state: JSON) -> JSON {
     state.changing("running") { running in
       running.changing("supervisor") { $0.changing("phase", stop) }
@@ -117,8 +117,8 @@ extension StateFormat {
 }
 
 extension StateFormat {
-  /// Format 6 knows for what purpose a worker was started, and has the settings of each generation. A clock that stands still
-  /// has taken the place of deadlines that are put off.
+  /// Format 6 knows the purpose for which a worker was started, and has the settings of each generation. A clock that
+  /// stands still has replaced postponed deadlines.
   static func from5(_ state: JSON) -> JSON {
     state.changing("running") { running in
       let held = (running["heldDrains"]?.elements ?? []).compactMap { $0["worker"] }
@@ -187,7 +187,7 @@ extension StateFormat {
     former.removing("stops").adding(["purpose": purpose, "stops": former["stops"].flatMap(\.number) ?? 0])
   }
 
-  /// One that isn't told yet was counted as told.
+  /// One that hadn't been told yet was counted as told.
   private static func retiree(_ former: JSON, _ settings: JSON, _ held: [JSON]) -> JSON {
     former.adding(["timeout": settings["drainTimeout"] ?? duration(.seconds(60))])
       .changing("stage") { held.contains(former["id"] ?? .null) ? $0.renaming("draining", to: "emptying") { $0 } : $0 }
@@ -215,7 +215,7 @@ extension JSON {
     return .object(members + added.filter { self[$0.name] == nil })
   }
 
-  /// Nil of what is no integer.
+  /// nil if it isn't an integer.
   fileprivate var number: JSON? {
     if case .integer = self { self } else { nil }
   }
@@ -225,13 +225,13 @@ extension JSON {
     return .object(members.filter { $0.name != name })
   }
 
-  /// With another name and value of what has this one, if anything has.
+  /// With another name and value for the member of this name, if there is one.
   fileprivate func renaming(_ name: String, to other: String, _ change: (JSON) -> JSON) -> JSON {
     guard case .object(let members) = self else { return self }
     return .object(members.map { $0.name == name ? Member(other, change($0.value)) : $0 })
   }
 
-  /// With another value of this name, if it has one.
+  /// With another value for the member of this name, if there is one.
   fileprivate func changing(_ name: String, _ change: (JSON) -> JSON) -> JSON {
     guard case .object(let members) = self else { return self }
     return .object(members.map { $0.name == name ? Member(name, change($0.value)) : $0 })

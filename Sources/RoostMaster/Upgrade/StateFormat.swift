@@ -1,15 +1,15 @@
 import RoostConfiguration
 import RoostJSON
 
-/// The format of the state that is handed from one master's binary to the next. Whoever changes what is saved raises the
-/// number, and says below how the former format becomes the new one.
+/// The format of the state that is handed from one master's binary to the next. A change of what is saved raises the
+/// number, and describes below how the former format becomes the new one.
 enum StateFormat {
   /// What this version writes.
   static let current = 6
 
   /// How a state of each older format becomes one of the next.
   private static let migrations: [Int: @Sendable (JSON) -> JSON] = [
-    // Up to 1 there was only the start: nothing was running yet.
+    // Format 1 was only for the start: nothing was running yet.
     1: { $0 },
     2: from2,
     3: from3,
@@ -18,10 +18,10 @@ enum StateFormat {
   ]
 
   static func migrated(_ state: JSON) throws(MasterError) -> JSON {
-    guard case .integer(var format) = state["format"] else { throw MasterError("it is no state of a master") }
+    guard case .integer(var format) = state["format"] else { throw MasterError("it isn't a master's state") }
     guard (1...current).contains(format) else {
       throw MasterError(
-        "the state is of format \(format), and version \(Version.number) reads formats 1 to \(current)")
+        "the state has format \(format), and version \(Version.number) reads formats 1 to \(current)")
     }
     var state = state
     while format < current, let migrate = migrations[format] {

@@ -2,9 +2,9 @@ import Glibc
 import RoostJSON
 import RoostSystemd
 
-/// An upgrade of the master that is being tried: the new binary proves in a child that it can go on. The child does all that
-/// may fail after execve(2), from where there is no way back, with the same state, descriptors, limits, user and directory
-/// (docs/decisions/0008-no-way-back.md). Until it has, nothing is at stake.
+/// An upgrade of the master that is being tried: the new binary proves in a child that it can take over. The child does
+/// all that may fail after execve(2), from which there is no way back, with the same state, descriptors, limits, user
+/// and directory (docs/decisions/0008-no-way-back.md). Until it has, nothing is at stake.
 final class UpgradeAttempt {
   /// What the child answers.
   fileprivate enum Answer {
@@ -12,7 +12,7 @@ final class UpgradeAttempt {
     static let problem = "problem"
   }
 
-  /// The environment variable that tells the child to prove instead of becoming a master.
+  /// The environment variable that tells the child to give the proof instead of becoming a master.
   fileprivate static let variable = "ROOST_PROVE"
   /// Where a child of a master of version 0.2 finds the state. It has nothing of what that mentions.
   fileprivate static let formerStateDescriptor: Int32 = 4
@@ -32,14 +32,15 @@ final class UpgradeAttempt {
 
   func abandon() { process.abandon() }
 
-  /// Calls the handler once, with what speaks against the new binary, if anything does.
+  /// Calls the handler once, with the objection to the new binary, if there is one.
   func watch(in loop: EventLoop, _ handler: @escaping (MasterError?) -> Void) throws(SystemdError) {
     try process.watch(in: loop) { [unowned self] answer in handler(objection(answer)) }
   }
 
   private func objection(_ answer: [UInt8]) -> MasterError? {
     guard let json = try? JSON(parsing: answer) else {
-      return MasterError("\(program) ended without an answer: it doesn't run here, or is of a version without upgrades")
+      return MasterError(
+        "\(program) ended without an answer: it doesn't run here, or its version doesn't support upgrades")
     }
     if case .string(let problem) = json[Answer.problem] { return MasterError("\(program): \(problem)") }
     guard case .string = json[Answer.version] else {
@@ -48,7 +49,7 @@ final class UpgradeAttempt {
     return nil
   }
 
-  /// Throws where the program isn't the one any more that has proved that it can go on.
+  /// Throws if the program is no longer the one that has proved that it can take over.
   func check() throws(MasterError) {
     guard let found = ProgramIdentity(of: program) else { throw MasterError(cannot: "execute \(program)") }
     guard found == identity else {
@@ -56,7 +57,7 @@ final class UpgradeAttempt {
     }
   }
 
-  /// Calls the handler when everything that has happened by now was handled. A signal that the loop has taken and not
+  /// Calls the handler once everything that has happened by now was handled. A signal that the loop has taken but not
   /// handled yet would be lost on exec: signals come before this.
   func replace(in loop: EventLoop, _ handler: @escaping () -> Void) throws(SystemdError) {
     replacement = try loop.deferred(priority: .last, handler)
@@ -71,12 +72,12 @@ enum UpgradeProof {
     Directory.mayRemove = false
     Descriptor.mayShutDown = false
     var answer: JSON = [UpgradeAttempt.Answer.version: .string(Version.number)]
-    // Until the end of the process: what is taken over must not be given up, such as the files of sockets.
+    // Until the end of the process: what was taken over must not be given up, such as the files of sockets.
     var master: Master?
     do {
       let (handover, state) = try Handover.read(
         Descriptor(adopting: request.subject ?? UpgradeAttempt.formerStateDescriptor))
-      guard let running = handover.running else { throw MasterError("the state is that of no running master") }
+      guard let running = handover.running else { throw MasterError("the state doesn't belong to a running master") }
       if request.subject != nil { master = try Master.rehearsal(handover, state, running) }
     } catch {
       answer = [UpgradeAttempt.Answer.problem: .string("\(error)")]

@@ -4,8 +4,8 @@ import RoostCore
 
 /// The master's one voice to the supervisor that started it, if there is one (sd_notify(3)).
 final class Upstream {
-  /// A status goes into one datagram with what it explains, and systemd drops datagrams above 4096 bytes unheard: a
-  /// reason must never be so long that it takes `READY=1` with it.
+  /// A status goes into one datagram with what it explains, and systemd drops datagrams above 4096 bytes unread: a
+  /// reason must never be so long that `READY=1` is lost with it.
   private static let maximumStatus = 1024
 
   private let channel: UpstreamChannel
@@ -32,7 +32,7 @@ final class Upstream {
     }
   }
 
-  /// Tells the status where it has changed since it was last told.
+  /// Tells the status if it has changed since it was last told.
   func tellStatus(_ supervisor: Supervisor, trouble: String?) {
     self.trouble = trouble
     guard channel.isThere, statusText(supervisor) != status else { return }
@@ -49,7 +49,7 @@ final class Upstream {
   }
 
   private func statusText(_ supervisor: Supervisor) -> String {
-    // A line break in it would begin an assignment of its own.
+    // A line break in it would begin another assignment.
     OneLine.of(wholeStatus(supervisor), atMost: Self.maximumStatus)
   }
 
@@ -89,7 +89,7 @@ final class Upstream {
     return parts.joined(separator: "; ")
   }
 
-  /// More than one serve after a roll that has stopped half-way.
+  /// More than one serves after a roll that has stopped halfway.
   private func servingText(_ supervisor: Supervisor) -> String {
     let numbers = Set(supervisor.slots.compactMap { $0.worker?.id.generation.number }).sorted()
     guard numbers.count > 1, let last = numbers.last else { return "generation \(supervisor.serving.number) serves" }

@@ -3,28 +3,29 @@ import RoostCore
 import RoostLog
 import RoostSystemd
 
-/// Sends messages to the supervisor above as fast as it reads them. What it hasn't read yet waits here; the master doesn't.
+/// Sends messages to the supervisor above as fast as it reads them. What it hasn't read yet waits here; the master
+/// doesn't wait.
 final class UpstreamChannel {
-  /// When it is tried again, where the kernel has no room at all for a message.
+  /// When to try again if the kernel has no room at all for a message.
   private static let pause: Duration = .seconds(1)
-  /// When it is tried again first, where there is nobody: whoever begins anew has its socket again in a moment.
+  /// When to try again first if there is no receiver: one that restarts has its socket again in a moment.
   private static let firstPause: Duration = .milliseconds(100)
-  /// How often it is tried again, after twice the time each: 13 seconds in all.
+  /// How often to try again, each time after twice the pause: 13 seconds in all.
   private static let maximumRetries = 7
 
   private let loop: EventLoop
   private let log: Log
   private var socket: UpstreamSocket?
   private var queue = UpstreamQueue()
-  /// While the receiver has to read first.
+  /// Present while the receiver has to read first.
   private var source: Source?
   private var timer: Timer?
-  /// How often it was tried again since something could be sent.
+  /// How often it was tried again since the last successful message.
   private var retries = 0
-  /// What it was told of that it can't be sent: once, and then not until something could be. The socket of 'systemd-notify
-  /// --fork' is gone for good when it has heard of the start.
+  /// The subjects for which a failure was logged: once, and then not until something could be sent. The socket of
+  /// 'systemd-notify --fork' is gone for good once it has heard of the start.
   private var told: Set<UpstreamMessage.Subject> = []
-  /// Called with the name of each socket that was to be kept and never got there.
+  /// Called with the name of each socket that was to be kept but didn't arrive.
   var notKept: (String) -> Void = { _ in }
 
   init(loop: EventLoop, _ log: Log) {
@@ -38,24 +39,24 @@ final class UpstreamChannel {
     source = nil
   }
 
-  /// Whether there is somebody to be told anything.
+  /// Whether there is a supervisor above.
   var isThere: Bool { socket != nil }
 
-  /// Tells something, now or as soon as it is read.
+  /// Sends a message, now or as soon as there is room.
   func send(_ message: UpstreamMessage) {
     guard isThere else { return }
     queue.append(message)
     if source == nil, timer == nil { flush() }
   }
 
-  /// Says what is left unsaid. To be called when the master ends.
+  /// Sends what is left. To be called when the master ends.
   func finish() {
-    let reason = flush() ?? "nobody reads NOTIFY_SOCKET"
+    let reason = flush() ?? "NOTIFY_SOCKET isn't being read"
     timer = nil
     for message in queue.messages { tellLost(message, reason) }
   }
 
-  /// Sends what can be sent now. Returns why the rest can't be, if that isn't for want of a reader.
+  /// Sends what can be sent now. Returns why the rest can't be, unless the receiver merely has to read first.
   @discardableResult
   private func flush() -> String? {
     while let message = queue.messages.first {
@@ -70,7 +71,7 @@ final class UpstreamChannel {
       case .failed(let error) where Self.shortages.contains(error):
         rest(Self.pause)
         return errorText(error)
-      // No other attempt makes it shorter.
+      // Another attempt doesn't make it shorter.
       case .failed(EMSGSIZE):
         _ = queue.removeFirst()
         tellLost(message, errorText(EMSGSIZE))
@@ -87,13 +88,13 @@ final class UpstreamChannel {
 
   private static let shortages = [ENOBUFS, ENOMEM, ETOOMANYREFS, EMFILE, ENFILE]
 
-  /// There is nobody, perhaps only for a moment: a supervisor that executes itself anew.
+  /// There is no receiver, perhaps only for a moment: a supervisor that re-executes itself.
   private func retry(_ reason: String) {
     if retries < Self.maximumRetries {
       rest(Self.firstPause * (1 << retries))
       retries += 1
     } else {
-      // The next message is tried as well, and takes the newest state along.
+      // The next message is tried as well, and takes the latest state along.
       for message in queue.removePassing() { tellLost(message, reason) }
       for message in queue.messages { tellLost(message, reason) }
     }
@@ -122,7 +123,7 @@ final class UpstreamChannel {
     case .keep(let name):
       tell(message.subject, "systemd doesn't keep \(name) for the next master: \(reason)")
       notKept(name)
-    case .drop(let name): tell(message.subject, "systemd may go on keeping \(name): \(reason)")
+    case .drop(let name): tell(message.subject, "systemd may still keep \(name): \(reason)")
     case .watchdog, .reloading, .state, .moreTime, .status:
       tell(.state, "cannot tell systemd the state of the service: \(reason)")
     }
@@ -157,7 +158,7 @@ final class UpstreamChannel {
     }
   }
 
-  /// Goes on sending what was taken over.
+  /// Continues to send what was taken over.
   func resume() {
     if isThere { flush() }
   }

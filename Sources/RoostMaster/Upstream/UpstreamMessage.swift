@@ -1,7 +1,7 @@
-/// Something that the supervisor above is told (sd_notify(3)).
+/// A message to the supervisor above (sd_notify(3)).
 struct UpstreamMessage {
-  /// What a message is about. A newer one takes the place of one of the same subject that wasn't sent yet, and of those that
-  /// it makes pointless.
+  /// What a message is about. A newer one replaces an unsent one of the same subject, and those that it makes
+  /// pointless.
   enum Subject: Hashable, Codable {
     /// That the event loop runs.
     case watchdog
@@ -13,10 +13,10 @@ struct UpstreamMessage {
     case status
     /// A socket of this name that systemd is to keep.
     case keep(String)
-    /// A name of which systemd is to keep nothing any more.
+    /// A name under which systemd is to keep nothing any more.
     case drop(String)
 
-    /// Whether it is as true in an hour as it is now, unless another of its subject has come by then.
+    /// Whether it is as true in an hour as now, unless another of its subject has come by then.
     fileprivate var isLasting: Bool {
       switch self {
       case .state: true
@@ -28,7 +28,7 @@ struct UpstreamMessage {
   let subject: Subject
   /// Newline-separated assignments.
   let assignments: String
-  /// A copy of the socket that goes along. The listener may be closed before it is sent.
+  /// A copy of the socket that goes along with it. The listener may be closed before it is sent.
   let socket: SharedSocket?
 
   init(_ subject: Subject, _ assignments: String, socket: SharedSocket? = nil) {
@@ -37,11 +37,11 @@ struct UpstreamMessage {
     self.socket = socket
   }
 
-  /// Whether an older message needn't be sent any more once this one is there.
+  /// Whether an older message no longer needs to be sent once this one is there.
   func replaces(_ older: Subject) -> Bool {
     switch (subject, older) {
-    // A state brings its status along, and ends what time was asked for. But whoever has sent SIGHUP waits for both: systemd
-    // takes a READY=1 that no RELOADING=1 came before for an older one (Type=notify-reload in systemd.service(5)).
+    // A state brings its status along, and ends the time that was asked for. But after a SIGHUP systemd waits for both:
+    // it takes a READY=1 without a RELOADING=1 before it for an older one (Type=notify-reload in systemd.service(5)).
     case (.state, .state), (.state, .status), (.state, .moreTime): true
     case (.reloading, .reloading), (.reloading, .state), (.reloading, .status), (.reloading, .moreTime): true
     case (.watchdog, .watchdog), (.moreTime, .moreTime), (.status, .status): true
@@ -53,20 +53,20 @@ struct UpstreamMessage {
   }
 }
 
-/// What waits to be sent, in its order. It can't grow without end: whatever is said again takes the former one's place.
+/// What waits to be sent, in order. It can't grow endlessly: a newer message replaces the former one.
 struct UpstreamQueue {
   private(set) var messages: [UpstreamMessage] = []
 
   mutating func append(_ message: UpstreamMessage) {
     messages.removeAll { message.replaces($0.subject) }
-    // Whoever waits for it isn't interested in anything else: systemd kills a master from which it hears nothing.
+    // It can't wait behind anything else: systemd kills a master from which it doesn't hear it in time.
     messages.insert(message, at: message.subject == .watchdog ? 0 : messages.count)
   }
 
   mutating func removeFirst() -> UpstreamMessage { messages.removeFirst() }
 
-  /// Takes out all that a receiver couldn't use any more who comes back much later. The newest state stays, for whenever that
-  /// is.
+  /// Takes out what would be useless to a receiver that comes back much later. The latest state stays, for whenever
+  /// that is.
   mutating func removePassing() -> [UpstreamMessage] {
     let passing = messages.filter { !$0.subject.isLasting }
     messages.removeAll { !$0.subject.isLasting }

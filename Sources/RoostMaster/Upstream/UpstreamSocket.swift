@@ -1,16 +1,16 @@
 import CRoostMaster
 import Glibc
 
-/// The way to the supervisor above: the datagram socket that `NOTIFY_SOCKET` names (sd_notify(3)). libsystemd's own function
-/// waits where that isn't read, and a stopped systemd would stop the master.
+/// The way to the supervisor above: the datagram socket that `NOTIFY_SOCKET` names (sd_notify(3)). libsystemd's own
+/// function waits if that isn't read, and a stopped systemd would stop the master.
 struct UpstreamSocket {
   enum Outcome: Equatable {
     case sent
     /// The receiver has to read first: it is worth trying again when the socket is writable.
     case full
-    /// It can't be sent, by this error number; perhaps later.
+    /// It can't be sent, with this error number; perhaps later.
     case failed(Int32)
-    /// `NOTIFY_SOCKET` is this, which is no address.
+    /// `NOTIFY_SOCKET` is this, which isn't an address.
     case nowhere(String)
   }
 
@@ -19,7 +19,7 @@ struct UpstreamSocket {
   private var socket: SharedSocket?
   private var isConnected = false
 
-  /// The socket that the environment names, or nil where nobody wants to hear anything.
+  /// The socket that the environment names, or nil if it names none.
   init?() {
     guard let path = getenv("NOTIFY_SOCKET").map({ String(cString: $0) }), !path.isEmpty else { return nil }
     self.path = path
@@ -35,14 +35,14 @@ struct UpstreamSocket {
     }
   }
 
-  /// To be watched for being writable; nil as long as there is no connection.
+  /// To be watched until it is writable; nil as long as there is no connection.
   var number: Int32? { isConnected ? socket?.descriptor.number : nil }
 
   /// Sends a message, or says why it can't be sent now. Never waits.
   mutating func send(_ message: UpstreamMessage) -> Outcome {
     guard let address else { return .nowhere(path) }
     var outcome = attempt(message, address)
-    // Whoever reads may have made its socket anew since.
+    // The receiver may have recreated its socket since.
     if case .failed(ECONNREFUSED) = outcome {
       isConnected = false
       outcome = attempt(message, address)

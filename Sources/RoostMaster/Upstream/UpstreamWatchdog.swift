@@ -1,14 +1,14 @@
 import Glibc
 import RoostSystemd
 
-/// Tells the supervisor above that the event loop runs, twice as often as it asks for.
+/// Tells the supervisor above that the event loop runs, twice as often as it demands.
 final class UpstreamWatchdog {
   private let interval: UInt64
   private let channel: UpstreamChannel
   private var timer: Timer?
 
-  /// A watchdog, or nil where nobody asks for one. Throws where what is asked for can't be read: to go on would have the
-  /// master killed later by somebody who is never told anything.
+  /// A watchdog, or nil if none is demanded. Throws if the demand can't be read: otherwise the supervisor above, which
+  /// would never hear anything, would kill the master later.
   init?(_ channel: UpstreamChannel) throws(MasterError) {
     do {
       guard let microseconds = try ServiceWatchdog.microseconds() else { return nil }
@@ -24,7 +24,7 @@ final class UpstreamWatchdog {
     self.channel = channel
   }
 
-  /// Has what it needs made.
+  /// Makes what it needs.
   func prepare(in loop: EventLoop) throws(SystemdError) {
     // As everything else may, it comes after signals: a loop that is kept from them is one that hangs.
     timer = try loop.timer(priority: .normal) { [unowned self] in

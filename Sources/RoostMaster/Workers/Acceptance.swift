@@ -5,8 +5,8 @@ import RoostLog
 import RoostProcess
 import RoostSystemd
 
-/// Looks in /proc whether workers have begun to accept, while any is awaited, and never else. All that it knows follows
-/// from the workers that aren't ready: it can begin anew at any time.
+/// Looks in /proc whether workers have begun to accept, only while one is awaited. All that it knows follows from the
+/// workers that aren't ready: it can start again at any time.
 final class Acceptance {
   /// A worker that is awaited.
   private struct Awaited {
@@ -15,17 +15,17 @@ final class Acceptance {
     /// The names of the listeners on which it wasn't seen to accept.
     var missing: [SocketIdentity: String]
     var watch: AcceptanceWatch
-    /// Why it can't be looked at, for people.
+    /// Why it can't be looked at, in words.
     var refusal: String?
-    /// Whether one was told.
+    /// Whether that was logged.
     var hasWarned = false
   }
 
-  /// A look that another process is at.
+  /// A look that another process takes.
   private struct Look {
     let id: WorkerID
     let began: Instant
-    /// How often it will be waited for once more.
+    /// How many more steps to wait for it.
     var patience: Int
     var next: Instant
   }
@@ -34,13 +34,13 @@ final class Acceptance {
   /// needs between the listen(2) of a server and its READY=1.
   private static let grace: Duration = .seconds(1)
 
-  /// How long looks may keep others from their turn.
+  /// How long looks may keep other sources from their turn.
   private static let turn: Duration = .milliseconds(10)
-  /// After looks there is a rest of so many times what they have taken: a thousand workers that boot mustn't find a machine
+  /// After looks there is a rest of this many times what they took: a thousand booting workers mustn't find a machine
   /// that does nothing but look.
   private static let rest = 4
 
-  /// How long a look may take, in steps: while the machine stands still, one at most is over.
+  /// How long a look may take, in steps: while the machine stands still, at most one passes.
   private static let step: Duration = .milliseconds(500)
   private static let patience = 6
   private static let patienceText = "\((step * patience).text)"
@@ -56,18 +56,19 @@ final class Acceptance {
   private var timer: Timer?
   private var observer: ObserverProcess?
   private var look: Look?
-  /// One that was killed, and hasn't ended yet. As long as it hasn't, nobody looks: there would be more and more of them.
+  /// An observer that was killed, but hasn't ended yet. Until it has, there are no looks: there would be more and more
+  /// observers.
   private var abandoned: ObserverProcess?
-  /// The pids of all that the master hasn't reaped yet.
+  /// The pids of all observers that the master hasn't reaped yet.
   private(set) var observers: Set<pid_t> = []
 
-  /// One of a master has another process look, which nobody waits for.
+  /// In a master another process looks, and nothing waits for it.
   init(log: Log, looksItself: Bool = false) {
     self.log = log
     self.looksItself = looksItself
   }
 
-  /// Calls the handler with each worker that is ready by what was seen.
+  /// Calls the handler with each worker that was seen to be ready.
   func watch(in loop: EventLoop, _ ready: @escaping (WorkerID) -> Void) throws(SystemdError) {
     self.loop = loop
     self.ready = ready
@@ -79,18 +80,18 @@ final class Acceptance {
     }
   }
 
-  /// Why workers can't be seen, if they can't.
+  /// Why workers can't be seen to accept, if they can't.
   static func obstacle(_ worker: WorkerConfiguration) -> String? {
     ObservationAccess(workerUser: worker.identity?.user, workerGroup: worker.identity?.group).obstacle
   }
 
-  /// Throws where workers are to be seen and can't be. Nothing is guessed.
+  /// Throws if workers are to be seen to accept but can't be. Nothing is guessed.
   static func check(_ worker: WorkerConfiguration) throws(MasterError) {
     guard worker.readinessChannel == .accepting, let obstacle = obstacle(worker) else { return }
-    throw MasterError("cannot see when a worker accepts: \(obstacle); another value of 'ready' does without")
+    throw MasterError("cannot see when a worker accepts: \(obstacle); other values of 'ready' don't need that")
   }
 
-  /// Awaits a worker that was just started, where a sighting would be readiness.
+  /// Awaits a worker that was just started, if a sighting would mean that it is ready.
   func await(_ process: WorkerProcess, _ passed: [PassedListener]) {
     // A socket for datagrams has nothing to accept.
     let listeners = passed.filter { !$0.listener.isDatagram }
@@ -122,7 +123,7 @@ final class Acceptance {
     arm()
   }
 
-  /// Forgets the workers that nobody awaits any more.
+  /// Forgets the workers that are no longer awaited.
   func forget(where isOver: (WorkerID) -> Bool) {
     guard !awaited.isEmpty else { return }
     awaited.removeAll { isOver($0.id) }
@@ -133,41 +134,41 @@ final class Acceptance {
   /// A child of the master was reaped.
   func reaped(_ pid: pid_t) { observers.remove(pid) }
 
-  /// Ends who looks. Another may begin at any time.
+  /// Ends the observer. Another may begin at any time.
   func interrupt() {
-    // One that looks may not end at once.
+    // One in the middle of a look may not end at once.
     if look != nil { abandonObserver() }
     observer?.kill()
     observer = nil
     look = nil
   }
 
-  /// What a worker that isn't ready lacks, for people; nil where sightings don't count.
+  /// What a worker that isn't ready lacks, in words; nil if sightings don't count.
   func lacks(_ id: WorkerID) -> String? {
     guard let worker = awaited.first(where: { $0.id == id }) else { return nil }
-    if worker.watch.stage == .over { return "it sent messages, and no READY=1" }
+    if worker.watch.stage == .over { return "it sent messages, but no READY=1" }
     if let refusal = worker.refusal { return refusal }
-    if abandoned != nil { return "a look at another worker hangs in the kernel, and until it ends none is looked at" }
+    if abandoned != nil { return "the check of another worker hangs in the kernel; until it ends, none is checked" }
     if worker.missing.isEmpty { return nil }
     return "it was never seen to accept on \(worker.missing.values.sorted().joined(separator: ", "))"
   }
 
   // MARK: Looks
 
-  /// Looks at who is due, and tells who is ready.
+  /// Looks at the workers that are due, and reports those that are ready.
   private func goOn() {
     lookAround()
     let now = Clock.now()
     var seen: [WorkerID] = []
     for index in awaited.indices where awaited[index].watch.becomesReady(at: now) { seen.append(awaited[index].id) }
-    // Whoever is told may forget some.
+    // The handler may forget some.
     seen.forEach(ready)
     arm()
   }
 
   private func lookAround() {
     guard look == nil, abandoned == nil, restUntil <= Clock.now() else { return }
-    // Who has waited longest comes first: otherwise some would never be looked at while others boot.
+    // The worker that has waited longest comes first: otherwise some would never be looked at while others boot.
     while spent < Self.turn, let index = mostDue(at: Clock.now()) {
       if mayAsk { return ask(about: index) }
       let began = Clock.now()
@@ -179,8 +180,8 @@ final class Acceptance {
     spent = .zero
   }
 
-  /// A copy of the master is no ancestor of its workers. Without CAP_SYS_PTRACE these are of the master's own user, who could
-  /// stop it by a signal as well.
+  /// A copy of the master isn't an ancestor of its workers. Without CAP_SYS_PTRACE these run as the master's own user,
+  /// and could stop it with a signal as well.
   private var mayAsk: Bool {
     observer != nil || !looksItself && !ObservationAccess(workerUser: nil, workerGroup: nil).wantsAncestor
   }
@@ -195,13 +196,13 @@ final class Acceptance {
     spent += now - began
     guard let index = awaited.firstIndex(where: { $0.id == id }) else { return }
     awaited[index].missing = awaited[index].missing.filter { !sighting.accepted.contains($0.key) }
-    // What held once isn't why it is late now.
+    // A former refusal isn't why it is late now.
     if sighting.refusal == nil { awaited[index].refusal = nil }
     if let refusal = sighting.refusal.map(errorText) {
       refused(
         index, "the kernel doesn't let the master look at it (\(refusal))",
-        "cannot look whether worker \(awaited[index].pid) accepts: \(refusal) (of a program that may not be read, or that"
-          + " changes its user, the kernel tells nothing)")
+        "cannot check whether worker \(awaited[index].pid) accepts: \(refusal) (the kernel reveals nothing about a"
+          + " program that may not be read or that changes its user)")
     }
     awaited[index].watch.looked(everywhere: awaited[index].missing.isEmpty, at: now)
   }
@@ -217,7 +218,7 @@ final class Acceptance {
     var next: Instant?
     for worker in awaited {
       guard let deadline = worker.watch.deadline else { continue }
-      // Who is due for a look waits until one can be had.
+      // A worker that is due waits until a look is possible.
       if worker.watch.isLooking, look != nil || abandoned != nil { continue }
       next = next.map { min($0, deadline) } ?? deadline
     }
@@ -235,12 +236,12 @@ extension Acceptance {
     let now = Clock.now()
     do {
       let observer = try runningObserver()
-      guard observer.ask(worker.pid, Set(worker.missing.keys)) else { throw MasterError(cannot: "ask who looks") }
+      guard observer.ask(worker.pid, Set(worker.missing.keys)) else { throw MasterError(cannot: "ask the observer") }
       look = Look(id: worker.id, began: now, patience: Self.patience, next: now + Self.step)
     } catch {
       interrupt()
       refused(
-        index, "the master can't look at it (\(error))", "cannot look whether worker \(worker.pid) accepts: \(error)")
+        index, "the master can't look at it (\(error))", "cannot check whether worker \(worker.pid) accepts: \(error)")
       awaited[index].watch.looked(everywhere: false, at: now)
     }
   }
@@ -255,7 +256,7 @@ extension Acceptance {
     return new
   }
 
-  /// It has looked, or is gone: somebody has killed it, such as the kernel for its memory.
+  /// It has looked, or is gone: it was killed, for example by the kernel for its memory.
   private func answered(_ sighting: Observer.Sighting?) {
     if sighting == nil { observer = nil }
     if let ended = look {
@@ -265,7 +266,7 @@ extension Acceptance {
     goOn()
   }
 
-  /// Lets a look go that nobody can wait for.
+  /// Gives up a look that takes too long.
   private func giveUpLook() {
     let now = Clock.now()
     guard var current = look, current.next <= now else { return }
@@ -278,9 +279,9 @@ extension Acceptance {
     guard let index = awaited.firstIndex(where: { $0.id == current.id }) else { return }
     awaited[index].watch.lookHung(at: now)
     refused(
-      index, "a look at it takes longer than \(Self.patienceText): whoever looks at it has to wait for it",
-      "looking whether worker \(awaited[index].pid) accepts takes longer than \(Self.patienceText): memory of another process,"
-        + " or a file system that hangs, holds whoever looks; it is looked at again in 10 s")
+      index, "checking it takes longer than \(Self.patienceText): the process that checks has to wait for it",
+      "checking whether worker \(awaited[index].pid) accepts takes longer than \(Self.patienceText): memory of another"
+        + " process, or a file system that hangs, blocks the process that checks; the next check is in 10 s")
   }
 
   private func abandonObserver() {
@@ -295,7 +296,7 @@ extension Acceptance {
         goOn()
       }
     } catch {
-      // Unheard, it is taken for one that has ended.
+      // If it can't be watched, it counts as ended.
       abandoned = nil
     }
   }

@@ -4,20 +4,20 @@ import RoostCore
 import RoostLog
 import RoostProcess
 
-/// A cgroup for each worker, where systemd has delegated that of the unit. No process gets out of it, and the kernel kills
-/// all of it in one go. Where there is none, `Strays` finds what it can.
+/// A cgroup for each worker, if systemd has delegated the unit's. No process gets out of it, and the kernel kills all
+/// of it in one go. Without one, `Strays` finds what it can.
 final class Cgroups {
-  /// The master's own. systemd wants that of the unit to be empty, and from 254 on it makes this one itself
+  /// The master's own cgroup. systemd wants the unit's to be empty, and from version 254 on it makes this one itself
   /// (`DelegateSubgroup=`).
   private static let leaf = "master"
   private static let turn = 8
 
-  /// That of the unit.
+  /// The unit's cgroup.
   private let directory: String
-  /// Of workers that are gone, with processes in them that may stay.
+  /// Those of workers that are gone, with processes in them that may stay.
   private var abandoned: [WorkerCgroup] = []
 
-  /// Looks whether there is one to be had, and moves the master into its leaf. Throws where there is and it can't be used.
+  /// Looks for a delegated cgroup, and moves the master into its leaf. Throws if there is one that can't be used.
   static func delegated() throws(MasterError) -> Cgroups? {
     for own in ControlGroup.ownDirectories() {
       if roost_is_delegated(own) {
@@ -25,7 +25,7 @@ final class Cgroups {
         try cgroups.moveMaster()
         return cgroups
       }
-      // As an upgraded master finds itself.
+      // This is where an upgraded master finds itself.
       if own.hasSuffix("/\(leaf)") {
         let unit = String(own.dropLast(leaf.utf8.count + 1))
         if roost_is_delegated(unit) { return Cgroups(unit) }
@@ -34,12 +34,12 @@ final class Cgroups {
     return nil
   }
 
-  /// The same of a master, which can do without.
+  /// The same for a master, which can do without.
   static func ofUnit(_ log: Log) -> Cgroups? {
     do {
       return try delegated()
     } catch {
-      log.info("the unit's cgroup is delegated, and workers get none of their own: \(error)")
+      log.info("the unit's cgroup is delegated, but workers get no cgroups of their own: \(error)")
       return nil
     }
   }
@@ -56,25 +56,26 @@ final class Cgroups {
     }
   }
 
-  /// Makes one for a worker; nil where that can't be, as where too many are there (`cgroup.max.descendants`).
+  /// Makes one for a worker; nil if that isn't possible, for example because there are too many
+  /// (`cgroup.max.descendants`).
   func make(for id: WorkerID) -> WorkerCgroup? {
-    // With the pid: what workers of a former master have left may still be there.
+    // The name has the pid: cgroups that workers of a former master have left may still be there.
     let cgroup = WorkerCgroup("worker-\(getpid())-\(id.number)", in: directory)
     return Self.makeDirectory(cgroup.directory) ? cgroup : nil
   }
 
-  /// Workers of any user read their limits there, and tools their use, whatever the umask.
+  /// Workers of any user read their limits there, and tools read their usage, whatever the umask.
   private static func makeDirectory(_ path: String) -> Bool { FileMask.with(0o022) { mkdir(path, 0o755) == 0 } }
 
-  /// One that a former binary has made.
+  /// One that a former binary made.
   func restore(_ name: String) -> WorkerCgroup { WorkerCgroup(name, in: directory) }
 
-  /// Removes that of a worker that is gone, or as soon as it is empty.
+  /// Removes the cgroup of a worker that is gone, now or as soon as it is empty.
   func remove(_ cgroup: WorkerCgroup) {
     if rmdir(cgroup.directory) != 0 { abandoned.append(cgroup) }
   }
 
-  /// Something has ended: removes what has become empty, looking at a few each time.
+  /// A process has ended: removes what has become empty, looking at a few each time.
   func removeEmpty() {
     for _ in 0..<min(Self.turn, abandoned.count) { remove(abandoned.removeFirst()) }
   }
@@ -90,7 +91,7 @@ struct WorkerCgroup {
     directory = "\(parent)/\(name)"
   }
 
-  /// Starts a process with a descriptor by which it enters; -1 where that can't be had.
+  /// Starts a process with a descriptor by which it enters; -1 if it isn't available.
   func withEntrance<Result>(_ start: (Int32) throws(MasterError) -> Result) throws(MasterError) -> Result {
     let entrance = Descriptor(adopting: open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC))
     return try start(entrance.number)
@@ -99,10 +100,10 @@ struct WorkerCgroup {
   /// The pids of all that are in it.
   var processes: [pid_t] { ControlGroup.processes(in: directory) }
 
-  /// Kills all that is in it and below, also what is being forked. Whether the kernel could: it learned that with 5.14.
+  /// Kills all that is in it and below, including what is being forked. Returns whether the kernel can: since 5.14.
   func kill() -> Bool { Self.write("1", to: "\(directory)/cgroup.kill") }
 
-  /// Whether it was written; else errno says why.
+  /// Returns whether it was written; if not, errno says why.
   fileprivate static func write(_ text: StaticString, to path: String) -> Bool {
     let number = open(path, O_WRONLY | O_CLOEXEC)
     guard number >= 0 else { return false }

@@ -5,7 +5,7 @@ import RoostHandoff
 import RoostLog
 import RoostSystemd
 
-/// A stream on which somebody sends messages of einhorn clients, a line each.
+/// A stream of messages of an einhorn client, a line each.
 final class EinhornStream {
   let descriptor: Descriptor
   private var source: BoundedSource?
@@ -40,7 +40,7 @@ final class EinhornStream {
     descriptor.shutDown()
   }
 
-  /// Nothing is taken any more.
+  /// Nothing more is taken.
   func stop() { source = nil }
 
   func watch(in loop: EventLoop, _ receive: @escaping () -> Void) throws(SystemdError) {
@@ -98,11 +98,12 @@ final class EinhornChannel {
     workerEnd = nil
   }
 
-  /// Whether its worker has acknowledged. Whose pid it tells doesn't matter: only the worker and its children have it.
+  /// Whether its worker has acknowledged. The pid in it doesn't matter: only the worker and its children have the
+  /// socket.
   func receive() -> Bool { !stream.receive().acknowledged.isEmpty }
 }
 
-/// Somebody who is connected to the socket file for `EINHORN_SOCK_PATH`.
+/// A client of the socket file for `EINHORN_SOCK_PATH`.
 final class EinhornClient: AcceptedClient {
   fileprivate let stream: EinhornStream
   fileprivate let user: uid_t
@@ -123,9 +124,9 @@ final class EinhornClient: AcceptedClient {
   }
 }
 
-/// The socket file for `EINHORN_SOCK_PATH`, where any worker's acknowledgement is taken.
+/// The socket file for `EINHORN_SOCK_PATH`, which takes any worker's acknowledgement.
 final class EinhornSocket {
-  /// More at a time are no workers: each sends one line and goes.
+  /// More than these at a time aren't workers: each sends one line and goes.
   private static let places = Places(idle: 64)
 
   let path: String
@@ -148,14 +149,14 @@ final class EinhornSocket {
 
   private static func open(_ path: String) throws(MasterError) -> BoundSocket {
     do {
-      // Workers may be of any user; who sends something is checked.
+      // Workers may run as any user; the sender is checked.
       return try BoundSocket(at: path, FileAccess(mode: 0o666))
     } catch {
       throw MasterError(cannot: "open the socket for acknowledgements \(path)", error)
     }
   }
 
-  /// Makes it anew if its file isn't there any more. Returns why it had to.
+  /// Recreates it if its file is gone. Returns why it had to.
   func renew() throws(MasterError) -> String? {
     guard let obstacle = socket.obstacle else { return nil }
     let other = try Self.open(path)
@@ -172,7 +173,7 @@ final class EinhornSocket {
     let clients: [Client]
   }
 
-  /// Somebody who may yet send an acknowledgement.
+  /// A client that may still send an acknowledgement.
   struct Client: Codable {
     let stream: EinhornStream.Saved
     let user: uid_t

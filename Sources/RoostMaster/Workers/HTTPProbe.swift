@@ -3,9 +3,10 @@ import Glibc
 import RoostHandoff
 import RoostSystemd
 
-/// One question to a worker: a request by HTTP, of whose answer only the status is read.
+/// One question to a worker: an HTTP request, of whose answer only the status is read.
 final class HTTPProbe {
-  /// What comes after the status is read and thrown away, so that the worker can write it to its end. More isn't read.
+  /// What follows the status is read and thrown away, so that the worker can write all of it. More than this isn't
+  /// read.
   private static let maximumRest = 65536
 
   private let descriptor: Descriptor
@@ -15,7 +16,7 @@ final class HTTPProbe {
   private var rest = 0
   private var answered: ((Result<Int, MasterError>) -> Void)?
 
-  /// Whether there is nothing more to be read.
+  /// Whether there is nothing more to read.
   private(set) var isOver = false
 
   /// Connects to a listener, and asks. Calls the handler once.
@@ -78,7 +79,7 @@ final class HTTPProbe {
     switch ProbeResponse(parsing: answer[...]) {
     case .incomplete: break
     case .status(let status): tell(.success(status))
-    case .malformed: end(.failure(MasterError("its answer is no HTTP")))
+    case .malformed: end(.failure(MasterError("its answer isn't HTTP")))
     }
   }
 

@@ -4,17 +4,17 @@ import RoostCore
 import RoostHandoff
 import RoostSystemd
 
-/// One worker's end for sd_notify(3) messages. Each worker has its own, so that a message needs no pid to tell whose it
-/// is: that of a short-lived helper such as systemd-notify(1) may be gone when it is read.
+/// One worker's end for sd_notify(3) messages. Each worker has its own, so that no pid is needed to tell whose message
+/// it is: a short-lived helper such as systemd-notify(1) may be gone when it is read.
 final class NotifySocket {
   /// How many messages are handled before others get their turn. The rest is not lost: the loop comes back.
   private static let turn = 64
-  /// How many messages are read of a worker that has exited: what it left behind may go on sending.
+  /// How many messages of an exited worker are read: what it left behind may keep sending.
   private static let lastTurn = 1024
 
-  /// After so long it is looked again whether descriptors can be received and closed.
+  /// After this time it checks again whether descriptors can be received and closed.
   private static var pause: Duration { .seconds(1) }
-  /// How often it is told at most that messages wait.
+  /// Waiting messages are logged at most this often.
   private static var quiet: Duration { .seconds(60) }
 
   /// The value for `NOTIFY_SOCKET`.
@@ -26,7 +26,7 @@ final class NotifySocket {
   private var pauseEnd: Timer?
   private var isCutOff = false
   private var lastTold: Instant?
-  /// Stands for who sends on it. The next one's is another.
+  /// Stands for its sender. The next socket has another.
   private let sender = NotifySocket.nextSender()
 
   /// A socket with an address that can't be guessed: an abstract one has no permissions.
@@ -75,14 +75,15 @@ final class NotifySocket {
 
     var words: String {
       switch self {
-      case .cutOff: "has passed descriptors that can't be closed: none of its messages is read any more"
+      case .cutOff: "has passed descriptors that can't be closed: its messages are no longer read"
       case .paused:
-        "has been sent descriptors for which there is no room, or which can't be closed: its messages wait until there is"
+        "was sent descriptors that the master has no room for, or can't close: its messages wait until it can"
       }
     }
   }
 
-  /// Receives what was sent, as much as one turn allows. `last` when the worker has exited. Returns what there is to tell, once.
+  /// Receives what was sent, as much as one turn allows. `last` if the worker has exited. Returns what there is to
+  /// report, once.
   @discardableResult
   func receive(last: Bool, isAcceptable: (uid_t) -> Bool, _ handle: (NotifyMessage) -> Void) -> Trouble? {
     guard !isCutOff else { return nil }
@@ -99,8 +100,8 @@ final class NotifySocket {
         return rest() ? told() : cutOff()
       }
       let isHeard = datagram.has_credentials && isAcceptable(datagram.uid)
-      // Always: whoever sent BARRIER=1 waits for exactly this, and earlier messages were handled by now. First, because the
-      // message may have the master start a process.
+      // Always: the sender of BARRIER=1 waits for exactly this, and earlier messages were handled by now. First,
+      // because the message may make the master start a process.
       PassedDescriptors.close(&datagram, from: isHeard ? sender : PassedDescriptors.stranger)
       if PassedDescriptors.closeUnclosed() { _ = tryLater() }
       if isHeard, !datagram.truncated, let message = try? NotifyMessage(parsing: buffer[..<datagram.length]) {
@@ -120,7 +121,7 @@ final class NotifySocket {
     return .cutOff
   }
 
-  /// The message that can't be received would make the socket readable all the time.
+  /// The message that can't be received would keep the socket readable all the time.
   private func rest() -> Bool {
     guard tryLater() else { return false }
     source?.setEnabled(false)

@@ -4,12 +4,12 @@ import Glibc
 import RoostProcess
 import RoostSystemd
 
-/// A copy of the master that looks at workers in its place. Whoever looks may have to wait: for memory that a worker lets
-/// another process provide (userfaultfd(2), FUSE), for a worker that closes a file while it executes a program, for an epoll
-/// set in which a file of such a file system is.
+/// A copy of the master that looks at workers in its place. A look may have to wait: for memory that a worker lets
+/// another process provide (userfaultfd(2), FUSE), for a worker that closes a file while it executes a program, for an
+/// epoll set that contains a file of such a file system.
 final class ObserverProcess {
   let pid: pid_t
-  /// What stands for it whatever becomes of its pid. Of number -1 in a sandbox that has no such descriptors.
+  /// Stands for it whatever becomes of its pid. -1 in a sandbox that has no such descriptors.
   private let process: Descriptor
   private let socket: Descriptor
   private var source: Source?
@@ -43,8 +43,8 @@ final class ObserverProcess {
     }
   }
 
-  /// Has it look whether a process, or a descendant of it, accepts on some of these sockets. One question at a time. Whether
-  /// it could be asked.
+  /// Makes it look whether a process, or a descendant of it, accepts on some of these sockets. One question at a time.
+  /// Returns whether it could be asked.
   func ask(_ root: pid_t, _ wanted: Set<SocketIdentity>) -> Bool {
     let words = [UInt64(root)] + Self.words(wanted)
     return send(socket.number, words, words.count * 8, Int32(MSG_DONTWAIT) | Int32(MSG_NOSIGNAL)) >= 0
@@ -62,7 +62,7 @@ final class ObserverProcess {
     while true {
       let count = recv(socket, &words, words.count * 8, 0)
       if count < 0, errno == EINTR { continue }
-      // Nothing of what the copy has is its own to be given up.
+      // Nothing that the copy has is its own to give up.
       guard count > 0, let root = pid_t(exactly: words[0]) else { _exit(0) }
       let sighting = Observer.look(at: root, for: identities(words[1..<(count / 8)]))
       let answer = [UInt64(sighting.refusal ?? 0)] + Self.words(sighting.accepted)
@@ -72,7 +72,7 @@ final class ObserverProcess {
 
   // MARK: Messages: a number, and sockets
 
-  /// More sockets than a message has room for nobody has: a worker has as many descriptors at most.
+  /// No worker has more sockets than a message has room for: it has at most as many descriptors.
   private static let maximumWords = 8192
 
   private static func words(_ sockets: Set<SocketIdentity>) -> [UInt64] { sockets.flatMap { [$0.device, $0.inode] } }

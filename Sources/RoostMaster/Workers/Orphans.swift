@@ -3,28 +3,29 @@ import Glibc
 import RoostLog
 import RoostProcess
 
-/// What the master's processes have left behind, and has not ended with them. Being a subreaper, the master is its parent
-/// by now.
+/// What the master's processes have left behind, and what hasn't ended with them. The master, being a subreaper, is its
+/// parent by now.
 struct Orphans {
   /// How long they may take from the stop signal to their exit.
   private static let patienceSeconds = 5
 
-  /// How long one that was sent SIGKILL may take: it can be in the midst of a system call that nothing interrupts.
+  /// How long one that was sent SIGKILL may take: it can be in the middle of a system call that nothing interrupts.
   private static let killMicroseconds: UInt64 = 10_000_000
-  /// How long what closes a descriptor may take before it is killed: if it were killed before it began, the master would have
-  /// to close that at its exit, and perhaps wait.
+  /// How long a process that closes a descriptor may take before it is killed: if it were killed before it began, the
+  /// master would have to close that at its exit, and perhaps wait.
   private static let closeMicroseconds: UInt64 = 1_000_000
-  /// What an operator sends who doesn't want to wait.
+  /// What an operator who doesn't want to wait sends.
   private static let impatience = [SIGQUIT, SIGTERM, SIGINT]
 
   let stopSignal: Int32
   let log: Log
   let strays: Strays
-  /// What has worked for the master itself, and ends by itself or was killed. It isn't worth a word.
+  /// Processes that have worked for the master itself, and end on their own or were killed. They aren't worth a
+  /// message.
   let own: Set<pid_t>
 
-  /// Stops and reaps every child there is, and the children that these leave; `atOnce` kills them, and so does an operator's
-  /// further signal. Returns when there is none, or when one can't be killed: then false.
+  /// Stops and reaps every child there is, and the children that these leave; `atOnce` kills them, and so does an
+  /// operator's further signal. Returns when there is none left, or false when one can't be killed.
   func stop(atOnce: Bool) -> Bool {
     var told: Set<pid_t> = []
     var killed: Set<pid_t> = []
@@ -35,7 +36,7 @@ struct Orphans {
       let now = Clock.now().microseconds
       let children = ProcessTree.ownChildren()
       let mayClose = now < began + Self.closeMicroseconds
-      // Those that the kernel holds take nothing with them.
+      // Those that hang in the kernel take nothing with them.
       if !mayClose, !children.isEmpty, children.allSatisfy(roost_is_helper) {
         children.forEach { kill($0, SIGKILL) }
         return true
@@ -50,30 +51,30 @@ struct Orphans {
         }
       } else {
         guard !children.isEmpty else {
-          log.error("cannot tell which processes are left behind")
+          log.error("cannot find out which processes are left behind")
           return false
         }
         if now >= deadline + Self.killMicroseconds {
           log.error(
-            "processes can't be killed, since the kernel holds them: \(children.map(String.init).joined(separator: ", "))"
-          )
+            "processes can't be killed, because they hang in the kernel:"
+              + " \(children.map(String.init).joined(separator: ", "))")
           return false
         }
         for pid in children where !(mayClose && roost_is_helper(pid)) {
           if killed.insert(pid).inserted, !isOwn(pid) { tellKill(pid, isPatient: isPatient) }
           kill(pid, SIGKILL)
         }
-        // Some may be inside the kernel for a while yet, and their children become the master's only after them.
+        // Some may stay inside the kernel for a while, and their children only become the master's after them.
         _ = Self.waitForChange(microseconds: 1_000_000)
       }
     }
     return true
   }
 
-  /// Reaps what closes the master's last descriptors. What the kernel holds meanwhile isn't waited for.
+  /// Reaps the processes that close the master's last descriptors. It doesn't wait for those that hang in the kernel.
   static func awaitHelpers() {
     let deadline = Clock.now().microseconds + closeMicroseconds
-    // Only these: where the master had to end, its workers go on to drain.
+    // Only these: if the master had to end, its workers keep draining.
     while hasChildren(), ProcessTree.ownChildren().contains(where: roost_is_helper) {
       let now = Clock.now().microseconds
       if now >= deadline { return }
@@ -81,7 +82,7 @@ struct Orphans {
     }
   }
 
-  /// What only closes a descriptor isn't worth a word either, nor the time that it takes.
+  /// A process that only closes a descriptor isn't worth a message either, nor the time that it takes.
   private func isOwn(_ pid: pid_t) -> Bool { own.contains(pid) || roost_is_helper(pid) }
 
   private func tellKill(_ pid: pid_t, isPatient: Bool) {
@@ -92,7 +93,7 @@ struct Orphans {
   private func tell(_ pid: pid_t) {
     log.info("\(title(of: pid)) was sent \(signalName(stopSignal))")
     kill(pid, stopSignal)
-    // What is stopped can't end.
+    // A stopped process can't end.
     kill(pid, SIGCONT)
   }
 
@@ -101,7 +102,7 @@ struct Orphans {
     return "process \(pid)\(name), left behind by \(strays.origin(of: pid)),"
   }
 
-  /// Reaps what has ended. Whether anything is left.
+  /// Reaps what has ended. Returns whether anything is left.
   private static func hasChildren() -> Bool {
     var exit = roost_exit()
     var result: Int32

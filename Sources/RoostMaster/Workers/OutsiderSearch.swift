@@ -2,17 +2,17 @@ import Glibc
 import RoostJSON
 import RoostProcess
 
-/// A process that has a listener open and doesn't belong to the service: it was passed the socket, as a release may do that
-/// hands it to a daemon of its own (unix(7), SCM_RIGHTS). It may accept connections, and no reload replaces it.
+/// A process that has a listener open and doesn't belong to the service: it was passed the socket, as when a release
+/// hands it to its own daemon (unix(7), SCM_RIGHTS). It may accept connections, and no reload replaces it.
 struct Outsider: Codable, Hashable {
   let pid: pid_t
-  /// When it was started, in clock ticks since boot. Its pid may be another's later.
+  /// When it was started, in clock ticks since boot. Its pid may belong to another process later.
   let started: Int
   let name: String
   /// The inodes of the sockets.
   let sockets: [Int]
 
-  /// For people.
+  /// In words.
   var text: String { "\(pid) (\(name))" }
 
   var isAlive: Bool {
@@ -23,21 +23,21 @@ struct Outsider: Codable, Hashable {
   func isSame(as other: Outsider) -> Bool { pid == other.pid && started == other.started }
 }
 
-/// The search for outsiders, which looks at all processes of the system. It is made by a process of its own.
+/// The search for outsiders, which looks at all processes of the system. A separate process makes it.
 struct OutsiderSearch {
   /// What is found.
   struct Finding: Codable {
     let outsiders: [Outsider]
-    /// How many processes couldn't be looked at that may be outsiders.
+    /// How many processes that may be outsiders couldn't be looked at.
     let unseen: Int
     /// Whether every process was seen, and looked at.
     let isComplete: Bool
   }
 
-  /// More are neither told nor shown.
+  /// More than these are neither reported nor shown.
   private static let maximumCount = 64
-  /// After this time it is looked whether a finding still holds: what a process has just forked has everything open that its
-  /// parent has, until it executes.
+  /// After this time a finding is checked again: a process that was just forked has everything open that its parent
+  /// has, until it executes.
   private static let confirmationMicroseconds: UInt32 = 200_000
 
   /// The inodes of the listeners.
@@ -54,8 +54,8 @@ struct OutsiderSearch {
   }
 
   private func finding() -> Finding {
-    // Who has started the master may have opened its listeners: systemd keeps those of its socket units, and what is in the
-    // fd store. Nothing that a worker starts comes to be among them.
+    // Processes above the master may have opened its listeners: systemd keeps those of its socket units, and what is in
+    // the fd store. Nothing that a worker starts gets among them.
     let above = Set(ProcessTree.ancestors(of: master) + [1, master])
     let seen = SocketHolders(of: sockets)
     let outside = seen.holders.filter { isOutside($0.pid, above) }

@@ -6,10 +6,10 @@ import RoostLog
 import RoostProcess
 import RoostSystemd
 
-/// Processes that have a listener and don't descend from the master aren't its to end, and no reload replaces them. After each
-/// reload it is looked whether there are any, and told. One search at a time; the loop waits for none.
+/// Processes that have a listener and don't descend from the master aren't its to end, and no reload replaces them.
+/// After each reload it looks for them, and reports them. One search at a time; the loop doesn't wait for it.
 final class OutsiderWatch {
-  /// How long after a reload it is searched, where no other comes meanwhile, and at the latest.
+  /// How long after a reload the search begins, if no other comes meanwhile, and at the latest.
   private static let pause: Duration = .seconds(1)
   private static let longestPause: Duration = .seconds(10)
   /// A search that takes longer hangs.
@@ -17,9 +17,9 @@ final class OutsiderWatch {
 
   /// Those that the last search has found, each with the names of the listeners that it has open.
   private(set) var found: [(outsider: Outsider, listeners: [String])] = []
-  /// Whether the last search could look at every process; nil where there was none since the last reload.
+  /// Whether the last search could look at every process; nil if there was none since the last reload.
   private(set) var sawAll: Bool?
-  /// Whether it was told that it couldn't.
+  /// Whether it was logged that it couldn't.
   private var hasToldOfUnseen = false
   /// The processes that search and aren't reaped yet.
   private(set) var pids: Set<pid_t> = []
@@ -41,7 +41,7 @@ final class OutsiderWatch {
     self.log = log
   }
 
-  /// Calls the handler with what there is to tell.
+  /// Calls the handler with what there is to report.
   func watch(in loop: EventLoop, _ tell: @escaping (ServiceEvent) -> Void) throws(SystemdError) {
     self.loop = loop
     self.tell = tell
@@ -51,11 +51,11 @@ final class OutsiderWatch {
     }
   }
 
-  /// Has a process look for them, a while after the last reload: it takes the time of a processor, and after each fork the
+  /// Lets a process look for them, a while after the last reload: it takes processor time, and after each fork the
   /// master pays for every page that it writes to.
   func searchSoon() { timer?.set(wish().microseconds) }
 
-  /// What was found isn't known to be all any more. Returns when it is to be searched.
+  /// What was found may no longer be all. Returns when to search.
   private func wish() -> Instant {
     let now = Clock.now()
     let first = wished ?? now
@@ -64,7 +64,7 @@ final class OutsiderWatch {
     return min(now + Self.pause, first + Self.longestPause)
   }
 
-  /// Whether a search may begin. While one runs, the next is made when it has ended.
+  /// Whether a search may begin. While one runs, the next one is made when it has ended.
   private func mayBegin() -> Bool {
     if search != nil, Clock.now().microseconds < began + Self.patienceMicroseconds {
       isWantedAgain = true
@@ -90,7 +90,7 @@ final class OutsiderWatch {
       began = Clock.now().microseconds
       try process.watch(in: loop) { [unowned self] in answered($0, names) }
     } catch {
-      log.warning("cannot look which processes have a listener: \(error)")
+      log.warning("cannot check which processes have a listener open: \(error)")
     }
   }
 
@@ -119,20 +119,20 @@ final class OutsiderWatch {
       ServiceEvent(
         .outsiderFound, .warning,
         "\(new.map(\.outsider.text).asProcesses) \(isOne ? "doesn't" : "don't") belong to this service, "
-          + "\(isOne ? "has" : "have") the socket of \(names) open and may take its connections, whatever is reloaded: "
-          + "'kill \(pids)' ends \(isOne ? "it" : "them"), unless that is meant to be"))
+          + "\(isOne ? "has" : "have") the socket of \(names) open and may take its connections, even after a reload: "
+          + "'kill \(pids)' ends \(isOne ? "it" : "them"), if this isn't intended"))
   }
 
-  /// Once: where the master may not look, it never may.
+  /// Once: if the master may not look, it never may.
   private func tellOfUnseen(_ unseen: Int?) {
     guard !hasToldOfUnseen, sawAll == false else { return }
     hasToldOfUnseen = true
-    guard let unseen else { return log.warning("looking which processes have a listener gave no answer") }
+    guard let unseen else { return log.warning("checking which processes have a listener open gave no answer") }
     let what =
       unseen == 0
       ? "not all processes can be seen" : "\(unseen) \(unseen == 1 ? "process" : "processes") can't be looked at"
     log.info(
-      "\(what), so processes outside of this service may have its listeners open and aren't told (docs/control.md)")
+      "\(what), so processes outside this service may have its listeners open without being reported (docs/control.md)")
   }
 
   /// Those that are still there, for the status.
@@ -145,16 +145,16 @@ final class OutsiderWatch {
     }
   }
 
-  /// Children of the master were reaped: their pids may be others' from now on.
+  /// Children of the master were reaped: their pids may belong to others from now on.
   func reaped(_ pids: Set<pid_t>) { self.pids.subtract(pids) }
 
-  /// Ends the search that runs, and begins none.
+  /// Ends a running search, and begins none.
   func abandon() {
     timer?.set(nil)
     guard let search else { return }
     self.search = nil
     isWantedAgain = false
-    // Not its group, of which it isn't the leader from its first moment on.
+    // Not its group, which it doesn't lead from its first moment on.
     if pids.contains(search.pid) { kill(search.pid, SIGKILL) }
   }
 }

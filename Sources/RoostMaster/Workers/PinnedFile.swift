@@ -1,11 +1,11 @@
 import CRoostMaster
 import Glibc
 
-/// The directory or the executable of a release, kept open without being used (O_PATH in open(2)): whatever becomes of its
-/// path, it stays the same, and can be told from another.
+/// The directory or the executable of a release, kept open without being used (O_PATH in open(2)): whatever becomes of
+/// its path, it stays the same, and can be distinguished from another.
 final class PinnedFile {
   private let descriptor: Descriptor
-  /// Not of every file system it can be learnt: some count no names.
+  /// Not every file system reveals this: some count no names.
   private let hadNames: Bool
 
   /// What an upgrade hands over.
@@ -14,11 +14,11 @@ final class PinnedFile {
     let hadNames: Bool
   }
 
-  /// Opens a path without symbolic links, right after somebody has found it. Where a file system may hang, only if the kernel
-  /// knows the way without asking that (RESOLVE_CACHED in openat2(2)), as it does a moment after the look of another
-  /// process; nil otherwise: then the path alone has to do, and the process that is started by it waits in the master's
-  /// place. Weighed: that the other process opens it and passes the descriptor. That takes a socket beside the pipe of its
-  /// answer, in the state of an upgrade too, for the few file systems of which the kernel remembers nothing.
+  /// Opens a path without symbolic links, right after it was found. If a file system may hang, only if the kernel knows
+  /// the way without asking that file system (RESOLVE_CACHED in openat2(2)), as it does a moment after another process
+  /// looked; nil otherwise: then the path alone has to do, and the process that is started by it waits in the master's
+  /// place. The other process could open it and pass the descriptor, but that would take a socket beside the pipe of
+  /// its answer, in the state of an upgrade too, for the few file systems of which the kernel remembers nothing.
   static func open(_ path: String, mayHang: Bool) throws(MasterError) -> PinnedFile? {
     let number = mayHang ? roost_look_cached(path) : roost_look(AT_FDCWD, path)
     guard number >= 0 else {
@@ -51,7 +51,7 @@ final class PinnedFile {
     return roost_count_names(descriptor.number, &count) == 0 ? count : nil
   }
 
-  /// Whether a path leads nowhere any more; nil where that can't be known without asking a file system that may hang.
+  /// Whether a path no longer leads anywhere; nil if that can't be known without asking a file system that may hang.
   static func isGone(_ path: String, mayHang: Bool) -> Bool? {
     let number = mayHang ? roost_look_cached(path) : roost_look(AT_FDCWD, path)
     guard number < 0 else {

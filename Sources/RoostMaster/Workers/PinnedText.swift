@@ -1,7 +1,7 @@
 import Glibc
 import RoostConfiguration
 
-/// Texts of the operator's, in which paths that lead over symbolic links are replaced by where they lead now.
+/// The operator's texts, in which paths that lead through symbolic links are replaced by where they lead now.
 enum PinnedText {
   private static let slash = UInt8(ascii: "/")
   private static let colon = UInt8(ascii: ":")
@@ -25,13 +25,13 @@ enum PinnedText {
   /// The path of a program.
   static func path(_ text: String) -> String { self.text(path(Array(text.utf8)[...], isComplete: true), else: text) }
 
-  /// What is filled in isn't known yet: only the directories before it are resolved.
+  /// What will be filled in isn't known yet: only the directories before it are resolved.
   static func template(_ template: Template, _ pin: (String, _ isComplete: Bool) -> String) -> Template {
     guard case .text(let text)? = template.segments.first else { return template }
     return Template([.text(pin(text, template.segments.count == 1))] + template.segments.dropFirst())
   }
 
-  /// Behind the `=`, where a path follows it and what is before it is one word.
+  /// After the `=`, if a path follows it and one word precedes it.
   private static func beginning(of text: [UInt8]) -> Int {
     guard let index = text.firstIndex(of: equals), index > 0, text[(index + 1)...].first == slash,
       text[..<index].allSatisfy({ $0 > UInt8(ascii: " ") && $0 != slash && $0 != colon })
@@ -47,8 +47,9 @@ enum PinnedText {
     return Array(pinned.joined(separator: [colon]))
   }
 
-  /// What leads to an executable keeps its name, since programs look at the one by which they were called: python finds its
-  /// venv by it, busybox its applet. So does what isn't there, or is more than a path.
+  /// A path that leads to an executable keeps its last name, because programs look at the name by which they were
+  /// called: python finds its venv by it, busybox its applet. So does a path that doesn't exist, or a text that is more
+  /// than a path.
   private static func path(_ path: ArraySlice<UInt8>, isComplete: Bool) -> [UInt8] {
     // `//host/path` is what follows the scheme of a URL.
     guard path.first == slash, path.dropFirst().first != slash, let end = path.lastIndex(of: slash) else {
@@ -69,7 +70,7 @@ enum PinnedText {
     status(of: path[...]).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
   }
 
-  /// Whether it leads to a directory, or to a file that nobody executes: nobody cares for its name.
+  /// Whether it leads to a directory, or to a file that isn't executable: then its name doesn't matter.
   private static func isNameless(_ path: ArraySlice<UInt8>) -> Bool {
     guard path.last != slash, let status = status(of: path) else { return false }
     return status.st_mode & S_IFMT == S_IFDIR || status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o111 == 0
@@ -81,14 +82,14 @@ enum PinnedText {
     return result == 0 ? status : nil
   }
 
-  /// What a worker is given is text.
+  /// What a worker gets is text.
   private static func text(_ bytes: some Collection<UInt8>, else text: String) -> String {
     String(validating: bytes, as: UTF8.self) ?? text
   }
 }
 
 extension WorkerConfiguration {
-  /// The same, with every path in place that it leads to now.
+  /// The same, with every path replaced by where it leads now.
   func pinned(in directory: String) -> WorkerConfiguration {
     var pinned = self
     pinned.directory = directory

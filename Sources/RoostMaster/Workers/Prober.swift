@@ -3,13 +3,13 @@ import RoostConfiguration
 import RoostCore
 import RoostSystemd
 
-/// Asks workers by their probes, again and again until they pass or nobody awaits it any more.
+/// Asks workers by their probes, again and again until they pass or are no longer to be asked.
 final class Prober {
   /// A worker that is to be asked.
   private final class Subject {
     let id: WorkerID
     let release: Release
-    /// The worker's own: nobody else can answer there.
+    /// The worker's own: no other worker can answer there.
     let listener: Listener
     var delay = Prober.firstDelay
     /// When it is asked again.
@@ -32,12 +32,12 @@ final class Prober {
   private static let firstDelay: Duration = .milliseconds(20)
   private static let longestDelay: Duration = .seconds(1)
 
-  /// How long to ask before others get their turn: a command has to be started for each worker.
+  /// How long to ask before others get their turn: a command may have to be started for each worker.
   private static let turn: Duration = .milliseconds(10)
 
   private let loop: EventLoop
   private var subjects: [Subject] = []
-  /// Answered, and not read to their ends.
+  /// Answered, but not read to the end.
   private var answered: [HTTPProbe] = []
   private var timer: Timer?
   private var passed: (WorkerID) -> Void = { _ in }
@@ -58,7 +58,7 @@ final class Prober {
     }
   }
 
-  /// Who has waited longest comes first, and who doesn't get its turn is asked in the next one.
+  /// The one that has waited longest comes first; those that don't get their turn are asked in the next one.
   private func askThoseDue() {
     let began = Clock.now()
     let due = subjects.filter { $0.next.map { $0 <= began } ?? false }
@@ -68,7 +68,7 @@ final class Prober {
     }
   }
 
-  /// Opens a listener for a worker that has a probe. Others of the master's are blocking or not, and so is this one.
+  /// Opens a listener for a worker that has a probe. It blocks or not, like the master's other listeners.
   static func listener(_ release: Release, like listeners: [ListenerConfiguration]) throws(MasterError) -> Listener? {
     guard release.configuration.probe != nil else { return nil }
     var wanted = ListenerConfiguration(
@@ -77,12 +77,12 @@ final class Prober {
     return try Listener.open(wanted, beside: [])
   }
 
-  /// A worker was started that may be asked later.
+  /// A worker that may be asked later was started.
   func add(_ id: WorkerID, _ release: Release, _ listener: Listener) {
     subjects.append(Subject(id, release, listener))
   }
 
-  /// What an upgrade hands over. Who was being asked is asked again.
+  /// What an upgrade hands over. A worker that was being asked is asked again.
   struct Saved: Codable {
     let id: WorkerID
     let listener: Listener.Saved
@@ -90,7 +90,7 @@ final class Prober {
 
   var saved: [Saved] { subjects.map { Saved(id: $0.id, listener: $0.listener.saved) } }
 
-  /// Ends the commands that run: the new binary asks anew. If there is none, they are asked again here.
+  /// Ends the running commands: the new binary asks again. If it doesn't take over, this one does.
   func interrupt() {
     for subject in subjects where subject.command != nil {
       subject.command?.kill()
@@ -109,7 +109,7 @@ final class Prober {
     arm()
   }
 
-  /// Forgets the workers that aren't to be asked any more.
+  /// Forgets the workers that are no longer to be asked.
   func forget(where isOver: (WorkerID) -> Bool) {
     answered.removeAll(where: \.isOver)
     guard !subjects.isEmpty else { return }
@@ -119,10 +119,10 @@ final class Prober {
     arm()
   }
 
-  /// Why a worker hasn't passed yet; nil for one that isn't asked.
+  /// Why a worker hasn't passed yet; nil if it isn't asked.
   func reason(_ id: WorkerID) -> String? { subjects.first { $0.id == id }?.reason }
 
-  /// A child of the master has exited: perhaps one that asks.
+  /// A child of the master has exited: perhaps a probe command.
   func exited(_ pid: pid_t, _ cause: ExitCause, _ words: String) {
     guard let subject = subjects.first(where: { $0.command?.pid == pid }) else { return }
     subject.command?.exited()
@@ -136,7 +136,7 @@ final class Prober {
     subject.next = nil
     do {
       guard let address = SocketAddress.local(of: subject.listener.descriptor) else {
-        throw MasterError(cannot: "tell the address of the probe")
+        throw MasterError(cannot: "determine the address of the probe")
       }
       switch subject.release.configuration.probe {
       case .http(let path, let status):

@@ -3,17 +3,17 @@ import RoostConfiguration
 import RoostCore
 import RoostProcess
 
-/// Tells of any process which of the master's processes it descends from, also when its parents are gone and it has gone
-/// to a session of its own: a number that children inherit, that survives execve(2) and a change of the user, that
-/// everybody may read and that a program changes only on purpose. Of such the kernel has one that it doesn't act upon,
-/// the limit RLIMIT_LOCKS ("in early Linux 2.4 only", getrlimit(2)). See docs/decisions/0012-strays.md.
+/// Shows of any process which of the master's processes it descends from, even if its parents are gone and it has moved
+/// to its own session: a number that children inherit, that survives execve(2) and a change of user, that all may read
+/// and that a program only changes on purpose. The kernel has one such number that it doesn't act on, the limit
+/// RLIMIT_LOCKS ("in early Linux 2.4 only", getrlimit(2)). See docs/decisions/0012-strays.md.
 struct ProcessMark: Hashable {
   /// What the master started.
   enum Origin: Hashable {
     /// A worker of this number.
     case worker(Int)
     case hook(Hook)
-    /// A command that asks a worker.
+    /// A command that probes a worker.
     case probe
   }
 
@@ -29,7 +29,7 @@ struct ProcessMark: Hashable {
     self.origin = origin
   }
 
-  /// The mark of a process; nil of one that descends from no process of this master, or can't be looked at.
+  /// The mark of a process; nil if it descends from no process of this master, or can't be looked at.
   init?(of pid: pid_t) {
     guard let value = ProcessLimits.fileLocks(of: pid) else { return nil }
     self.init(value: value, master: getpid())
@@ -57,7 +57,7 @@ struct ProcessMark: Hashable {
     return UInt64(UInt32(bitPattern: master)) << (Self.numberBits + Self.kindBits) | kind << Self.numberBits | number
   }
 
-  /// What a process is started with to bear it; nil where that can't be.
+  /// What to start a process with so that it bears the mark; nil if that isn't possible.
   var limit: ResourceLimit? {
     let value = value(master: getpid())
     guard let hard = Self.hard, value < hard else { return nil }
@@ -66,7 +66,7 @@ struct ProcessMark: Hashable {
 
   private static let resource = Int32(__RLIMIT_LOCKS.rawValue)
 
-  /// What the kernel lets the limit be; nil where it refuses that it be set, as some sandboxes do.
+  /// The highest limit that the kernel allows; nil if it refuses to set it, as in some sandboxes.
   private static let hard: UInt64? = {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(resource), &limit) == 0, setrlimit(__rlimit_resource_t(resource), &limit) == 0

@@ -8,9 +8,9 @@ struct ProcessRequest {
   let arguments: CStrings
   let environment: CStrings
   let directory: String
-  /// An open descriptor of the directory, by which it is entered whatever its path leads to; -1 for none.
+  /// An open descriptor of the directory, by which it is entered wherever its path leads; -1 for none.
   var directoryFile: Int32 = -1
-  /// An open descriptor of the executable, for when its path doesn't lead to it any more; -1 for none.
+  /// An open descriptor of the executable, for when its path no longer leads to it; -1 for none.
   var executableFile: Int32 = -1
   /// They become 3, 4, … in the process.
   var descriptors: [Int32] = []
@@ -29,11 +29,11 @@ struct ProcessRequest {
   var limits: [ResourceLimit] = []
   var umask: UInt32?
   var nice: Int32?
-  /// Whether the signals that the master manages stay blocked: what reaches all processes of a service, as by 'systemctl
-  /// kill', is meant for the master and not for what it does on the side.
+  /// Whether the signals that the master manages stay blocked: what reaches all processes of a service, as by
+  /// 'systemctl kill', is meant for the master and not for what it does on the side.
   var keepsSignalMask = false
-  /// Whether what is executed, or the directory, may be on a file system that hangs: then another way of starting a process,
-  /// which takes longer, keeps the master from being held.
+  /// Whether the executable, or the directory, may be on a file system that hangs: then a slower way of starting a
+  /// process keeps the master from being held up.
   var mayHang = false
 
   /// Starts the process. Returns its pid when it runs the executable.
@@ -44,7 +44,7 @@ struct ProcessRequest {
   }
 
   private func spawn() -> roost_spawn_result {
-    // What C reads, with memory that lasts until the process runs; never empty, so that there is an address.
+    // What C reads, in memory that lasts until the process runs; never empty, so that there is an address.
     var scratch = descriptors + [0]
     let groups = (identity?.supplementaryGroups ?? []) + [0]
     let limits = limits.map(roost_spawn_limit.init) + [roost_spawn_limit()]
@@ -101,16 +101,16 @@ struct ProcessRequest {
       default: "execute \(executable)"
       }
     let isExecution = result.failed_step == ROOST_SPAWN_EXECUTE
-    // Where the file is there, what doesn't exist is what its first line names.
+    // If the file is there, what its first line names doesn't exist.
     let hint =
       switch result.error {
       case ENOENT where isExecution && access(executable, F_OK) == 0: "is the interpreter in its first line installed?"
       case ENOEXEC where isExecution: "a script needs a first line such as #!/bin/sh"
       case E2BIG where isExecution:
-        "arguments and environment may have a quarter of the limit of the stack together, and 128 KiB each, see execve(2)"
+        "arguments and environment together may use a quarter of the stack limit, each string 128 KiB, see execve(2)"
       case EPERM where result.failed_step == ROOST_SPAWN_LIMITS:
-        "to raise a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
-      case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "to lower a nice value needs CAP_SYS_NICE"
+        "raising a hard limit needs CAP_SYS_RESOURCE, and fs.nr_open bounds open-files"
+      case EACCES where result.failed_step == ROOST_SPAWN_PRIORITY: "lowering a nice value needs CAP_SYS_NICE"
       case ETIMEDOUT where result.failed_step == ROOST_SPAWN_TIME: "does a file system hang?"
       case EACCES where identity != nil: "as user \(identity?.user ?? 0)"
       default: nil as String?

@@ -2,17 +2,18 @@ import CRoostMaster
 import Glibc
 import RoostSystemd
 
-/// A pipe on which a worker says by a line that it is ready, as in s6.
+/// A pipe on which a worker says with a line that it is ready, as in s6.
 final class ReadinessPipe {
   /// What has come.
   enum Word: Equatable {
     case nothing
     case line
-    /// So much that it is no line.
+    /// So much that it isn't a line.
     case flood
   }
 
-  /// What is longer is no line. Who writes on fills the pipe, and waits until its ready timeout is over.
+  /// Anything longer isn't a line. A worker that keeps writing fills the pipe, and waits until its ready timeout is
+  /// over.
   static let maximumLength = 65536
 
   private let readEnd: Descriptor
@@ -25,7 +26,7 @@ final class ReadinessPipe {
   init() throws(MasterError) {
     var ends: [Int32] = [0, 0]
     guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a readiness pipe") }
-    // Only this end: the flag belongs to the end's open file, and the other one is the worker's.
+    // Only this end: the flag belongs to the end's open file, and the other end is the worker's.
     _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
     isAwaited = true
     readEnd = Descriptor(adopting: ends[0])
@@ -63,7 +64,7 @@ final class ReadinessPipe {
     source = try BoundedSource(readable: readEnd.number, in: loop, priority: .first, receive)
   }
 
-  /// Takes what has come. After a line, a flood, or the end of the pipe, nothing is read any more.
+  /// Takes what has come. After a line, a flood, or the end of the pipe, nothing more is read.
   func receive() -> Word {
     guard source != nil else { return .nothing }
     var buffer = [UInt8](repeating: 0, count: 4096)

@@ -9,11 +9,11 @@ final class Release {
   /// Where all of it is.
   let pinned: PinnedRelease
   let arguments: CStrings
-  /// What every worker's environment begins with.
+  /// The beginning of every worker's environment.
   let environment: [String]
   /// The listeners that its workers get, in the order of their descriptors.
   var listeners: [PassedListener] = []
-  /// The directory, kept open; nil where it couldn't be, and from a version that didn't.
+  /// The directory, kept open; nil if it couldn't be, or from a version that didn't.
   private(set) var directoryFile: PinnedFile?
   /// The same of the executable, if it is a binary.
   private(set) var executableFile: PinnedFile?
@@ -30,16 +30,16 @@ final class Release {
     arguments = CStrings(configuration.command)
   }
 
-  /// The path of an operator's command; nil where it wasn't looked for, by a former version.
+  /// The path of an operator's command; nil if a former version didn't look for it.
   func path(of command: String) -> String? { pinned.programs?.first { $0.command == command }?.path }
 
-  /// Keeps what was found, before it can be replaced. To be called right after it was looked for.
+  /// Keeps what was found, before it can be replaced. To be called right after it was looked up.
   func keepFiles(mayHang: Bool) throws(MasterError) {
     directoryFile = try PinnedFile.open(directory, mayHang: mayHang)
     if pinned.isBinary == true { executableFile = try PinnedFile.open(executable, mayHang: mayHang) }
   }
 
-  /// Why its workers can't be restarted any more, as far as that is known without asking a file system that may hang.
+  /// Why its workers can no longer be restarted, as far as that is known without asking a file system that may hang.
   func obstacle(mayHang: Bool) -> String? {
     if directoryFile?.isRemoved == true { return "its directory \(directory) was deleted" }
     if directoryFile == nil, PinnedFile.isGone(directory, mayHang: mayHang) == true {
@@ -53,7 +53,7 @@ final class Release {
 
   // MARK: Upgrade
 
-  /// What an upgrade hands over. What a former version hasn't is missing, and not pinned.
+  /// What an upgrade hands over. What a former version didn't have is missing, and not pinned.
   struct Saved: Codable {
     let generation: Generation
     let configuration: WorkerConfiguration
@@ -70,7 +70,7 @@ final class Release {
   /// A listener as its workers get it.
   struct SavedListener: Codable {
     let configuration: ListenerConfiguration
-    /// Which it is of those that are open.
+    /// Its index among those that are open.
     let index: Int
   }
 
@@ -90,7 +90,7 @@ final class Release {
       saved.configuration,
       PinnedRelease(
         directory: saved.directory, executable: saved.executable, isBinary: saved.isBinary, programs: saved.programs,
-        // From a former version it is what the operator has written: that version's own way.
+        // From a former version it is what the operator wrote, as that version used it.
         worker: saved.configuration),
       environment: saved.environment)
     directoryFile = saved.directoryFile.map { PinnedFile(restoring: $0) }

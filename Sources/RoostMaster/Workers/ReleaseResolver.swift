@@ -2,13 +2,13 @@ import Glibc
 import RoostConfiguration
 import RoostCore
 
-/// Resolves command and directory anew for each generation: a release is often a moved symbolic link.
+/// Resolves command and directory again for each generation: a release is often a moved symbolic link.
 package struct ReleaseResolver {
   private let startDirectory: String
   /// The master's environment without what is private to it.
   private let inherited: [String]
 
-  /// A resolver for commands that run where the master was started, unless they are told otherwise.
+  /// A resolver for commands that run where the master was started, unless configured otherwise.
   package init() throws(MasterError) { self.init(startDirectory: try WorkingDirectory.logical()) }
 
   init(startDirectory: String) {
@@ -16,22 +16,22 @@ package struct ReleaseResolver {
     inherited = WorkerEnvironmentBase.assignments()
   }
 
-  /// Throws what stands in the way of running a worker.
+  /// Throws if something prevents a worker from running.
   package func check(_ configuration: WorkerConfiguration) throws(MasterError) {
     _ = try pin(configuration)
   }
 
-  /// The paths of a configuration that lead over symbolic links and can't be pinned.
+  /// The paths of a configuration that lead through symbolic links and can't be pinned.
   package func unpinned(in configuration: WorkerConfiguration) throws(MasterError) -> [UnpinnedPath] {
     UnpinnedPath.all(in: try pin(configuration).worker ?? configuration)
   }
 
-  /// What the configuration stands for now. Nothing is running yet: it may wait.
+  /// What the configuration stands for now. Nothing is running yet, so this may wait.
   func resolve(_ configuration: WorkerConfiguration) throws(MasterError) -> Release {
     try release(configuration, try pin(configuration), mayHang: false)
   }
 
-  /// Looks in the file system, which may hang: a running master has another process do that.
+  /// Looks in the file system, which may hang: a running master lets another process do that.
   func pin(_ configuration: WorkerConfiguration) throws(MasterError) -> PinnedRelease {
     let logical = configuration.directory ?? startDirectory
     guard let directory = resolvedPath(logical) else { throw MasterError(cannot: "enter the directory \(logical)") }
@@ -50,7 +50,7 @@ package struct ReleaseResolver {
       worker: configuration.pinned(in: directory))
   }
 
-  /// The release of what was found a moment ago; `configuration` counts where a former version has looked.
+  /// The release of what was found a moment ago; `configuration` is used if a former version looked.
   func release(
     _ configuration: WorkerConfiguration, _ pinned: PinnedRelease, mayHang: Bool
   ) throws(MasterError) -> Release {
@@ -68,7 +68,7 @@ package struct ReleaseResolver {
     return WorkerEnvironmentBase.merge(base, configuration.environment)
   }
 
-  /// The file that a command names: beside the directory of the workers, or in the PATH that they have.
+  /// The file that a command names: relative to the workers' directory, or in their PATH.
   func executable(
     _ command: String, in directory: String, _ environment: [String]
   ) throws(MasterError) -> String {
@@ -88,13 +88,13 @@ package struct ReleaseResolver {
     throw MasterError("cannot execute \(command): it is in no directory of PATH (\(path))")
   }
 
-  /// The same of a command of a release, where it wasn't pinned.
+  /// The same for a command of a release, if it wasn't pinned.
   func executable(_ command: String, of release: Release) throws(MasterError) -> String {
     if let path = release.path(of: command) { return path }
     return try executable(command, in: release.directory, release.environment)
   }
 
-  /// Sets errno where it isn't.
+  /// Sets errno if it isn't.
   private static func isExecutable(_ path: String) -> Bool {
     var status = stat()
     guard stat(path, &status) == 0 else { return false }
@@ -105,8 +105,8 @@ package struct ReleaseResolver {
     return access(path, X_OK) == 0
   }
 
-  /// Whether the kernel executes it by itself: an interpreter that it executes instead, of a script or by binfmt_misc, finds
-  /// the file by its path only. A file that this user can't read can't be a script.
+  /// Whether the kernel executes it directly: an interpreter that it executes instead, for a script or by binfmt_misc,
+  /// only finds the file by its path. A file that this user can't read can't be a script.
   private static func isBinary(_ path: String) -> Bool {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard number >= 0 else { return true }

@@ -1,6 +1,6 @@
 import RoostCore
 
-/// What the workers of each generation run that has any, or may get one.
+/// What the workers of each generation run, if it has any or may get one.
 struct Releases {
   private var all: [Generation: Release] = [:]
 
@@ -9,7 +9,7 @@ struct Releases {
     set { all[generation] = newValue }
   }
 
-  /// That of a generation whose workers are, or were, to be started.
+  /// The release of a generation whose workers are, or were, to be started.
   func known(_ generation: Generation) -> Release {
     guard let release = all[generation] else { preconditionFailure("a generation that wasn't prepared") }
     return release
@@ -27,7 +27,7 @@ struct Releases {
   /// The listeners of all.
   var listeners: [Listener] { all.values.flatMap { $0.listeners.map(\.listener) } }
 
-  /// Whether any of these generations has other listeners than a release.
+  /// Whether any of these generations has listeners other than a release's.
   func differ(in generations: Set<Generation>, from new: Release) -> Bool {
     func isSame(_ one: Release) -> Bool {
       one.listeners.count == new.listeners.count
@@ -36,11 +36,11 @@ struct Releases {
     return generations.contains { generation in all[generation].map { !isSame($0) } ?? false }
   }
 
-  /// Forgets those of generations that nobody needs any more.
+  /// Forgets those of generations that are no longer needed.
   mutating func forget(where isOver: (Generation) -> Bool) {
     for (generation, release) in all where isOver(generation) {
       all[generation] = nil
-      // Somebody may be holding a worker of it for a moment yet, and with it what it had.
+      // A worker of it may still be referred to for a moment, and with it what it had.
       release.listeners = []
     }
   }

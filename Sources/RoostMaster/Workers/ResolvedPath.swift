@@ -1,12 +1,13 @@
 import Glibc
 
-/// Where a path leads, and whether a symbolic link is on its way that a deployment may move. Works on bytes: what is in a
+/// Where a path leads, and whether it passes a symbolic link that a deployment may move. Works on bytes: names in a
 /// file system need not be text.
 struct ResolvedPath {
   /// As many as the kernel follows (path_resolution(7)).
   private static let maximumLinks = 40
-  /// No release lives there, and what is there is looked up anew for good reasons: the kernel's own files, which differ for
-  /// each process (/proc/self, /dev/stdout), and what others replace for those who run, such as certificates.
+  /// No release lives there, and what is there is looked up again for good reasons: the kernel's own files, which
+  /// differ for each process (/proc/self, /dev/stdout), and files that are replaced for running programs, such as
+  /// certificates.
   private static let unpinned = ["/proc", "/sys", "/dev", "/run", "/etc"].map { Array($0.utf8) }
   private static let slash = UInt8(ascii: "/")
   private static let dot = UInt8(ascii: ".")
@@ -44,18 +45,18 @@ struct ResolvedPath {
     self.leadsOverLink = leadsOverLink
   }
 
-  /// What Kubernetes mounts, a ConfigMap or a Secret, is replaced by a link named `..data`, and its former files are removed
-  /// at once: whoever reads them has to follow the link.
+  /// A ConfigMap or a Secret that Kubernetes mounts is replaced by moving a link named `..data`, and its former files
+  /// are removed at once: their readers have to follow the link.
   private static func isReplacedForReaders(_ name: [UInt8]) -> Bool {
     name.count > 2 && name[0] == dot && name[1] == dot
   }
 
-  /// `/bin` and its like lead to `/usr/bin` for good (file-hierarchy(7)).
+  /// `/bin` and the like lead to `/usr/bin` for good (file-hierarchy(7)).
   private static func isMergedDirectory(_ link: [UInt8], _ target: [UInt8]) -> Bool {
     link.lastIndex(of: slash) == 0 && (target == "usr".utf8 + link || target == "/usr".utf8 + link)
   }
 
-  /// Where a link leads; nil with errno, which is EINVAL if it is none.
+  /// Where a link leads; nil with errno, which is EINVAL if it isn't a link.
   private static func target(of path: [UInt8]) -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = (path + [0]).withUnsafeBytes { path in

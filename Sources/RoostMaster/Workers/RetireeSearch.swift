@@ -2,25 +2,25 @@ import Glibc
 import RoostJSON
 import RoostProcess
 
-/// The look at what some retirees still do. It is made by a process of its own, because whoever looks may have to wait.
+/// The look at what some retirees still do. A separate process takes it, because a look may have to wait.
 struct RetireeSearch {
   /// A worker that was told to drain, or what it has left behind.
   struct Subject {
     /// Its number.
     let worker: Int
-    /// These, all that descends from them, and all of the group.
+    /// These, all that descend from them, and all of the group.
     let processes: [pid_t]
     let group: pid_t?
     let listeners: Set<SocketIdentity>
     let places: Set<ListenerPlace>?
-    /// The connections that the last look has seen; nil where it hasn't, or not all.
+    /// The connections that the last look saw; nil if it didn't see them, or not all.
     let former: Set<UInt64>?
   }
 
   /// What is seen of one.
   struct Sight: Codable, Hashable {
     let worker: Int
-    /// nil where that isn't known (DrainSight).
+    /// nil if that isn't known (DrainSight).
     let accepts: Bool?
     let connections: Int?
     let peers: [String]
@@ -28,15 +28,15 @@ struct RetireeSearch {
     let sockets: [UInt64]?
   }
 
-  /// More connections aren't compared: the master keeps them in between.
+  /// More connections than this aren't compared: the master keeps them in between.
   private static let mostCompared = 1024
-  /// More processes aren't looked at.
+  /// No more processes than this are looked at.
   private static let mostProcesses = 16384
 
   let subjects: [Subject]
   let master: pid_t
 
-  /// In the process that looks: tells of one retiree after the other, a line each.
+  /// In the process that looks: reports one retiree after the other, a line each.
   func run(_ tell: ([UInt8]) -> Void) {
     // What serves comes first.
     _ = nice(19)
@@ -69,7 +69,7 @@ struct RetireeSearch {
       sockets: connections.flatMap { $0.count <= mostCompared ? $0 : nil })
   }
 
-  /// What was told, as far as it is complete.
+  /// What was reported, as far as it is complete.
   static func sights(_ answer: [UInt8]) -> [Sight] {
     answer.split(separator: UInt8(ascii: "\n")).compactMap { try? JSON(parsing: Array($0)).decode(Sight.self) }
   }
@@ -81,7 +81,7 @@ extension RetireeSearch.Sight {
     RetireeSearch.Sight(worker: worker, accepts: nil, connections: nil, peers: [], sockets: nil)
   }
 
-  /// `12 open connections (from 10.0.0.7:51512, 10.0.0.8:40214 and 10 more)`; nil where they aren't known.
+  /// `12 open connections (from 10.0.0.7:51512, 10.0.0.8:40214 and 10 more)`; nil if they aren't known.
   var connectionsText: String? {
     guard let connections else { return nil }
     if connections == 0 { return "no open connection" }

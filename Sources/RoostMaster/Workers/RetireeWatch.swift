@@ -4,27 +4,28 @@ import RoostLog
 import RoostProcess
 import RoostSystemd
 
-/// Looks now and then what retirees still do: whether they accept, and which connections they have open. One look at a time; the
-/// loop waits for none. What it knows isn't handed over by an upgrade: it looks anew.
+/// Looks now and then at what retirees still do: whether they accept, and which connections they have open. One look at
+/// a time; the loop doesn't wait for it. An upgrade doesn't hand over what it knows: it looks again.
 final class RetireeWatch {
-  /// How long after the stop signal it is looked first: who drains as it should has stopped to accept by then. Each time after it
-  /// is looked is so many times that, so that a drain of an hour is looked at eight times.
+  /// How long after the stop signal the first look comes: a worker that drains as it should has stopped accepting by
+  /// then. The time of each look is a multiple of the one before, so that a drain of an hour is looked at eight times.
   private static let firstPause: Duration = .seconds(1)
   private static let growth = 3
-  /// Those that are told at the same time are looked at together: after each fork the master pays for every page that it writes to.
+  /// Those that are told to drain at the same time are looked at together: after each fork the master pays for every
+  /// page that it writes to.
   private static let gathering: Duration = .milliseconds(50)
-  /// How long looks may take, in steps: while the machine stands still, one at most is over.
+  /// How long looks may take, in steps: while the machine stands still, at most one passes.
   private static let step: Duration = .seconds(2)
   private static let patience = 5
 
   private struct Retiree {
     let process: WorkerProcess
     let listeners: Set<SocketIdentity>
-    /// nil where they can't be told.
+    /// nil if they can't be determined.
     let places: Set<ListenerPlace>?
     let began: Instant
     var pause = RetireeWatch.firstPause
-    /// nil when it isn't looked at any more.
+    /// nil if it is no longer looked at.
     var next: Instant?
     var sight: RetireeSearch.Sight?
     /// When that was seen, in seconds since 1970.
@@ -36,12 +37,12 @@ final class RetireeWatch {
     let began: Instant
     /// The numbers of the workers, in the order in which they are looked at.
     let workers: [Int]
-    /// How often it will be waited for once more.
+    /// How many more steps to wait for it.
     var patience = RetireeWatch.patience
     var next: Instant
   }
 
-  /// Those that were told to accept, each with the newest generation that there was then.
+  /// Those that were reported to accept, each with the newest generation at that time.
   var told: [(id: WorkerID, newest: Generation)] = []
   /// The processes that look and aren't reaped yet.
   private(set) var pids: Set<pid_t> = []
@@ -70,7 +71,8 @@ final class RetireeWatch {
     }
   }
 
-  /// A worker was sent its stop signal, or what it has left behind was; these are the sockets that it was given to accept on.
+  /// A worker, or what it has left behind, was sent its stop signal; these are the sockets that it was given to accept
+  /// on.
   func add(_ process: WorkerProcess, _ sockets: [Int32]) {
     let places = sockets.compactMap { ListenerPlace(of: $0) }
     let now = Clock.now()
@@ -82,25 +84,25 @@ final class RetireeWatch {
     arm()
   }
 
-  /// Forgets those that aren't retirees any more.
+  /// Forgets those that are no longer retirees.
   func forget(where isOver: (WorkerID) -> Bool) {
     guard !retirees.isEmpty else { return }
     retirees.removeAll { isOver($0.process.id) }
     arm()
   }
 
-  /// What was seen last of a retiree, and when, in seconds since 1970; nil where nobody has looked yet.
+  /// What was last seen of a retiree, and when, in seconds since 1970; nil if it wasn't looked at yet.
   func sight(of id: WorkerID) -> (sight: RetireeSearch.Sight, looked: Int)? {
     retirees.first { $0.process.id == id }.flatMap { retiree in retiree.sight.map { ($0, retiree.looked) } }
   }
 
-  /// How many were seen to accept when they were looked at last.
+  /// How many were seen to accept when they were last looked at.
   var accepting: Int { retirees.count { $0.sight?.accepts == true } }
 
-  /// Children of the master were reaped: their pids may be others' from now on.
+  /// Children of the master were reaped: their pids may belong to others from now on.
   func reaped(_ pids: Set<pid_t>) { self.pids.subtract(pids) }
 
-  /// Ends the look that runs. Another may begin at any time.
+  /// Ends a running look. Another may begin at any time.
   func abandon() {
     guard let look else { return }
     self.look = nil
@@ -108,13 +110,13 @@ final class RetireeWatch {
   }
 
   private func end(_ process: ShortLivedProcess) {
-    // Not its group, of which it isn't the leader from its first moment on.
+    // Not its group, which it doesn't lead from its first moment on.
     if pids.contains(process.pid) { kill(process.pid, SIGKILL) }
   }
 
   private func arm() {
     var next = retirees.compactMap(\.next).min().map { $0 + Self.gathering }
-    // While one hangs in the kernel nobody looks: there would be more and more of them.
+    // While one hangs in the kernel there are no looks: there would be more and more of them.
     if let look { next = look.patience > 0 ? look.next : nil }
     timer?.set(next?.microseconds)
   }
@@ -135,7 +137,7 @@ final class RetireeWatch {
       try process.watch(in: loop) { [unowned self] in answered($0) }
     } catch {
       abandon()
-      log.warning("cannot look what retirees still do: \(error)")
+      log.warning("cannot check what retirees still do: \(error)")
     }
   }
 
@@ -171,7 +173,7 @@ final class RetireeWatch {
     seen(retirees[index].process, sight)
   }
 
-  /// Lets looks go that nobody can wait for.
+  /// Gives up looks that take too long.
   private func giveUp() {
     let now = Clock.now()
     guard var current = look, current.patience > 0, current.next <= now else { return }
@@ -181,7 +183,7 @@ final class RetireeWatch {
     if current.patience == 0 { end(current.process) }
   }
 
-  /// Whoever looks at this one has to wait: nobody does again. The others are looked at when it is their turn.
+  /// A look at this one has to wait, so it is never looked at again. The others are looked at when it is their turn.
   private func leave(_ worker: Int, _ look: Look) {
     guard let index = retirees.firstIndex(where: { $0.process.id.number == worker && $0.began <= look.began }) else {
       return
@@ -189,7 +191,7 @@ final class RetireeWatch {
     retirees[index].next = nil
     retirees[index].sight = .unknown(worker)
     log.info(
-      "looking what \(retirees[index].process.title) still does takes longer than \((Self.step * Self.patience).text): whether it "
-        + "accepts, and what it waits for, isn't known")
+      "checking what \(retirees[index].process.title) still does takes longer than"
+        + " \((Self.step * Self.patience).text): whether it accepts, and what it waits for, isn't known")
   }
 }

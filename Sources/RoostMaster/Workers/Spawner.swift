@@ -5,9 +5,9 @@ import RoostHandoff
 
 /// Starts workers and hooks: gives each its environment, its descriptors and its channels.
 final class Spawner {
-  /// A start that has failed after this time was held by a file system that hangs, and has held the master.
+  /// A start that fails after this time was held up by a file system that hangs, and has held up the master.
   private static let longStart: Duration = .seconds(2)
-  /// How long nothing else is started then: each would hold the master for as long again.
+  /// How long nothing else is started then: each start would hold up the master as long again.
   private static let rest: Duration = .seconds(10)
 
   private let service: String
@@ -34,7 +34,7 @@ final class Spawner {
     _ id: WorkerID, release: Release, listeners: [PassedListener], einhornPath: String?
   ) throws(MasterError) -> WorkerProcess {
     let configuration = release.configuration
-    // Before the worker: its socket is there when it looks.
+    // Before the worker starts, so that its socket is there when it looks.
     for passed in listeners { try passed.listener.openSockets(upTo: id.slot) }
     let notifySocket = try NotifySocket(service: service, worker: id.number)
     let pipe = configuration.readinessChannel == .pipe ? try ReadinessPipe() : nil
@@ -69,7 +69,7 @@ final class Spawner {
     request.ownPid = assignments.value(of: WorkerEnvironment.listenerProcess)
     request.umask = configuration.umask
     request.nice = configuration.nice.map { Int32($0) }
-    // In this sequence: the last one counts.
+    // In this order: the last one counts.
     request.limits = limits(.worker(id.number)) + configuration.limits
     let cgroup = cgroups?.make(for: id)
     let (pid, followed): (pid_t, WorkerOutput)
@@ -119,7 +119,7 @@ final class Spawner {
     }
   }
 
-  /// Starts a command of the operator's, as the user of the workers and in their directory.
+  /// Starts one of the operator's commands, as the workers' user and in their directory.
   func run(
     _ hook: Hook, of generation: Generation, _ command: [String], release: Release, executable: String
   ) throws(MasterError) -> HookProcess {
@@ -135,7 +135,7 @@ final class Spawner {
     return HookProcess(hook: hook, generation: generation, pid: pid, output: followed)
   }
 
-  /// Starts a command that asks a worker, as the user of the workers and in their directory.
+  /// Starts a command that probes a worker, as the workers' user and in their directory.
   func run(
     probe command: [String], of id: WorkerID, at address: String, release: Release, executable: String
   ) throws(MasterError) -> ProbeCommand {
@@ -182,7 +182,7 @@ extension ProcessRequest {
     _ release: Release, _ executable: String, _ arguments: CStrings, _ environment: CStrings,
     _ output: OutputChannels
   ) throws(MasterError) {
-    // It could be entered, and nothing is in it: whatever the worker said then would lead nobody to the reason.
+    // It could be entered, but nothing is in it: whatever the worker said then wouldn't reveal the reason.
     if release.directoryFile?.isRemoved == true {
       throw MasterError("cannot enter the directory \(release.directory): it was deleted")
     }

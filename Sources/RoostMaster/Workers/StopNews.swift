@@ -1,9 +1,9 @@
 import RoostCore
 
-/// How much is told of a worker's stops: it can stop itself, and have a child of its own let it go on, as often as it
-/// likes. What the status says is always what holds.
+/// How many of a worker's stops are reported: it can stop itself, and have a child continue it, as often as it likes.
+/// The status always says what holds.
 struct StopNews {
-  /// More aren't told, until nothing came for a while.
+  /// No more than these are reported, until none came for a while.
   static let most = 10
   /// How long that is.
   static let calm: Duration = .seconds(60)
@@ -11,7 +11,7 @@ struct StopNews {
   /// What to do with the news.
   enum Decision: Hashable {
     case tell
-    /// Tell it, and that no more is told.
+    /// Report it, and that no more will be.
     case tellAsLast
     case leaveOut
   }
@@ -28,7 +28,7 @@ struct StopNews {
     return count == Self.most ? .tellAsLast : .tell
   }
 
-  /// The worker goes on. Whether to tell that: only where its stop was told, and others would be.
+  /// The worker continues. Returns whether to report that: only if its stop was reported, and others would be.
   mutating func wentOn(at now: Instant) -> Bool {
     last = now
     return count > 0 && count < Self.most

@@ -6,8 +6,8 @@ import RoostSystemd
 final class Stray {
   let pid: pid_t
   let name: String
-  /// What stands for it whatever becomes of its pid, which is its own only while the master is its parent. Of number -1 in
-  /// a sandbox that has no such descriptors.
+  /// Stands for it whatever becomes of its pid, which is only its own while the master is its parent. -1 in a sandbox
+  /// that has no such descriptors.
   private let descriptor: Descriptor
   private var source: Source?
 
@@ -22,7 +22,7 @@ final class Stray {
     source = nil
   }
 
-  /// Calls the handler when it has ended. Of one that isn't the master's child no signal tells.
+  /// Calls the handler when it has ended. No signal reports the end of one that isn't the master's child.
   func watch(in loop: EventLoop, _ handler: @escaping () -> Void) throws(SystemdError) {
     guard descriptor.number >= 0 else { return }
     source = try loop.onReadable(descriptor.number, priority: .early) { [unowned self] in

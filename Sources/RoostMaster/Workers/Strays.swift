@@ -2,8 +2,8 @@ import Glibc
 import RoostCore
 import RoostProcess
 
-/// The children of the master that it hasn't started: what its processes have left behind. Being a subreaper, the master
-/// becomes the parent of whoever loses theirs. It looks when a worker has exited, and never else.
+/// The children of the master that it hasn't started: what its processes have left behind. Being a subreaper, the
+/// master becomes the parent of those that lose theirs. It only looks when a worker has exited.
 final class Strays {
   private struct Child {
     /// The number of the worker that it descends from.
@@ -12,19 +12,19 @@ final class Strays {
     let origin: String
   }
 
-  /// Of those that descend from one child, more aren't looked at.
+  /// No more descendants of one child than this are looked at.
   private static let mostDescendants = 1024
 
   private var children: [pid_t: Child] = [:]
-  /// Of an exited worker, more aren't looked at.
+  /// No more processes of an exited worker than this are looked at.
   private static let mostSurvivors = 4096
-  /// The children of which not all descendants were looked at, and whether that was told.
+  /// The children of which not all descendants were looked at, and whether that was logged.
   private var overlooked: [pid_t: Bool] = [:]
   /// The children that descend from each worker, by its number.
   private var ofWorkers: [Int: [pid_t]] = [:]
 
-  /// Looks for new ones. A child's pid is its own until the master reaps it, so each is asked once. Returns those whose
-  /// worker is none of these: it was forgotten before they were seen.
+  /// Looks for new ones. A child's pid is its own until the master reaps it, so each is looked at once. Returns those
+  /// whose worker isn't among `workers`: it was forgotten before they were seen.
   func look(beside known: Set<pid_t>, _ workers: [WorkerProcess]) -> [pid_t] {
     var late: [pid_t] = []
     for pid in ProcessTree.ownChildren() where !known.contains(pid) && children[pid] == nil {
@@ -41,7 +41,7 @@ final class Strays {
     switch mark?.origin {
     case .worker(let number): worker.id.number == number
     case .hook, .probe: false
-    // Where processes can't be marked there is the session, which a stray may have left.
+    // If processes can't be marked, there is the session, which a stray may have left.
     case nil: ProcessFacts(of: pid)?.session == worker.pid
     }
   }
@@ -72,17 +72,17 @@ final class Strays {
     return pids.filter { seen.insert($0).inserted }.compactMap { Survivor($0, of: worker) }
   }
 
-  /// Whether there are more than are looked at, where nothing gets out of the worker's cgroup.
+  /// Whether there are more than are looked at, if the worker has a cgroup, which nothing leaves.
   func isCrowded(_ worker: WorkerProcess) -> Bool { (worker.cgroup?.processes.count ?? 0) > Self.mostSurvivors }
 
-  /// The children with more descendants than are looked at, seen since this was asked last.
+  /// The children with more descendants than are looked at, seen since the last call.
   func takeOverlooked() -> [pid_t] {
     let new = overlooked.filter { !$0.value }.keys.sorted()
     for pid in new { overlooked[pid] = true }
     return new
   }
 
-  /// What a child descends from that the master hasn't started, in words.
+  /// What a child that the master hasn't started descends from, in words.
   func origin(of pid: pid_t) -> String { children[pid]?.origin ?? Self.words(for: ProcessMark(of: pid)) }
 
   private static func words(for mark: ProcessMark?) -> String {
@@ -102,12 +102,12 @@ struct Survivor: Hashable {
   /// Whether it is in the worker's process group.
   let isInGroup: Bool
 
-  /// For people.
+  /// In words.
   var text: String { "\(pid) (\(name))" }
 
   private let sockets: Set<UInt64>
 
-  /// What holds now; nil of one that has ended.
+  /// What it is now; nil if it has ended.
   fileprivate init?(_ pid: pid_t, of worker: WorkerProcess) {
     guard let facts = ProcessFacts(of: pid), !facts.hasEnded else { return nil }
     self.pid = pid
@@ -117,7 +117,7 @@ struct Survivor: Hashable {
   }
 
   /// Whether it has a socket open that the worker was given. One that can't be looked at counts as one that has: it may
-  /// be serving. So does one for which nothing is left of what may be looked at in one go.
+  /// be serving. So does one that exceeds what may be looked at in one go.
   func holdsListener(within budget: inout Int) -> Bool {
     OpenSockets.holds(pid, anyOf: sockets, within: &budget) ?? true
   }

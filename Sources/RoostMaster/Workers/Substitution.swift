@@ -2,7 +2,7 @@ import RoostConfiguration
 import RoostCore
 import RoostHandoff
 
-/// Fills in what is known only when a worker is started.
+/// Fills in what is only known when a worker is started.
 struct Substitution {
   let id: WorkerID
   /// The directory of its release.
@@ -60,14 +60,14 @@ struct Substitution {
 
   private func address(of name: String) throws(MasterError) -> SocketAddress {
     guard let address = SocketAddress.local(of: listeners[try index(of: name)].listener.descriptor) else {
-      throw MasterError(cannot: "tell the address of the listener \(name)")
+      throw MasterError(cannot: "determine the address of the listener \(name)")
     }
     return address
   }
 
   // MARK: Other supervisors
 
-  /// What Server::Starter would set: `HOST:PORT=FD` or `PATH=FD` for each listener, and `PORT=FD` where it takes all
+  /// What Server::Starter would set: `HOST:PORT=FD` or `PATH=FD` for each listener, and `PORT=FD` if it takes all
   /// addresses.
   var serverStarterVariables: [String] {
     let ports = listeners.enumerated().map { index, passed in

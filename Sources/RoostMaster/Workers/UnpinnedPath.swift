@@ -1,9 +1,9 @@
 import RoostConfiguration
 
-/// A path in the middle of a text, which leads over a symbolic link and can't be pinned: what the text means is for another
-/// program to say, such as a shell.
+/// A path in the middle of a text, which leads through a symbolic link and can't be pinned: the meaning of the text is
+/// up to another program, such as a shell.
 package struct UnpinnedPath: Hashable, Sendable {
-  /// What has the path, such as `argument 2 of the command`.
+  /// Where the path is, such as `argument 2 of the command`.
   package let place: String
   /// The path as it was written.
   package let path: String
@@ -13,7 +13,7 @@ package struct UnpinnedPath: Hashable, Sendable {
   /// What is wrong with it, in one sentence.
   package var problem: String {
     "\(place) has \(path) in it, which leads over a symbolic link to \(target) and can't be pinned there: a worker that is "
-      + "restarted after the link has moved gets another release than its own"
+      + "restarted after the link has moved gets a release other than its own"
   }
 
   package static let remedy =
@@ -21,7 +21,7 @@ package struct UnpinnedPath: Hashable, Sendable {
 }
 
 extension UnpinnedPath {
-  /// What ends a path in the languages that are written into arguments, and what may stand before one.
+  /// What ends a path in the languages that are written into arguments, and what may precede one.
   private static let delimiters = Set(" \t\r\n'\"`=:,;()<>|&[]@".utf8)
   private static let slash = UInt8(ascii: "/")
 

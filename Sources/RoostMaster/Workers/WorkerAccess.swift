@@ -2,12 +2,12 @@ import CRoostSpawn
 import Glibc
 import RoostConfiguration
 
-/// Something that the user of the workers would have to do, and may not.
+/// Something that the workers' user would have to do, but may not.
 package struct AccessRefusal: Sendable {
   package enum Act: Sendable {
     /// Workers start in this directory.
     case enter(String)
-    /// The file of the command; or of the option of this name, which has one too.
+    /// The file of the command, or of the option of this name.
     case execute(String, of: String?)
     /// A script is opened by its interpreter.
     case read(String)
@@ -16,16 +16,17 @@ package struct AccessRefusal: Sendable {
   }
 
   package let act: Act
-  /// The first on the way that refuses: a directory above, or what it is about.
+  /// The first on the way that refuses: a directory above, or the file or directory itself.
   package let place: String
   /// The error number (errno(3)).
   package let number: Int32
 }
 
 extension ReleaseResolver {
-  /// What the configuration's user may not do of what a start needs: enter the directory, execute the command, the hooks and
-  /// the probe. It is tried as that user, in short-lived processes: mode bits tell nothing of access control lists, nor of what
-  /// a file system has to say. Only root can try that; without it, and where workers keep the user, nothing is refused.
+  /// What a start needs but the configuration's user may not do: enter the directory, execute the command, the hooks
+  /// and the probe. It is tried as that user, in short-lived processes: mode bits say nothing about access control
+  /// lists, nor about what a file system decides. Only root can try that; without root, and if workers keep the user,
+  /// nothing is refused.
   package func refusals(_ configuration: WorkerConfiguration) throws(MasterError) -> [AccessRefusal] {
     guard geteuid() == 0, let identity = configuration.identity, identity.user != 0 else { return [] }
     let pinned = try pin(configuration)
@@ -43,7 +44,7 @@ extension ReleaseResolver {
 
 /// What a user may do, tried with the user's ids.
 private struct WorkerAccess {
-  /// No longer first line of a script counts (BINPRM_BUF_SIZE in the kernel).
+  /// Only this much of a script's first line counts (BINPRM_BUF_SIZE in the kernel).
   private static let longestFirstLine = 256
 
   let identity: Identity
@@ -81,7 +82,7 @@ private struct WorkerAccess {
     return result > 0 ? result : nil
   }
 
-  /// What the first line of a script names (execve(2)); nil of anything else.
+  /// What the first line of a script names (execve(2)); nil for anything else.
   private static func interpreter(of path: String) -> String? {
     let number = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard number >= 0 else { return nil }
@@ -92,7 +93,7 @@ private struct WorkerAccess {
     let blanks = " \t".utf8
     let line = bytes[2..<count].prefix { $0 != UInt8(ascii: "\n") }.drop { blanks.contains($0) }
     let name = String(decoding: line.prefix { !blanks.contains($0) }, as: UTF8.self)
-    // Without links: what refuses is on the way that is looked at then.
+    // Without links: what refuses is then on the way that is looked at.
     guard name.hasPrefix("/"), let resolved = realpath(name, nil) else { return nil }
     defer { free(resolved) }
     return String(cString: resolved)

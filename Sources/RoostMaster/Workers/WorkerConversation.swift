@@ -18,23 +18,23 @@ final class WorkerConversation {
 
   /// What was said.
   enum Word {
-    /// Something, by which it is known that this worker speaks.
+    /// Anything: it shows that this worker speaks.
     case any
     /// It is ready.
     case ready(Language)
-    /// It needs so much more time.
+    /// It needs this much more time.
     case time(Duration)
     /// What it is doing.
     case status(String)
     /// It wants the service to be reloaded.
     case reload
-    /// So much on the readiness pipe that it is no line. Nothing more is read there.
+    /// So much on the readiness pipe that it isn't a line. Nothing more is read there.
     case flood
     /// Messages aren't read, for this reason.
     case trouble(NotifySocket.Trouble)
   }
 
-  /// More is no time that anybody waits, and the sum with now must not overflow: a week.
+  /// The most that counts, so that the sum with the present time can't overflow: a week, longer than any real wait.
   private static let mostMicroseconds: UInt64 = 604_800_000_000
 
   private let notifySocket: NotifySocket
@@ -73,7 +73,8 @@ final class WorkerConversation {
 
   // MARK: Listening
 
-  /// Calls the handler with what the worker says, in its sequence. Messages of users that aren't acceptable aren't the worker's.
+  /// Calls the handler with what the worker says, in order. Messages of users that aren't acceptable aren't the
+  /// worker's.
   func listen(
     in loop: EventLoop, for channel: WorkerConfiguration.ReadinessChannel, isAcceptable: @escaping (uid_t) -> Bool,
     _ heard: @escaping (Word) -> Void
@@ -86,7 +87,7 @@ final class WorkerConversation {
     try einhornChannel?.stream.watch(in: loop) { [unowned self] in receiveAcknowledgement() }
   }
 
-  /// The worker has exited: hears what it has said before.
+  /// The worker has exited: hears what it said before.
   func listenLast() {
     receiveMessages(last: true)
     receiveAcknowledgement()

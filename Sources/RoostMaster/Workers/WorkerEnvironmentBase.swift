@@ -21,7 +21,7 @@ enum WorkerEnvironmentBase {
   /// systemd.exec(5)).
   static func isOfStderr(_ assignment: String) -> Bool { name(of: assignment) == "JOURNAL_STREAM" }
 
-  /// Whether an assignment belongs to the login session of whoever has started the master: no other user's process can
+  /// Whether an assignment belongs to the login session in which the master was started: no other user's process can
   /// use what it names, and some try (pam_systemd(8), sudo(8), ssh(1)).
   static func isOfSession(_ assignment: String) -> Bool {
     let name = name(of: assignment)

@@ -6,9 +6,9 @@ import RoostSystemd
 final class WorkerProcess {
   enum State: String, Codable {
     case running
-    /// Its exit was read, and isn't handled yet.
+    /// Its exit was read, but isn't handled yet.
     case reaped
-    /// Its exit was handled: the pid is that of its group only, if there is one left, and of its session.
+    /// Its exit was handled: the pid is only that of its group, if that is left, and of its session.
     case remains
   }
 
@@ -21,23 +21,24 @@ final class WorkerProcess {
   /// When it was started, in seconds since 1970.
   let started: Int
   var state = State.running
-  /// Whether it was told that it may not ask for a reload.
+  /// Whether it was logged that it may not ask for a reload.
   var hasAskedInVain = false
   /// The inodes of the sockets that it was given.
   var sockets: Set<UInt64> = []
-  /// What it has left outside its group that has one of these open. They drain with the rest of the group.
+  /// What it has left outside its group and has one of these open. It drains with the rest of the group.
   var strays: [Stray] = []
   /// All that it has left behind and that drains.
   var leftBehind: [Survivor] = []
-  /// Its own, where there is one.
+  /// Its own cgroup, if there is one.
   let cgroup: WorkerCgroup?
   var stopNews = StopNews()
-  /// When it, or what it has left behind, was sent the stop signal last; nil of one that wasn't, or by a version that didn't note it.
+  /// When it, or what it has left behind, was last sent the stop signal; nil if it wasn't, or by a version that didn't
+  /// note it.
   var signalled: Instant?
-  /// Whether it was told that it still accepts.
+  /// Whether it was reported that it still accepts.
   var hasToldAccepting = false
   private var groupIsGone = false
-  /// What it last said of itself, as much of it as fits into a line of many.
+  /// What it last said of itself, as much as fits into one of many lines.
   private(set) var statusText: String?
   private static let maximumStatus = 256
 
@@ -67,7 +68,7 @@ final class WorkerProcess {
     let statusText: String?
     /// nil from a version that didn't know them.
     let sockets: [Int]?
-    /// Its name, where there is one.
+    /// Its name, if there is one.
     let cgroup: String?
     /// nil from a version that didn't know them.
     let signalled: Instant?
@@ -103,7 +104,7 @@ final class WorkerProcess {
   /// The worker says something of itself.
   func tellStatus(_ text: String) {
     var end = text.utf8.index(text.startIndex, offsetBy: Self.maximumStatus, limitedBy: text.endIndex) ?? text.endIndex
-    // Whole characters, which begin at the bytes that continue none.
+    // Whole characters, which begin at bytes that don't continue one.
     while end < text.endIndex, text.utf8[end] & 0xc0 == 0x80 { end = text.utf8.index(before: end) }
     statusText = String(Substring(text.utf8[..<end]))
   }
@@ -117,10 +118,10 @@ final class WorkerProcess {
       heard)
   }
 
-  /// Who it is, for people.
+  /// What it is called, in words.
   var title: String { "worker \(pid) (slot \(id.slot), generation \(id.generation.number))" }
 
-  /// Asks the worker to drain, or if it has exited, what remains of it. What is stopped can't: it goes on.
+  /// Asks the worker to drain, or if it has exited, what remains of it. A stopped process can't, so it is continued.
   func drain() {
     for signal in [release.configuration.stopSignal.number, SIGCONT] {
       switch state {
@@ -152,10 +153,10 @@ final class WorkerProcess {
     }
   }
 
-  /// Whether anything is left that drains, of a worker that has exited.
+  /// Whether anything that drains is left of an exited worker.
   var hasRemains: Bool { groupIsAlive || !strays.isEmpty }
 
-  /// Whether any process of the group is left. Once there is none, its number may become another's.
+  /// Whether any process of the group is left. Once there is none, its number may belong to another group.
   private var groupIsAlive: Bool {
     if !groupIsGone { groupIsGone = Glibc.kill(-pid, 0) < 0 && errno == ESRCH }
     return !groupIsGone

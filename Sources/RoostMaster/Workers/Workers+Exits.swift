@@ -4,8 +4,8 @@ import RoostCore
 
 /// How workers end.
 extension Workers {
-  /// Children of the master were reaped. To be called before anything else is started: their pids may be others' from then on.
-  /// Returns the workers among them.
+  /// Children of the master were reaped. To be called before anything else is started: their pids may belong to others
+  /// from then on. Returns the workers among them.
   func wereReaped(_ exits: [Children.Exit]) -> [(process: WorkerProcess, cause: ExitCause)] {
     var own: [(WorkerProcess, ExitCause)] = []
     for exit in exits {
@@ -18,7 +18,7 @@ extension Workers {
     return own
   }
 
-  /// Tells of workers that were reaped, when what they have said before is heard.
+  /// Reports workers that were reaped, after what they said before was heard.
   func tell(of exits: [(process: WorkerProcess, cause: ExitCause)]) {
     if exits.isEmpty { return }
     lookForStrays()
@@ -31,8 +31,8 @@ extension Workers {
     }
   }
 
-  /// Children were reaped that are no workers: what asks them, what looks at them, and what they have left behind. That was the
-  /// master's child by then, or a child of such: a group can only vanish with an exit.
+  /// Children that aren't workers were reaped: what probes them, what looks at them, and what they have left behind.
+  /// That was the master's child by then, or a child of such a child: a group can only vanish with an exit.
   func othersWereReaped(_ exits: [Children.Exit]) {
     for exit in exits { prober.exited(exit.pid, exit.cause, exit.cause.text) }
     let pids = Set(exits.map(\.pid))
@@ -40,7 +40,7 @@ extension Workers {
     retirees.reaped(pids)
   }
 
-  /// A child was stopped by a signal, or goes on: perhaps a worker.
+  /// A child was stopped by a signal, or continues: perhaps a worker.
   func take(_ stop: Children.Stop) {
     guard let process = processes.first(where: { $0.pid == stop.pid && $0.state == .running }) else { return }
     if let signal = stop.signal { wasStopped(process, by: signal) } else { goesOn(process) }
@@ -50,7 +50,7 @@ extension Workers {
     heard(.workerStopped(process.id))
     let decision = process.stopNews.stopped(at: Clock.now())
     if decision == .leaveOut { return }
-    let last = "; no more of that is told of it until it has gone on for a minute"
+    let last = "; further stops of it aren't logged until it has run for a minute"
     tell(
       process.event(
         .workerStopped, .warning,
@@ -60,10 +60,11 @@ extension Workers {
   private func goesOn(_ process: WorkerProcess) {
     heard(.workerContinued(process.id))
     guard process.stopNews.wentOn(at: Clock.now()) else { return }
-    tell(process.event(.workerContinued, .info, "goes on"))
+    tell(process.event(.workerContinued, .info, "continues"))
   }
 
-  /// Forgets the workers of which nothing is awaited any more. `awaitsExit` of those whose exit the supervisor hasn't been told.
+  /// Forgets the workers of which nothing more is expected. `awaitsExit` is true for those whose exit the supervisor
+  /// hasn't been told.
   func forgetGone(_ supervisor: Supervisor, awaitsExit: (WorkerID) -> Bool) {
     processes.removeAll { process in
       let isGone =
@@ -79,7 +80,7 @@ extension Workers {
 }
 
 extension WorkerProcess {
-  /// What there is to tell of it.
+  /// An event about it.
   func event(_ kind: EventKind, _ level: ServiceEvent.Level, _ text: String) -> ServiceEvent {
     ServiceEvent(kind, level, "\(title) \(text)", generation: id.generation.number, slot: id.slot, pid: pid)
   }

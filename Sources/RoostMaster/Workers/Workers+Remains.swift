@@ -3,15 +3,15 @@ import RoostCore
 import RoostLog
 import RoostProcess
 
-/// A process that leaves its worker's group doesn't end with it, and goes on serving if it has a listener. What the worker
-/// was given ends with the worker: so such a process drains as what is left of the group does.
+/// A process that leaves its worker's group doesn't end with it, and keeps serving if it has a listener. What the
+/// worker was given ends with the worker: so such a process drains like the rest of the group.
 extension Workers {
-  /// How often processes are looked for that were started while the others were being killed.
+  /// How often to look for processes that were started while the others were being killed.
   private static let rounds = 8
-  /// How many descriptors of them are looked at in one go.
+  /// How many of their descriptors are looked at in one go.
   private static let mostDescriptors = 65536
 
-  /// Looks who has lost a parent since the last look.
+  /// Looks which processes have lost their parent since the last look.
   func lookForStrays() {
     var budget = Self.mostDescriptors
     lookForStrays(within: &budget)
@@ -20,8 +20,8 @@ extension Workers {
   private func lookForStrays(within budget: inout Int) {
     let sockets = listeners.inodes
     for pid in strays.look(beside: Set(running), processes) {
-      // Started in the moment in which the last of its worker was killed. It is a worker's by its mark: one that can't be
-      // looked at counts as one that has a listener, as everywhere.
+      // It was started in the moment in which the last process of its worker was killed. Its mark shows that it is a
+      // worker's: if it can't be looked at, it counts as having a listener, as everywhere.
       let holds = OpenSockets.holds(pid, anyOf: sockets, within: &budget)
       if holds == false { continue }
       log.warning(
@@ -35,7 +35,7 @@ extension Workers {
   @discardableResult
   func findRemains(of process: WorkerProcess) -> [Stray] {
     var found: [Stray] = []
-    // In a crowd nobody is looked at: all count as those that have a listener.
+    // In a crowd none is looked at: all count as having a listener.
     var budget = strays.isCrowded(process) ? 0 : Self.mostDescriptors
     let survivors = strays.survivors(of: process)
     for survivor in survivors where !survivor.isInGroup && !process.strays.contains(where: { $0.pid == survivor.pid }) {
@@ -48,8 +48,8 @@ extension Workers {
     for stray in found { watch(stray, of: process) }
     for child in strays.takeOverlooked() {
       log.warning(
-        "process \(child), left behind by \(process.title), has more descendants than are looked at: some may be serving"
-      )
+        "process \(child), left behind by \(process.title), has more descendants than the master looks at: some may be"
+          + " serving")
     }
     return found
   }
@@ -61,7 +61,7 @@ extension Workers {
         forgetEmptyRemains()
       }
     } catch {
-      // If it is the master's child, a signal tells of its end; else its drain timeout does.
+      // If it is the master's child, a signal reports its end; otherwise its drain timeout ends the wait.
       log.error("\(error)")
     }
   }
@@ -73,8 +73,8 @@ extension Workers {
     cgroups?.removeEmpty()
   }
 
-  /// Tells that nothing is left of workers that have exited. What was the last of a group may have had a child that has
-  /// left it, which has become the master's now.
+  /// Reports that nothing is left of workers that have exited. The last process of a group may have had a child that
+  /// left the group and is the master's now.
   func forgetEmptyRemains() {
     let empty = processes.filter { $0.state == .remains && !$0.hasRemains }
     if empty.isEmpty { return }
@@ -90,7 +90,7 @@ extension Workers {
     process.drain()
   }
 
-  /// Goes on with what workers had left behind to a former binary, which had told it to drain.
+  /// Continues with what workers had left behind under a former binary, which had told it to drain.
   func resumeRemains() {
     let remains = processes.filter { $0.state == .remains }
     if !remains.isEmpty { lookForStrays() }
@@ -111,14 +111,14 @@ extension Workers {
   }
 
   private func killStrays(of process: WorkerProcess) {
-    // In one go, unless something is there that may stay.
+    // In one go, unless there is something that may stay.
     if let cgroup = process.cgroup {
       lookForStrays()
       findRemains(of: process)
       let isAll = strays.isCrowded(process) || Set(cgroup.processes).isSubset(of: process.leftBehind.map(\.pid))
       if isAll, cgroup.kill() { return }
     }
-    // A process that has been killed starts no other; one that was started before that is found by the next look.
+    // A killed process starts no other; the next look finds one that was started before that.
     var budget = Self.mostDescriptors
     for _ in 0..<Self.rounds {
       lookForStrays(within: &budget)
@@ -130,7 +130,7 @@ extension Workers {
 }
 
 extension [String] {
-  /// More are only counted.
+  /// More than these are only counted.
   static let shownProcesses = 5
 
   /// `process 12 (sh)`, `processes 12 (sh) and 13 (tail)`.

@@ -3,10 +3,11 @@ import RoostControl
 import RoostCore
 import RoostJSON
 
-/// A retiree has its listeners until it lets go of them. One that doesn't, since it ignores the stop signal or is slow to heed it,
-/// goes on to answer clients with a former release: that is told, once. See docs/decisions/0019-retirees-that-accept.md.
+/// A retiree has its listeners until it lets go of them. One that doesn't, because it ignores the stop signal or is
+/// slow to act on it, keeps answering clients with a former release: that is reported, once. See
+/// docs/decisions/0019-retirees-that-accept.md.
 extension Workers {
-  /// Tells a worker to drain, or what it has left behind, and looks from now on what it still does.
+  /// Tells a worker, or what it has left behind, to drain, and looks from now on at what it still does.
   func drain(_ id: WorkerID, at now: Instant) {
     guard let process = process(id) else { return }
     process.drain()
@@ -23,7 +24,7 @@ extension Workers {
     if !sockets.isEmpty { retirees.add(process, sockets) }
   }
 
-  /// Goes on with those that a former binary has told to drain. What it knew of them isn't handed over.
+  /// Continues with those that a former binary told to drain. What it knew of them isn't handed over.
   func resumeDrains(_ supervisor: Supervisor) {
     for retiree in supervisor.retirees where retiree.stage != .killed {
       guard let process = process(retiree.id), !retiree.isEmptying else { continue }
@@ -60,17 +61,17 @@ extension Workers {
     let ago = ago.map { " \($0.wholeSeconds.text) ago" } ?? ""
     let connections = sight.connectionsText.map { "has \($0) and " } ?? ""
     return "\(who) was sent \(signal)\(ago) and still accepts connections; "
-      + "it \(connections)may go on until its drain timeout ends in \(left.wholeSeconds.text)"
+      + "it \(connections)may continue until its drain timeout ends in \(left.wholeSeconds.text)"
   }
 
-  /// Whoever waits for the last retiree has been answered.
+  /// Clients that waited for the last retiree have been answered.
   func forgetTold(_ supervisor: Supervisor) {
     if !retirees.told.isEmpty, supervisor.retirees.isEmpty, supervisor.reload == nil { retirees.told = [] }
   }
 
-  /// The verdict of a reload whose retirees are gone, with what those were told to do that it had replaced.
+  /// The verdict of a reload whose retirees are gone, with what was reported of those that it had replaced.
   func drainedVerdict(_ verdict: JSON, of generation: Generation) -> JSON {
-    // One that was told before this reload began isn't of its making, although it was waited for.
+    // One that was reported before this reload began isn't its doing, although the reload waited for it.
     let count = retirees.told.count { $0.id.generation < generation && $0.newest >= generation }
     guard count > 0, case .object(let members) = verdict else { return verdict }
     let (workers, their) = count == 1 ? ("1 old worker", "its") : ("\(count) old workers", "their")
@@ -84,7 +85,7 @@ extension Workers {
 }
 
 extension Supervisor {
-  /// The newest generation that serves or is to.
+  /// The newest generation that serves or is to serve.
   fileprivate var newestServing: Generation { max(reload?.generation ?? serving, serving) }
 }
 

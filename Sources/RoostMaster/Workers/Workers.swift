@@ -12,14 +12,14 @@ final class Workers {
   var processes: [WorkerProcess] = []
   let acceptance: Acceptance
   let prober: Prober
-  /// Where they, and others, are started.
+  /// What starts them, and other processes.
   let spawner: Spawner
-  /// What those wrote last that are gone.
+  /// The last lines of those that are gone.
   var goneOutputs: [LastOutput] = []
   let listeners: ServiceListeners
-  /// What has lost its parent.
+  /// Processes that have lost their parent.
   let strays = Strays()
-  /// Those of the workers, where the unit's is delegated.
+  /// The workers' cgroups, if the unit's is delegated.
   let cgroups: Cgroups?
   /// What retirees still do.
   let retirees: RetireeWatch
@@ -29,7 +29,7 @@ final class Workers {
   private let directory: String?
   /// Where einhorn's clients acknowledge, once workers ask for it.
   private(set) var einhorn: EinhornSocket?
-  /// Those that have said something to a former binary, and so are awaited to say that they are ready.
+  /// Those that have said something to a former binary, and so have to say that they are ready.
   private var spoken: Set<WorkerID> = []
   var heard: (Event) -> Void = { _ in }
   var tell: (ServiceEvent) -> Void = { _ in }
@@ -49,7 +49,7 @@ final class Workers {
     retirees = RetireeWatch(log: log)
   }
 
-  /// Calls the handlers with what is heard of workers, and with what there is to tell.
+  /// Calls the handlers with what is heard of workers, and with what there is to report.
   func watch(
     startProbe: @escaping Prober.CommandStart, seen: @escaping (WorkerProcess, RetireeSearch.Sight) -> Void,
     tell: @escaping (ServiceEvent) -> Void, _ heard: @escaping (Event) -> Void
@@ -97,7 +97,7 @@ final class Workers {
     do {
       try process.listen(in: loop) { [unowned self, unowned process] in hear($0, from: process) }
     } catch {
-      // Unheard, it misses its ready timeout, and that has its policy.
+      // If it isn't heard, it misses its ready timeout, for which there are rules.
       log.error("\(error)")
     }
   }
@@ -112,14 +112,14 @@ final class Workers {
     case .trouble(let trouble): log.warning("\(process.title) \(trouble.words)")
     case .flood:
       log.warning(
-        "\(process.title) has written \(ReadinessPipe.maximumLength) bytes to its readiness pipe and no line: nothing more is"
-          + " read of it")
+        "\(process.title) has written \(ReadinessPipe.maximumLength) bytes to its readiness pipe without a line:"
+          + " nothing more is read of it")
     }
   }
 
   private func hearReload(from process: WorkerProcess) {
     if process.release.configuration.allowsWorkerReload { return heard(.reloadRequested(by: .worker(process.id))) }
-    // Once: whatever a worker repeats mustn't fill the log.
+    // Once: what a worker repeats mustn't fill the log.
     if process.hasAskedInVain { return }
     process.hasAskedInVain = true
     log.warning("worker \(process.pid) asked for a reload, which --allow-worker-reload would allow")
@@ -143,7 +143,7 @@ final class Workers {
     process.conversation.acknowledged()
   }
 
-  /// Before the control socket goes, whose directory can then be removed.
+  /// To be called before the control socket goes, so that its directory can be removed.
   func closeEinhorn() { einhorn = nil }
 
   // MARK: Upgrade
@@ -171,7 +171,7 @@ final class Workers {
     goneOutputs = saved.goneOutputs ?? []
   }
 
-  /// Goes on with those that a former binary has started.
+  /// Continues with those that a former binary started.
   func resume(_ supervisor: Supervisor) {
     for process in processes where supervisor.isAwaitingReadiness(of: process.id) && !spoken.contains(process.id) {
       acceptance.await(process, process.release.listeners)
@@ -179,12 +179,12 @@ final class Workers {
     for process in processes where supervisor.isProbing(process.id) { prober.begin(process.id) }
   }
 
-  /// Those that have sent a message and aren't ready.
+  /// Those that have sent a message but aren't ready.
   func spoken(_ supervisor: Supervisor) -> [WorkerID] {
     acceptance.spoken + spoken.filter { supervisor.isAwaitingReadiness(of: $0) }.sorted()
   }
 
-  /// Ends what looks and asks: it is no worker, and another binary begins anew.
+  /// Ends the processes that look and probe: they aren't workers, and another binary starts its own.
   func interruptLooks() {
     prober.interrupt()
     acceptance.interrupt()

@@ -1,12 +1,12 @@
 import Foundation
 import Synchronization
 
-/// Clients at work, each on a thread of its own, while the main thread watches the workers.
+/// Clients at work, each on its own thread, while the main thread watches the workers.
 final class ClientThreads: Sendable {
   private let running = Mutex(0)
   private let over = Mutex(false)
 
-  /// Whether they are to come to their end.
+  /// Whether they are to finish.
   var isOver: Bool { over.withLock { $0 } }
   /// Whether none is left.
   var areDone: Bool { running.withLock { $0 == 0 } }
@@ -19,7 +19,7 @@ final class ClientThreads: Sendable {
     }
   }
 
-  /// Has them come to their end.
+  /// Makes them finish.
   func finish() {
     over.withLock { $0 = true }
   }

@@ -7,7 +7,7 @@ import RoostOptions
 struct DoctorCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "doctor",
-    abstract: "Try a worker by itself, or compare a unit with its configuration.",
+    abstract: "Test a worker on its own, or compare a unit with its configuration.",
     usage: """
       roost doctor [<options>] -- COMMAND [ARG ...]
       roost doctor [<options>] NAME            (reads /etc/roost/NAME.toml)
@@ -15,16 +15,18 @@ struct DoctorCommand: ParsableCommand {
       roost doctor --unit UNIT
       """,
     discussion: """
-      Runs the worker, asks it a few hundred requests, tells it to stop, and has another take over from it. Says for each part \
-      of its contract whether it keeps it, and how to mend what it doesn't (docs/doctor.md). Takes the options of 'roost run'. \
-      An address that is in use, as beside the service that runs, is left alone: the worker gets another in its place. Without --listen a command gets http=127.0.0.1:0, a port that the kernel chooses.
+      Runs the worker, sends it a few hundred requests, tells it to stop, and lets another take over from it. Reports \
+      for each part of the contract whether the worker keeps it, and how to fix it if not (docs/doctor.md). Takes the \
+      options of 'roost run'. An address that is in use, for example by the running service, is left alone: the worker \
+      gets another one. Without --listen a command gets http=127.0.0.1:0, a port that the kernel chooses.
 
-      Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run; 130 or 143 interrupted.
+      Exit status: 0 all is well, perhaps with warnings; 1 something failed; 64 wrong usage; 78 it can't be run; 130 \
+      or 143 interrupted.
       """)
 
   @OptionGroup var source: ServiceSource
 
-  @Option(help: ArgumentHelp("What is requested.", valueName: "path"))
+  @Option(help: ArgumentHelp("What to request.", valueName: "path"))
   var path = "/"
 
   @Option(
@@ -34,7 +36,7 @@ struct DoctorCommand: ParsableCommand {
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Whether the worker speaks HTTP/1.1 on its first listener. Else it is only connected to.")
+    help: "Whether the worker speaks HTTP/1.1 on its first listener. Otherwise clients only connect to it.")
   var http = true
 
   @Flag(help: "Show what the worker writes.")
@@ -48,7 +50,7 @@ struct DoctorCommand: ParsableCommand {
 
   func validate() throws {
     for path in [path, slowPath].compactMap(\.self) where !path.hasPrefix("/") || path.contains(where: \.isWhitespace) {
-      throw ValidationError("'\(path)' is no path of a request: it begins with '/' and has no spaces")
+      throw ValidationError("'\(path)' isn't a request path: it has to begin with '/' and have no spaces")
     }
     if unit != nil, !source.command.isEmpty { throw ValidationError("--unit and a command contradict each other") }
     if slowPath != nil, !http { throw ValidationError("--slow-path and --no-http contradict each other") }
@@ -72,7 +74,7 @@ struct DoctorCommand: ParsableCommand {
 
   /// Whether something failed.
   private func examineWorker() throws -> Bool {
-    // Else it would find nothing wrong where it can't look.
+    // Otherwise it would find nothing wrong where it can't look.
     guard access("/proc/self/fd", R_OK) == 0 else {
       throw MasterError("the doctor looks at what a worker has open and leaves behind, which it can't without /proc")
     }
@@ -82,7 +84,7 @@ struct DoctorCommand: ParsableCommand {
       try wanted.configuration(example: "roost doctor -- ./server --verbose")
     }
     for index in configuration.listeners.indices {
-      // Nobody has passed them: what they are called matters, and not where they are.
+      // systemd hasn't passed them here: their names matter, and not where they are.
       guard case .systemd = configuration.listeners[index].address else { continue }
       configuration.listeners[index].address = .tcp(.ipv4("127.0.0.1"), port: 0)
     }

@@ -1,11 +1,11 @@
 import RoostJSON
 
-/// Tells findings as they come, or all together as JSON.
+/// Reports findings as they come, or all together as JSON.
 final class DoctorReport {
   private let isJSON: Bool
   /// The widest name of a check.
   private let width: Int
-  /// Whether the cursor stands behind what is being waited for.
+  /// Whether the cursor is after the text that says what is being waited for.
   private var isWaiting = false
   private(set) var findings: [Finding] = []
   private var notes: [String] = []
@@ -27,7 +27,7 @@ final class DoctorReport {
     if !isJSON { Terminal.write("  \(text)\n") }
   }
 
-  /// Says what is being waited for, where somebody looks on.
+  /// Says what is being waited for, if someone is watching.
   func begin(_ check: Check) {
     guard !isJSON, Terminal.isInteractive else { return }
     isWaiting = true
@@ -55,7 +55,7 @@ final class DoctorReport {
       + (finding.mend.map { ["\(indent)→ \($0)"] } ?? [])
   }
 
-  /// Tells what follows from all that was found. `skipped` are the checks that couldn't be made.
+  /// Reports the sum of what was found. `skipped` are the checks that couldn't be made.
   func end(skipped: [Check]) {
     let names = skipped.map(\.rawValue)
     guard !isJSON else {

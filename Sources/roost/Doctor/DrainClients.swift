@@ -2,8 +2,8 @@ import Foundation
 import RoostMaster
 import Synchronization
 
-/// Clients with kept-alive connections that ask without a pause while a worker is told to stop, and look what becomes of
-/// their connections.
+/// Clients with kept-alive connections that send requests without a pause while a worker is told to stop, and watch
+/// what becomes of their connections.
 final class DrainClients: Sendable {
   /// What became of connections.
   struct Counts {
@@ -13,17 +13,17 @@ final class DrainClients: Sendable {
     /// Requests that were on their way at the stop signal, and were answered or lost.
     var inFlightAnswered = 0
     var inFlightLost = 0
-    /// Requests that were sent later on a connection which the worker hadn't said to be closed, and were lost.
+    /// Requests that were sent later, on a connection that the worker hadn't announced to close, and were lost.
     var laterLost = 0
     /// Connections on which an answer said that it was the last, or that were closed while no request was on its way.
     var told = 0
-    /// Connections that the worker went on answering on as if nothing had happened.
+    /// Connections on which the worker kept answering as if nothing had happened.
     var untold = 0
     var slowAnswered = 0
     var slowFailure: RequestFailure?
   }
 
-  /// How long a worker may go on before its answers have to say that the connection is closed.
+  /// How long a worker may take before its answers have to say that the connection will be closed.
   private static let grace: Duration = .seconds(1)
   private static let clock = ContinuousClock()
 
@@ -40,7 +40,7 @@ final class DrainClients: Sendable {
 
   var counts: Counts { state.withLock { $0 } }
 
-  /// To be called right before the worker is told.
+  /// To be called right before the worker is told to stop.
   func workerIsToldToStop() {
     stopped.withLock { $0 = Self.clock.now }
   }

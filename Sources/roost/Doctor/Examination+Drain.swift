@@ -3,7 +3,7 @@ import RoostConfiguration
 import RoostMaster
 
 extension Examination {
-  /// Tells the worker to stop with requests in flight, and sees it off. Whether it has exited in time.
+  /// Tells the worker to stop with requests in flight, and sees it off. Returns whether it has exited in time.
   func checkDrain(of worker: TrialWorker, answers: Bool) throws -> Bool {
     report.begin(.exit)
     let clients = target.map { DrainClients($0, patience: .seconds(30)) }
@@ -12,7 +12,7 @@ extension Examination {
       if keepsAlive { clients.start(count: 4, path: options.path) }
       if let slow = options.slowPath { clients.startSlow(path: slow) }
       _ = try trial.wait(Self.patience) { clients.counts.begun == clients.counts.connections }
-      // Nothing tells that the worker has begun with a slow request; and those of the others are to be in full swing.
+      // Nothing shows that the worker has begun with a slow request, and the other requests should be in full swing.
       _ = try trial.wait(.milliseconds(options.slowPath == nil ? 50 : 300)) { false }
     }
     clients?.workerIsToldToStop()
@@ -22,7 +22,7 @@ extension Examination {
       if exits { _ = try trial.wait(Self.patience) { clients.threads.areDone } }
       clients.threads.finish()
       let lost = checkInFlight(clients.counts)
-      // What follows from a worker that heeds no signal, or doesn't drain at all, would only be told twice.
+      // What follows from a worker that ignores the signal, or doesn't drain at all, would only be reported twice.
       if exits, !lost, keepsAlive { checkKeptAlive(clients.counts) }
     }
     checkExit(of: worker, exits)
@@ -33,7 +33,7 @@ extension Examination {
     return exits
   }
 
-  /// Whether any was lost.
+  /// Returns whether any was lost.
   private func checkInFlight(_ counts: DrainClients.Counts) -> Bool {
     let slow = counts.slowAnswered + (counts.slowFailure == nil ? 0 : 1)
     let lost = counts.inFlightLost + (counts.slowFailure == nil ? 0 : 1)
@@ -56,16 +56,18 @@ extension Examination {
     if counts.untold > 0 {
       report.add(
         .failure(
-          .keptAlive, "\(counts.untold) of \(all) connections went on as if nothing had happened after the stop signal",
-          mend: "answer the next request on each with 'Connection: close', else clients keep the worker from its end"))
+          .keptAlive,
+          "\(counts.untold) of \(all) connections continued as if nothing had happened after the stop signal",
+          mend:
+            "answer the next request on each with 'Connection: close', otherwise clients keep the worker from exiting"))
     } else if counts.laterLost > 0 {
       report.add(
         .failure(
           .keptAlive,
-          "\(counts.laterLost) of \(all) connections were closed under a request that followed the stop signal",
+          "\(counts.laterLost) of \(all) connections were closed during a request that followed the stop signal",
           mend: "answer one more request on each with 'Connection: close', and close idle ones only after a while"))
     } else {
-      report.add(.ok(.keptAlive, "\(counts.told) of \(all) connections told to close, none under a request"))
+      report.add(.ok(.keptAlive, "\(counts.told) of \(all) connections told to close, none during a request"))
     }
   }
 
@@ -85,15 +87,15 @@ extension Examination {
       report.add(
         .warning(
           .exit, "\(text) \(after) after \(signal)",
-          mend: "exit with status 0 when asked to: the log tells anything else as a failure"))
+          mend: "exit with status 0 when asked to: the log reports anything else as a failure"))
     }
   }
 
   private var signal: String { "SIG\(configuration.worker.stopSignal.name)" }
 
-  /// Whether the worker has left processes behind. They are killed.
+  /// Reports whether the worker has left processes behind. They are killed.
   func checkChildren() throws {
-    // One that ends together with the worker is none.
+    // One that ends together with the worker doesn't count.
     if try trial.wait(.milliseconds(200), until: { trial.leftovers().isEmpty }) {
       return report.add(.ok(.children, "none left behind"))
     }

@@ -1,13 +1,13 @@
 import RoostConfiguration
 import RoostMaster
 
-/// A listener at all addresses takes IPv6, and IPv4 as if it were that. A server that was written for IPv4 alone may not be able to
-/// read the addresses of its clients there.
+/// A listener at all addresses takes IPv6, and IPv4 as if it were IPv6. A server that was written for IPv4 alone may
+/// not be able to read its clients' addresses there.
 extension Examination {
-  /// Requests to a listener that is one of IPv4 alone, to know whether the family was the reason.
+  /// Requests to a listener for IPv4 alone, to know whether the family was the reason.
   private static let requestsOverIPv4 = 8
 
-  /// What is wrong where IPv6 works and IPv4 doesn't; nil if both do.
+  /// What is wrong if IPv6 works and IPv4 doesn't; nil if both do.
   func overIPv4(_ worker: TrialWorker) throws -> Finding? {
     guard let address = streams[0].addressOverIPv4 else { return nil }
     let counts = try someRequests(to: address)
@@ -19,12 +19,12 @@ extension Examination {
       lastLines: worker.lastLines)
   }
 
-  /// The finding of a worker that answers nothing, if it does as soon as its listener is one of IPv4 alone.
+  /// The finding for a worker that answers nothing, if it does answer once its listener is for IPv4 alone.
   func familyFailure(_ counts: Counts, _ worker: TrialWorker) throws -> Finding? {
     guard counts.answered == 0, worker.exit == nil, streams[0].addressOverIPv4 != nil, options.speaksHTTP else {
       return nil
     }
-    // What can't be tried tells nothing.
+    // What can't be tried shows nothing.
     guard let (other, listeners) = try? trial.startOverIPv4() else { return nil }
     var others = Counts()
     if try trial.waitForReadiness(of: other), let address = listeners.compactMap(\.address).first {

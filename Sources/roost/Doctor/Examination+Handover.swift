@@ -10,7 +10,7 @@ extension Examination {
     guard try trial.waitForReadiness(of: first) else { return report.add(notReady(first)) }
     let load = Load(target, path: options.path, speaksHTTP: options.speaksHTTP, patience: Self.patience)
     for keepAlive in [true, true, true, true, false, false] {
-      // A pause: they are to be there all the time, and not to wear the machine out.
+      // With a pause: they are to be there all the time, but not to overload the machine.
       load.startClient(keepAlive: keepAlive, limit: 20000, pause: .milliseconds(1), stopsWhenFailing: false)
     }
     _ = try trial.wait(Self.patience) { load.counts.all >= 50 }
@@ -21,7 +21,7 @@ extension Examination {
     }
     _ = try trial.wait(.milliseconds(100)) { false }
     first.stop()
-    // A worker that waits for its clients to close, waits for these.
+    // A worker that waits for its clients to close waits for these.
     _ = try trial.wait(.milliseconds(1500)) { first.exit != nil }
     _ = try trial.wait(.milliseconds(100)) { false }
     load.threads.finish()
@@ -47,7 +47,7 @@ extension Examination {
       report.add(
         .failure(
           .handover, "\(text): \(counts.reasons)",
-          mend: "answer all that was accepted, and let kept-alive connections ask once more (docs/doctor.md)"))
+          mend: "answer all that was accepted, and let kept-alive connections send one more request (docs/doctor.md)"))
     } else if isStuck {
       report.add(
         .failure(

@@ -5,7 +5,7 @@ extension Examination {
   /// How many requests are made on new connections, and then on kept-alive ones.
   private static let requests = 200
 
-  /// Whether the worker answers under a little load, and goes on accepting.
+  /// Whether the worker answers under a little load, and keeps accepting.
   func checkRequests(to worker: TrialWorker) throws -> Bool {
     guard let target else { return false }
     report.begin(.requests)
@@ -51,7 +51,7 @@ extension Examination {
       } else if counts.failures[.notHTTP] != nil {
         "a server that speaks something else: --no-http"
       } else {
-        "the worker has to go on accepting and answering until the stop signal; one that is slow: another --path"
+        "the worker has to keep accepting and answering until the stop signal; one that is slow: another --path"
       }
     return .failure(
       .requests, "\(counts.failed) of \(counts.all) \(noun) failed: \(counts.reasons)", mend: mend,

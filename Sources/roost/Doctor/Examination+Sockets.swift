@@ -5,7 +5,7 @@ extension Examination {
   static let ownSocketAdvice =
     "take the sockets from descriptor 3 on: LISTEN_FDS, or {fd} in the command (docs/protocol.md); 'sh -c' needs exec"
 
-  /// Whether somebody accepts on each listener; and whether the worker listens elsewhere.
+  /// Whether each listener is accepted on, and whether the worker listens elsewhere.
   func checkListeners(of worker: TrialWorker) throws -> Bool {
     guard !streams.isEmpty else { return false }
     var missing: [String] = []
@@ -14,8 +14,8 @@ extension Examination {
     }
     let own = SocketTable().places(of: worker.processes, except: worker.passedInodes)
     if !missing.isEmpty {
-      let instead = own.isEmpty ? "" : ", but the worker listens at \(own.joined(separator: ", ")) by itself"
-      let text = "nobody accepts on \(missing.joined(separator: ", "))\(instead)"
+      let instead = own.isEmpty ? "" : ", but the worker listens at \(own.joined(separator: ", ")) on its own"
+      let text = "no process accepts on \(missing.joined(separator: ", "))\(instead)"
       report.add(.failure(.listeners, text, mend: Self.ownSocketAdvice, lastLines: worker.lastLines))
       return false
     }
@@ -24,7 +24,7 @@ extension Examination {
     } else {
       report.add(
         .warning(
-          .listeners, "accepts on what it was given, and listens at \(own.joined(separator: ", ")) by itself",
+          .listeners, "accepts on what it was given, and listens at \(own.joined(separator: ", ")) on its own",
           mend: "two generations run at the same time: have the master own that address too, by another --listen"))
     }
     return true
@@ -36,11 +36,11 @@ extension Examination {
     let load = Load(address, path: options.path, speaksHTTP: asks && options.speaksHTTP, patience: .seconds(3))
     load.startClient(keepAlive: false, limit: 1)
     _ = try trial.wait(.seconds(4)) { load.threads.areDone }
-    // Closed or not, it is in the queue until somebody takes it.
+    // Closed or not, it is in the queue until a process takes it.
     return try trial.wait(.seconds(3)) { listener.queue?.queued ?? 0 == 0 }
   }
 
-  /// Whether the queues are as long as they were made.
+  /// Whether the queues have kept their length.
   func checkBacklog() {
     var shrunk: [String] = []
     for listener in streams {
@@ -55,12 +55,12 @@ extension Examination {
         .warning(
           .backlog, "shortens the accept queue: \(shrunk.joined(separator: ", "))",
           mend:
-            "the master puts it right once a worker is ready; until then fewer can wait. Have the server call listen(2)"
+            "the master restores it once a worker is ready; until then fewer can wait. Have the server call listen(2)"
             + " with a larger backlog, or not at all"))
     }
   }
 
-  /// Whether the listeners are what they were. Tells what is wrong at once, and at the end that nothing is.
+  /// Whether the listeners are what they were. Reports what is wrong at once, and at the end that nothing is.
   func checkSockets(isLast: Bool) -> Bool {
     for listener in trial.listeners {
       let when = isLast ? "by the time it had exited" : "when it was ready"

@@ -5,12 +5,13 @@ import RoostMaster
 struct ExaminationOptions {
   /// What is requested.
   let path: String
-  /// What takes a while to be answered.
+  /// What takes a while to answer.
   let slowPath: String?
   let speaksHTTP: Bool
 }
 
-/// Runs a worker by itself and looks how it keeps its contract (docs/protocol.md), then has another take over from it.
+/// Runs a worker on its own and checks how it keeps its contract (docs/protocol.md), then lets another take over from
+/// it.
 final class Examination {
   /// How long a request may take.
   static let patience: Duration = .seconds(5)
@@ -43,7 +44,7 @@ final class Examination {
     let takesSockets = try isOpen && checkListeners(of: worker)
     let answers = try takesSockets && checkRequests(to: worker)
     if isOpen { checkBacklog() }
-    // One that has died in the meantime was told about, and has nothing left to show.
+    // One that has died in the meantime was reported, and has nothing left to show.
     guard worker.exit == nil else { return }
     let exits = try checkDrain(of: worker, answers: answers)
     let staysOpen = isOpen && checkSockets(isLast: true)
@@ -51,14 +52,14 @@ final class Examination {
     if answers, exits, staysOpen { try checkHandover() }
   }
 
-  /// The checks that weren't made, because of what others have shown or because nothing was said about them.
+  /// The checks that weren't made, because of what others have shown or because they weren't reported on.
   var skipped: [Check] {
     Check.allCases.filter { check in !report.findings.contains { $0.check == check.rawValue } }
   }
 
   // MARK: What it runs
 
-  /// Told only where something is wrong.
+  /// Reported only if something is wrong.
   private func checkRelease() {
     for unpinned in trial.unpinned { report.add(.warning("release", unpinned.problem, mend: UnpinnedPath.remedy)) }
   }
@@ -75,11 +76,11 @@ final class Examination {
     let mend: String
     if let exit = worker.exitText {
       text = "\(exit) before it was ready"
-      mend = "see what it wrote; run the command by itself"
+      mend = "see what it wrote; run the command on its own"
     } else {
       let own = SocketTable().places(of: worker.processes, except: worker.passedInodes)
       let lacks = worker.lacks.map { ": \($0)" } ?? ""
-      let instead = own.isEmpty ? "" : ", but it listens at \(own.joined(separator: ", ")) by itself"
+      let instead = own.isEmpty ? "" : ", but it listens at \(own.joined(separator: ", ")) on its own"
       text = "not ready within \(readyTimeout.text)\(lacks)\(instead)"
       mend = own.isEmpty ? Self.readinessAdvice(configuration.worker.readinessChannel) : Self.ownSocketAdvice
     }

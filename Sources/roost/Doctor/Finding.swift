@@ -1,4 +1,4 @@
-/// What the doctor looks at, in the order in which it is told.
+/// What the doctor looks at, in the order in which it is reported.
 enum Check: String, CaseIterable {
   case ready
   case listeners
@@ -12,7 +12,7 @@ enum Check: String, CaseIterable {
   case handover
 }
 
-/// What came of a check.
+/// The outcome of a check.
 struct Finding {
   enum Outcome: String {
     case ok
@@ -25,7 +25,7 @@ struct Finding {
   /// What was seen.
   let text: String
   let mend: String?
-  /// What the worker wrote last, where that may tell why.
+  /// The worker's last lines, if they may show why.
   let lastLines: [String]
 
   private init(_ check: String, _ outcome: Outcome, _ text: String, mend: String?, lastLines: [String] = []) {

@@ -8,7 +8,7 @@ enum RequestFailure: Error, Hashable {
   case notConnected(Int32)
   /// The connection was closed or reset before the first byte of an answer.
   case closed
-  /// It was closed or reset within the answer.
+  /// It was closed or reset in the middle of the answer.
   case cut
   case timedOut
   case notHTTP
@@ -19,9 +19,9 @@ enum RequestFailure: Error, Hashable {
     case .notConnected(ECONNREFUSED): "the connection was refused"
     case .notConnected(let number): "no connection: \(String(cString: strerror(number)))"
     case .closed: "the connection was closed before the answer"
-    case .cut: "the connection was closed within the answer"
+    case .cut: "the connection was closed in the middle of the answer"
     case .timedOut: "no answer in time"
-    case .notHTTP: "the answer is no HTTP"
+    case .notHTTP: "the answer isn't HTTP"
     case .status(let status): "status \(status)"
     }
   }
@@ -51,13 +51,13 @@ final class HTTPConnection {
     return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
   }
 
-  /// One request and its answer. Whether the server says that it is the last one.
+  /// One request and its answer. Returns whether the server says that it is the last one.
   func ask(_ path: String, keepAlive: Bool = true) throws(RequestFailure) -> Bool {
     let connection = keepAlive ? "keep-alive" : "close"
     let request = Array(
       "GET \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: roost-doctor\r\nAccept: */*\r\nConnection: \(connection)\r\n\r\n"
         .utf8)
-    // What can't be sent is seen as the end of the answers.
+    // What can't be sent shows as the end of the answers.
     _ = send(number, request, request.count, Int32(MSG_NOSIGNAL))
     let head = try readResponse()
     if head.status >= 500 { throw .status(head.status) }
@@ -85,7 +85,7 @@ final class HTTPConnection {
     }
   }
 
-  /// Whether there was more.
+  /// Returns whether there was more.
   private func readMore(asFirst: Bool) throws(RequestFailure) -> Bool {
     var part = [UInt8](repeating: 0, count: 8192)
     while true {

@@ -23,7 +23,8 @@ struct Counts {
 
 /// Requests, one after the other on each of several threads.
 final class Load: Sendable {
-  /// After so many failures it ends: what more would follow tells nothing new. One that timed out has taken long enough.
+  /// After this many failures it ends: more of them wouldn't tell anything new. One that timed out has taken long
+  /// enough.
   private static let enough = 5
 
   let threads = ClientThreads()
@@ -47,7 +48,7 @@ final class Load: Sendable {
     return counts.failed >= Self.enough || counts.failures[.timedOut] != nil
   }
 
-  /// Starts a client: this many requests at most, with a pause between each and the next.
+  /// Starts a client: at most this many requests, with a pause after each.
   func startClient(keepAlive: Bool, limit: Int, pause: Duration = .zero, stopsWhenFailing: Bool = true) {
     threads.start { [self] in
       var connection: HTTPConnection?

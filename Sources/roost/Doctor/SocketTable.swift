@@ -51,7 +51,7 @@ struct SocketTable {
     return family == AF_INET ? "\(name):\(port)" : "[\(name)]:\(port)"
   }
 
-  /// Where these processes listen with other sockets than those.
+  /// Where these processes listen with sockets other than those.
   func places(of pids: [pid_t], except inodes: [UInt64]) -> [String] {
     var found: Set<UInt64> = []
     for pid in pids {

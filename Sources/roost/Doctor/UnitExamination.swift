@@ -6,7 +6,7 @@ import RoostOptions
 
 /// Compares a systemd unit with the configuration that it runs.
 struct UnitExamination {
-  /// What is looked at, in the order in which it is told.
+  /// What is looked at, in the order in which it is reported.
   static let properties = [
     "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload",
     "FileDescriptorStoreMax", "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter",
@@ -15,15 +15,15 @@ struct UnitExamination {
   ]
 
   private let unit: UnitProperties
-  /// What was asked for and isn't there, where it is another.
+  /// The unit that was asked for, if another is used because it isn't there.
   private let absent: String?
   private let report: DoctorReport
 
-  /// Looks up a unit; where there is none of that name, the template's for the service of that name.
+  /// Looks up a unit; if there is none of that name, the template's unit for the service of that name.
   init(_ name: String, report: DoctorReport) throws {
     self.report = report
     let asked = try UnitProperties(shown: name)
-    // systemctl has taken it for the name of a service: it says no type, and no instance.
+    // systemctl has taken it for the name of a service: it has neither a type nor an instance.
     guard asked.isAbsent, asked.name == "\(name).service", !name.contains("@") else {
       absent = nil
       unit = try asked.loaded()
@@ -33,7 +33,7 @@ struct UnitExamination {
     unit = try UnitProperties(of: "roost@\(name).service", or: asked.name)
   }
 
-  /// `given` is what the command line says of the configuration; without it the unit's own command does.
+  /// `given` is what the command line says of the configuration; without it the unit's own command counts.
   func run(_ given: ServiceSource) throws {
     let command = UnitCommandLine(parsing: unit["ExecStart"])
     guard let run = command.arguments(of: "run") else {
@@ -67,7 +67,7 @@ struct UnitExamination {
       .filter { UnitCommandLine(parsing: $0["ExecStart"]).arguments(of: "run") != nil }
   }
 
-  /// The .socket units that are for this one, and those that have its name and are for another.
+  /// The .socket units that are for this one, and those that have its name but are for another.
   private func sockets(of configuration: Configuration) -> [UnitProperties] {
     let named = ["\(configuration.name).socket", "roost@\(configuration.name).socket"]
     let known = unit["TriggeredBy"].split(separator: " ").map(String.init).filter { $0.hasSuffix(".socket") }
@@ -82,7 +82,8 @@ struct UnitExamination {
       throw problems
     } catch {
       throw MasterError(
-        "cannot tell the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error))); name it with --config"
+        "cannot determine the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error)));"
+          + " name it with --config"
       )
     }
   }
@@ -93,12 +94,12 @@ struct UnitProperties {
   let name: String
   private let values: [String: String]
 
-  /// Of a unit that is there. `other` is one that isn't.
+  /// For a unit that is there. `other` is one that isn't.
   init(of name: String, or other: String? = nil) throws(MasterError) {
     self = try UnitProperties(shown: name).loaded(or: other)
   }
 
-  /// Of one that needn't be.
+  /// For one that need not be there.
   init(shown name: String) throws(MasterError) {
     let wanted = [
       "Id", "LoadState", "NeedDaemonReload", "Type", "NotifyAccess", "KillMode", "TimeoutStopUSec", "OOMPolicy",
@@ -132,15 +133,15 @@ struct UnitProperties {
 
   subscript(property: String) -> String { values[property] ?? "" }
 
-  /// Whether its files, with what was added to them, give it a credential; `show` doesn't tell.
+  /// Whether its files, with their drop-ins, give it a credential; `show` doesn't tell.
   var hasCredentials: Bool {
-    // It warns of files that have changed, which ExecStart is told for.
+    // It warns of changed files, which is reported for ExecStart.
     let text = (try? Systemctl.output(["cat", "--no-pager", "--", name], warns: false)) ?? ""
     var given: Set<Substring> = []
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
       guard parts.count == 2, Self.credentialSettings.contains(String(parts[0])) else { continue }
-      // An empty value takes back what was said before.
+      // An empty value undoes what was said before.
       if parts[1].isEmpty { given.remove(parts[0]) } else { given.insert(parts[0]) }
     }
     return !given.isEmpty
@@ -153,7 +154,7 @@ struct UnitProperties {
 
 /// A command of a unit, as systemctl shows it: `{ path=/usr/bin/roost ; argv[]=/usr/bin/roost run … ; ignore_errors=no ; … }`
 struct UnitCommandLine {
-  /// Its words. systemctl doesn't tell which blanks belong to one.
+  /// Its words. systemctl doesn't show which blanks belong to a word.
   let words: [String]
 
   init(parsing text: String) {
@@ -166,7 +167,7 @@ struct UnitCommandLine {
     words = text[start.upperBound..<end.lowerBound].split(separator: " ").map(String.init)
   }
 
-  /// What follows `roost SUBCOMMAND`; nil where it is another command.
+  /// What follows `roost SUBCOMMAND`; nil if it is another command.
   func arguments(of subcommand: String) -> [String]? {
     guard words.count >= 2, words[0] == "roost" || words[0].hasSuffix("/roost"), words[1] == subcommand else {
       return nil

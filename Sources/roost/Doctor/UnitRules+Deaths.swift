@@ -11,14 +11,14 @@ extension UnitRules {
       mend: "StartLimitIntervalSec=0, in [Unit]")
   }
 
-  /// Without them a master that dies at once is started again ten times a second.
+  /// Without them a master that dies at once is restarted ten times a second.
   var restartSteps: Finding {
     let name = "RestartSteps"
     guard version >= SystemdVersion.withRestartSteps else { return .ok(name, "this systemd has none") }
     let steps = Int(unit[name]) ?? 0
     let limit = unit["RestartMaxDelayUSec"]
     if steps > 0, limit != "infinity" {
-      return .ok(name, "\(steps), up to \(limit): the pauses grow where the master dies again and again")
+      return .ok(name, "\(steps), up to \(limit): the pauses grow if the master dies again and again")
     }
     return .warning(
       name, "none: a master that dies again and again is started each time after \(unit["RestartUSec"])",

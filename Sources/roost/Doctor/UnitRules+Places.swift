@@ -9,12 +9,12 @@ extension UnitRules {
     if kept == "yes" { return .ok(name, "\(unit[name]), which stays") }
     return .warning(
       name,
-      "\(unit[name]), RuntimeDirectoryPreserve=\(kept): a second start of the service that fails, by another unit,"
-        + " takes the control socket of the first with it",
+      "\(unit[name]), RuntimeDirectoryPreserve=\(kept): a failed second start of the service, by another unit,"
+        + " removes the control socket of the first",
       mend: "RuntimeDirectoryPreserve=yes")
   }
 
-  /// Another unit may be there for the same service: only one of them can run.
+  /// There may be another unit for the same service: only one of them can run.
   func conflicts(with rivals: [UnitProperties]) -> Finding {
     let stopped = unit["Conflicts"].split(separator: " ").first { name in rivals.contains { $0.name == name } }
     if let stopped {
@@ -33,7 +33,7 @@ extension UnitRules {
       mend: "systemctl disable --now \(other.name)")
   }
 
-  /// Whether systemd opens the listeners, where a .socket unit is there for that.
+  /// Whether systemd opens the listeners, if there is a .socket unit for that.
   func triggered(by sockets: [UnitProperties]) -> Finding {
     let name = "TriggeredBy"
     let (own, foreign) = (sockets.filter { $0.triggers(unit.name) }, sockets.filter { !$0.triggers(unit.name) })
@@ -43,8 +43,8 @@ extension UnitRules {
         "\(idle.name) is there and doesn't listen, and won't while this service runs: that has opened the address itself, and"
           + " clients are refused when it stops",
         mend:
-          "systemctl stop \(unit.name) && systemctl start \(idle.name) \(unit.name): in between nobody listens; or remove the"
-          + " .socket unit")
+          "systemctl stop \(unit.name) && systemctl start \(idle.name) \(unit.name): in between nothing listens; or"
+          + " remove the .socket unit")
     }
     if let other = foreign.first(where: { $0["ActiveState"] == "active" || own.isEmpty }) {
       return .warning(
@@ -78,7 +78,7 @@ extension UnitRules {
         name, "none: what has served is recorded in \(place), and forgotten when the machine boots",
         mend: "StateDirectory=roost/\(configuration.name)")
     }
-    // The master's own.
+    // The master's own directory.
     let paths = all.filter { $0.1 != "/var/lib/roost/\(configuration.name)" }
     guard !paths.isEmpty else {
       return .ok(name, all.isEmpty ? "none" : "\(all[0].1), for the record of what has served")
@@ -94,7 +94,7 @@ extension UnitRules {
         + " 'user' in the configuration")
   }
 
-  /// `StateDirectory` → `STATE_DIRECTORY`, by which systemd tells where it is.
+  /// `StateDirectory` → `STATE_DIRECTORY`, in which systemd says where it is.
   private static func variable(_ setting: String) -> String {
     setting.replacing("Directory", with: "").uppercased() + "_DIRECTORY"
   }
@@ -102,7 +102,7 @@ extension UnitRules {
   /// Before each command systemd gives the directory itself back to its own user; what is within it stays as it is.
   private func givesAway(_ setting: String, _ path: String) -> Bool {
     let commands = unit["ExecStartPre"]
-    // Of several the variable has all, with colons between them.
+    // If there are several, the variable has all of them, with colons between them.
     let isAlone = !unit[setting].contains(" ")
     return commands.contains("\(path)/") || isAlone && commands.contains(Self.variable(setting))
   }

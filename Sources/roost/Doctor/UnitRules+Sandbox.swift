@@ -2,9 +2,9 @@ import Glibc
 import RoostConfiguration
 
 extension UnitRules {
-  /// A worker that has a cgroup of its own leaves nothing behind that isn't found (docs/decisions/0012-strays.md).
+  /// Everything that a worker with its own cgroup leaves behind is found (docs/decisions/0012-strays.md).
   var delegation: Finding {
-    let consequence = "workers get no cgroups, and what leaves a worker is found only by its descent"
+    let consequence = "workers get no cgroups, so processes that leave a worker are only found by their descent"
     guard unit["Delegate"] == "yes" else {
       return .warning("Delegate", "no: \(consequence)", mend: "Delegate=pids")
     }
@@ -16,7 +16,7 @@ extension UnitRules {
     return .ok("Delegate", "yes, each worker has a cgroup of its own")
   }
 
-  /// What systemd shows for SystemCallErrorNumber= where a call that isn't allowed kills.
+  /// What systemd shows for SystemCallErrorNumber= if a call that isn't allowed kills.
   private static let kill = "2147483646"
   /// The usual soft limit, which is made for programs that use select(2).
   private static let fewFiles = 1024
@@ -55,7 +55,8 @@ extension UnitRules {
     if !hasFilter { return .ok("SystemCallErrorNumber", "no SystemCallFilter") }
     if !isDeadly { return .ok("SystemCallErrorNumber", "a call that isn't allowed fails") }
     return .warning(
-      "SystemCallErrorNumber", "a call that SystemCallFilter doesn't allow kills the worker by SIGSYS, without a word",
+      "SystemCallErrorNumber",
+      "a call that SystemCallFilter doesn't allow kills the worker with SIGSYS, without a message",
       mend: "SystemCallErrorNumber=EPERM")
   }
 

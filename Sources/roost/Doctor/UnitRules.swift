@@ -1,12 +1,12 @@
 import ArgumentParser
 import RoostConfiguration
 
-/// What a unit has to say for a configuration, a rule for each property. systemd/roost@.service keeps all of them.
+/// What a unit has to say for a configuration, a rule for each property. systemd/roost@.service follows all of them.
 struct UnitRules {
   let unit: UnitProperties
   let configuration: Configuration
 
-  /// Whether the master can ask for more time, which goes with every Type.
+  /// Whether the master can ask for more time, which works with every Type.
   private var isHeard: Bool { unit["NotifyAccess"] != "none" }
 
   var type: Finding {
@@ -25,7 +25,7 @@ struct UnitRules {
   var notifyAccess: Finding {
     switch unit["NotifyAccess"] {
     case "main": .ok("NotifyAccess", "main")
-    case "none": .failure("NotifyAccess", "none: what the master says isn't heard", mend: "NotifyAccess=main")
+    case "none": .failure("NotifyAccess", "none: systemd ignores the master's messages", mend: "NotifyAccess=main")
     case let other:
       .warning("NotifyAccess", "\(other): processes of workers could speak for the service", mend: "NotifyAccess=main")
     }
@@ -78,7 +78,7 @@ struct UnitRules {
     let command = UnitCommandLine(parsing: unit["ExecReload"])
     if unit["Type"] == "notify-reload" {
       return command.words.isEmpty
-        ? .ok("ExecReload", "none: notify-reload sends SIGHUP by itself")
+        ? .ok("ExecReload", "none: notify-reload sends SIGHUP on its own")
         : .failure("ExecReload", "and Type=notify-reload: a reload happens twice", mend: "Type=notify")
     }
     guard !command.words.isEmpty else {
@@ -86,7 +86,7 @@ struct UnitRules {
     }
     let text = command.words.joined(separator: " ")
     guard let arguments = command.arguments(of: "reload") else {
-      return .warning("ExecReload", "\(text): systemctl reload succeeds at once, whatever comes of it", mend: mend)
+      return .warning("ExecReload", "\(text): systemctl reload succeeds at once, whatever the result", mend: mend)
     }
     guard let reload = try? ReloadCommand.parse(arguments) else {
       return .failure("ExecReload", "\(text): these aren't its arguments", mend: mend)
