@@ -1,8 +1,8 @@
 /// The text of a file.
 enum Text {
   /// Bytes as text. Throws with the place where they are none, or where there is a NUL, which no argument and no variable can
-  /// contain. `escapes` are other ways to write one.
-  static func checked(_ bytes: [UInt8], path: String, escapes: [String] = []) throws(Problems) -> String {
+  /// contain.
+  static func checked(_ bytes: [UInt8], path: String) throws(Problems) -> String {
     func problem(_ offset: Int, _ words: String) -> Problems {
       let before = bytes[..<offset]
       let line = before.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
@@ -15,15 +15,6 @@ enum Text {
       throw problem(error.byteOffsets.lowerBound, "isn't UTF-8")
     }
     if let offset = bytes.firstIndex(of: 0) { throw problem(offset, "contains a NUL character") }
-    for escape in escapes {
-      if let offset = firstIndex(of: Array(escape.utf8), in: bytes) {
-        throw problem(offset, "contains a NUL character")
-      }
-    }
     return String(decoding: bytes, as: UTF8.self)
-  }
-
-  private static func firstIndex(of part: [UInt8], in bytes: [UInt8]) -> Int? {
-    bytes.indices.first { bytes[$0] == part[0] && bytes[$0...].starts(with: part) }
   }
 }
