@@ -58,7 +58,7 @@ let package = Package(
     .target(
       name: "RoostOptions",
       dependencies: ["RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff"], swiftSettings: strict),
-    .target(name: "RoostControl", dependencies: ["RoostJSON"], swiftSettings: strict),
+    .target(name: "RoostControl", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
     .target(
       name: "RoostLog", dependencies: ["RoostSystemd", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
@@ -142,7 +142,8 @@ let package = Package(
     .testTarget(name: "RoostJSONTests", dependencies: ["RoostJSON"], swiftSettings: strict),
     .testTarget(name: "RoostWorkerTests", dependencies: ["RoostHandoff", "RoostWorker"], swiftSettings: strict),
     .testTarget(name: "RoostHTTPDrainTests", dependencies: ["RoostHTTPDrain"], swiftSettings: strict),
-    .testTarget(name: "RoostControlTests", dependencies: ["RoostControl", "RoostJSON"], swiftSettings: strict),
+    .testTarget(
+      name: "RoostControlTests", dependencies: ["RoostControl", "RoostCore", "RoostJSON"], swiftSettings: strict),
     .testTarget(
       name: "RoostOptionsTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostOptions"],
       exclude: ["tomllib_texts.py"], swiftSettings: strict),

@@ -8,6 +8,18 @@ package enum Condition: String, Hashable, Sendable, CaseIterable {
   case down
 }
 
+/// What the service is doing as a whole, in the words of its interfaces.
+package enum ServicePhase: String, Hashable, Sendable, CaseIterable {
+  case starting
+  case serving
+  /// Some slots have nobody who serves.
+  case degraded
+  /// Nobody serves.
+  case down
+  case reloading
+  case stopping
+}
+
 /// Why what serves isn't what the configuration names.
 package enum Divergence: Hashable, Sendable, Codable {
   /// The reload to this generation has failed.

@@ -9,6 +9,13 @@ enum Clock {
     clock_gettime(CLOCK_MONOTONIC, &time)
     return Instant(sinceOrigin: .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec))
   }
+
+  /// What people call the time, in µs since 1970.
+  static func time() -> Int {
+    var time = timespec()
+    clock_gettime(CLOCK_REALTIME, &time)
+    return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
+  }
 }
 
 extension Instant {

@@ -1,4 +1,5 @@
 import Glibc
+import RoostControl
 import RoostCore
 
 /// What the supervisor reports.

@@ -1,3 +1,5 @@
+import RoostCore
+
 extension ServiceSnapshot {
   /// The metrics of the service (docs/metrics.md).
   package func text(_ format: Exposition.Format) -> String {

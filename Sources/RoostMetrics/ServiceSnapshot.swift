@@ -1,14 +1,4 @@
-/// What the service is doing as a whole, in the words of its interfaces.
-package enum ServicePhase: String, Hashable, Sendable, CaseIterable {
-  case starting
-  case serving
-  /// Some slots have no worker that serves.
-  case degraded
-  /// No worker serves.
-  case down
-  case reloading
-  case stopping
-}
+import RoostCore
 
 /// How a service is at one moment: all that its metrics tell.
 package struct ServiceSnapshot: Hashable, Sendable {

@@ -18,7 +18,7 @@ struct CancelCommand: ParsableCommand {
   func run() throws {
     let (name, connection) = try selection.connect()
     do {
-      let generation = try connection.call(ControlInterface.cancel).integer("generation") ?? 0
+      let generation = try connection.call(ControlInterface.cancel).member("generation") ?? 0
       Terminal.write("the reload to generation \(generation) is cancelled\n")
     } catch {
       if case .refused(ControlInterface.nothingToCancel) = error { try Failure.exit("no reload is running", 1) }

@@ -113,3 +113,28 @@ final class ControlConnection {
     return reply.parameters
   }
 }
+
+extension ControlConnection {
+  /// How the service is; and as the master says it, which may be more.
+  func status(timeout: TimeInterval = 10) throws(ControlError) -> (ServiceStatus, json: JSON) {
+    let json = try call(ControlInterface.status, timeout: timeout)["service"] ?? .null
+    return (try json.answer(), json)
+  }
+}
+
+/// What a master says.
+extension JSON {
+  /// All of an answer.
+  func answer<Answer: Decodable>(as type: Answer.Type = Answer.self) throws(ControlError) -> Answer {
+    do {
+      return try decode(type)
+    } catch {
+      throw .other("the master's reply can't be understood: \(JSON.reason(error))")
+    }
+  }
+
+  /// The value of this name, if it is one of this type.
+  func member<Value: Decodable>(_ name: String, _ type: Value.Type = Value.self) -> Value? {
+    try? self[name]?.decode(type)
+  }
+}

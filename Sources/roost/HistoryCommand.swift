@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import RoostControl
-import RoostJSON
 
 struct HistoryCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -21,10 +20,10 @@ struct HistoryCommand: ParsableCommand {
   func run() throws {
     let (name, connection) = try selection.connect()
     do {
-      let answer = try connection.call(ControlInterface.history)
-      if json { return Terminal.write(answer.text + "\n") }
+      let reply = try connection.call(ControlInterface.history)
+      if json { return Terminal.write(reply.text + "\n") }
       let width = Terminal.isInteractive ? Terminal.width : .max
-      Terminal.write(HistoryView(answer).lines(width: width).joined(separator: "\n") + "\n")
+      Terminal.write(HistoryView(try reply.answer()).lines(width: width).joined(separator: "\n") + "\n")
     } catch {
       try selection.fail(error, name)
     }
@@ -33,57 +32,53 @@ struct HistoryCommand: ParsableCommand {
 
 /// The generations as a table, the newest first.
 struct HistoryView {
-  private let answer: JSON
+  private let report: HistoryReport
 
-  init(_ answer: JSON) {
-    self.answer = answer
+  init(_ report: HistoryReport) {
+    self.report = report
   }
 
   func lines(width: Int) -> [String] {
     var table = Table(["GENERATION", "BEGAN", "SERVED", "RELEASE", "VERDICT"], rightAligned: [0])
-    for entry in answer.array("entries").reversed() {
+    for entry in report.entries.reversed() {
       table.add([
-        "\(entry.integer("generation") ?? 0)", Self.time(entry.integer("began")), served(entry), Self.release(entry),
-        verdict(entry),
+        "\(entry.generation)", Self.time(entry.began), served(entry), Self.release(entry), verdict(entry),
       ])
     }
     return table.lines(width: width)
   }
 
-  private static func time(_ microseconds: Int?) -> String {
-    guard let microseconds else { return "-" }
+  private static func time(_ microseconds: Int) -> String {
     let formatter = DateFormatter()
     formatter.locale = Locale(identifier: "en_US_POSIX")
     formatter.dateFormat = "yyyy-MM-dd HH:mm:ss"
     return formatter.string(from: Date(timeIntervalSince1970: Double(microseconds) / 1_000_000))
   }
 
-  private func isServing(_ entry: JSON) -> Bool { entry.integer("generation") == answer.integer("serving") }
-
-  private func served(_ entry: JSON) -> String {
-    guard let began = entry.integer("serves") else { return "-" }
-    if let ended = entry.integer("ended") { return Amount.time(milliseconds: (ended - began) / 1000) }
-    return entry.string("end") == nil ? Amount.since(began / 1_000_000) : "?"
+  private func served(_ entry: HistoryReport.Entry) -> String {
+    guard let began = entry.serves else { return "-" }
+    if let ended = entry.ended { return Amount.time(milliseconds: (ended - began) / 1000) }
+    return entry.end == nil ? Amount.since(began / 1_000_000) : "?"
   }
 
-  private static func release(_ entry: JSON) -> String {
-    guard let directory = entry.string("directory"), !directory.isEmpty else { return "-" }
-    return entry.integer("recordOf").map { "\(directory) (of generation \($0))" } ?? directory
+  private static func release(_ entry: HistoryReport.Entry) -> String {
+    if entry.directory.isEmpty { return "-" }
+    return entry.directory + (entry.recordOf.map { " (of generation \($0))" } ?? "")
   }
 
-  private func verdict(_ entry: JSON) -> String {
+  private func verdict(_ entry: HistoryReport.Entry) -> String {
     var parts: [String] = []
-    switch entry.string("verdict") {
-    case "failed": parts.append("failed" + (entry.string("reason").map { ": \($0)" } ?? ""))
-    case "served": parts.append(isServing(entry) && entry.string("end") == nil ? "serves" : "served")
-    default: parts.append("starting")
+    switch entry.verdict.known {
+    case .failed: parts.append("failed" + (entry.reason.map { ": \($0)" } ?? ""))
+    case .served: parts.append(entry.generation == report.serving && entry.end == nil ? "serves" : "served")
+    case .starting, nil: parts.append("starting")
     }
-    if entry.integer("generation") == answer.integer("lastGood") {
+    if entry.generation == report.lastGood {
       parts.append("the last good one")
-    } else if entry["proved"] == true {
+    } else if entry.proved {
       parts.append("proved")
     }
-    if let end = entry.string("end") { parts.append(end) }
+    if let end = entry.end { parts.append(end) }
     return parts.joined(separator: ", ")
   }
 }

@@ -23,18 +23,15 @@ struct ListCommand: ParsableCommand {
         found.append(["name": .string(service.name)])
         table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
       case .connected(let connection):
-        guard let answer = try? connection.call(ControlInterface.status, timeout: 2), let report = answer["service"]
-        else {
+        guard let (status, report) = try? connection.status(timeout: 2) else {
           found.append(["name": .string(service.name)])
           table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
           continue
         }
         found.append(report)
-        let status = ServiceStatus(report)
-        let ready = status.workers.count { $0.role == "current" && $0.state == "ready" }
         table.add([
-          status.name, Self.phase(status), "\(status.generation)", "\(ready)/\(status.workersWanted)", "\(status.pid)",
-          Amount.since(status.started), status.listeners.map(Self.text).joined(separator: " "),
+          status.name, Self.phase(status), "\(status.generation)", "\(status.readyCount)/\(status.workersWanted)",
+          "\(status.pid)", Amount.since(status.started), status.listeners.map(Self.text).joined(separator: " "),
         ])
       }
     }
@@ -45,17 +42,17 @@ struct ListCommand: ParsableCommand {
 
   /// What the service does, and what is wrong with it.
   private static func phase(_ status: ServiceStatus) -> String {
-    var parts = [status.phase]
-    if let condition = status.condition, condition != "whole", condition != status.phase,
-      !["starting", "stopping"].contains(status.phase)
+    var parts = [status.phase.rawValue]
+    if let condition = status.condition, condition.known != .whole, condition.rawValue != status.phase.rawValue,
+      ![.starting, .stopping].contains(status.phase.known)
     {
-      parts.append(condition)
+      parts.append(condition.rawValue)
     }
-    switch status.divergence {
-    case "reload_failed": parts.append("last reload failed")
-    case "fell_back": parts.append("fell back")
-    case "rolled_back": parts.append("rolled back")
-    default: break
+    switch status.divergence?.known {
+    case .reloadFailed: parts.append("last reload failed")
+    case .fellBack: parts.append("fell back")
+    case .rolledBack: parts.append("rolled back")
+    case nil: break
     }
     return parts.joined(separator: ", ")
   }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import RoostControl
-import RoostJSON
 
 struct LogsCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -61,12 +60,12 @@ struct LogsCommand: ParsableCommand {
   }
 
   private func show(_ name: String, _ connection: ControlConnection) throws {
-    let status: JSON
-    let outputs: [JSON]
+    let status: ServiceStatus
+    let outputs: [LastOutput]
     do {
-      status = try connection.call(ControlInterface.status)["service"] ?? [:]
-      try ServiceJournal(ofMaster: status.integer("pid") ?? 0)?.show(journalArguments)
-      outputs = try connection.call(ControlInterface.logs).array("outputs")
+      status = try connection.status().0
+      try ServiceJournal(ofMaster: Int(status.pid))?.show(journalArguments)
+      outputs = try connection.call(ControlInterface.logs)["outputs"]?.answer() ?? []
     } catch let error as ControlError {
       try selection.fail(error, name)
     }
@@ -77,26 +76,19 @@ struct LogsCommand: ParsableCommand {
     }
     Failure.tell("the service \(name) doesn't write to the journal; the last lines of its workers:")
     Terminal.write(outputs.flatMap { text($0) }.map { $0 + "\n" }.joined())
-    if let verdict = status["lastReload"], verdict["succeeded"] == false, let message = verdict.string("message") {
-      let words = quoted(verdict, "lastWords")
-      Terminal.write(([message] + words).map { $0 + "\n" }.joined())
+    if let verdict = status.lastReload, !verdict.succeeded {
+      Terminal.write(([verdict.message] + quoted(verdict.lastWords)).map { $0 + "\n" }.joined())
     }
   }
 
-  private func text(_ output: JSON) -> [String] {
-    let numbers = "slot \(output.integer("slot") ?? 0), generation \(output.integer("generation") ?? 0)"
-    let title =
-      "worker \(output.integer("pid") ?? 0) (\(numbers))\(output["hasExited"] == true ? ", which has exited" : "")"
-    guard output["lines"] != .null else { return ["\(title): writes to the master's stderr itself (direct-stderr)"] }
-    let lines = quoted(output, "lines")
-    return lines.isEmpty ? ["\(title): nothing"] : ["\(title):"] + lines
+  private func text(_ output: LastOutput) -> [String] {
+    let numbers = "slot \(output.slot), generation \(output.generation)"
+    let title = "worker \(output.pid) (\(numbers))\(output.hasExited ? ", which has exited" : "")"
+    guard let lines = output.lines else { return ["\(title): writes to the master's stderr itself (direct-stderr)"] }
+    return lines.isEmpty ? ["\(title): nothing"] : ["\(title):"] + quoted(lines)
   }
 
-  private func quoted(_ json: JSON, _ member: String) -> [String] {
-    let texts = json.array(member).compactMap { line -> String? in
-      guard case .string(let text) = line else { return nil }
-      return "  | \(text)"
-    }
-    return lines.map { texts.suffix($0) } ?? texts
+  private func quoted(_ texts: [String]) -> [String] {
+    texts.suffix(lines ?? texts.count).map { "  | \($0)" }
   }
 }

@@ -17,7 +17,7 @@ struct MetricsCommand: ParsableCommand {
   func run() throws {
     let (name, connection) = try selection.connect()
     do {
-      Terminal.write(try connection.call(ControlInterface.metrics).string("text") ?? "")
+      Terminal.write(try connection.call(ControlInterface.metrics).member("text") ?? "")
     } catch {
       try selection.fail(error, name)
     }

@@ -1,19 +1,18 @@
 import Foundation
 import RoostControl
-import RoostJSON
 
 /// Shows the progress of a reload.
 protocol ProgressView: AnyObject {
   /// How often it wants to be drawn again, in seconds.
   var refreshInterval: TimeInterval? { get }
-  func show(_ event: JSON)
+  func show(_ event: ServiceEvent)
   func refresh()
   func finish()
 }
 
 final class SilentProgress: ProgressView {
   let refreshInterval: TimeInterval? = nil
-  func show(_ event: JSON) {}
+  func show(_ event: ServiceEvent) {}
   func refresh() {}
   func finish() {}
 }
@@ -28,8 +27,8 @@ final class PlainProgress: ProgressView {
     self.prefix = prefix
   }
 
-  func show(_ event: JSON) {
-    if let message = event.string("message") { Terminal.write(prefix + message + "\n") }
+  func show(_ event: ServiceEvent) {
+    Terminal.write(prefix + event.message + "\n")
   }
 
   func refresh() {}
@@ -48,9 +47,8 @@ final class LiveProgress: ProgressView {
   let refreshInterval: TimeInterval? = 0.1
   private var headline = "waiting for the reload to begin"
   private var began = Date()
-  private var rows: [Int: Row] = [:]
-  private var order: [Int] = []
-  private var generation: Int?
+  private var rows: [Int32: Row] = [:]
+  private var order: [Int32] = []
   private var lines = LiveLines()
   private let prefix: String
 
@@ -59,20 +57,19 @@ final class LiveProgress: ProgressView {
     self.prefix = prefix
   }
 
-  func show(_ event: JSON) {
-    guard let kind = event.string("kind").flatMap(EventKind.init(name:)) else { return }
-    let time = Date(timeIntervalSince1970: Double(event.integer("time") ?? 0) / 1_000_000)
+  func show(_ event: ServiceEvent) {
+    guard let kind = event.knownKind else { return }
+    let time = Date(timeIntervalSince1970: Double(event.time) / 1_000_000)
     switch kind {
     case .reloadBegan:
-      generation = event.integer("generation")
-      headline = "reloading to generation \(generation ?? 0)"
+      headline = "reloading to generation \(event.generation ?? 0)"
       began = time
       rows = [:]
       order = []
     case .reloadRequested, .hookBegan, .hookSucceeded, .hookFailed, .scaled, .queueNotEmpty, .stalled:
-      headline = event.string("message") ?? headline
+      headline = event.message
     case .tookOver:
-      headline = event.string("message") ?? headline
+      headline = event.message
       for pid in order where rows[pid]?.text.contains("ready") == true { settle(pid) }
     case .workerStarted: set(event, "starting", since: time)
     case .workerReady: set(event, "ready, settling", since: time)
@@ -90,23 +87,22 @@ final class LiveProgress: ProgressView {
       .startSucceeded, .startFailed, .reloadSucceeded, .reloadFailed, .scaleRefused, .stopRequested,
       .stopAtOnceRequested, .upgradeBegan, .upgraded, .upgradeRefused, .outsiderFound,
       .replacementRequested, .replacementRefused:
-      headline = event.string("message") ?? headline
+      headline = event.message
     }
     refresh()
   }
 
-  private func settle(_ pid: Int) {
+  private func settle(_ pid: Int32) {
     guard let row = rows[pid] else { return }
     let text = row.text.replacingOccurrences(of: "ready, settling", with: "settled, serving")
     rows[pid] = Row(text: text, since: nil, style: .green)
   }
 
-  private func set(_ event: JSON, _ state: String, since: Date?, _ style: Terminal.Style? = nil) {
-    guard let pid = event.integer("pid") else { return }
+  private func set(_ event: ServiceEvent, _ state: String, since: Date?, _ style: Terminal.Style? = nil) {
+    guard let pid = event.pid else { return }
     if rows[pid] == nil { order.append(pid) }
-    let slot = event.integer("slot") ?? 0
     rows[pid] = Row(
-      text: "slot \(slot)  generation \(event.integer("generation") ?? 0)  pid \(pid)  \(state)", since: since,
+      text: "slot \(event.slot ?? 0)  generation \(event.generation ?? 0)  pid \(pid)  \(state)", since: since,
       style: style)
   }
 

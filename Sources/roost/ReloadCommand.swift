@@ -93,7 +93,6 @@ struct ReloadCommand: ParsableCommand {
     // With the answer to another call after it: then the master has taken this one.
     try connection.send(
       VarlinkCall(method: ControlInterface.reload, parameters: ["replace": .boolean(replace)], oneway: true))
-    let phase = try connection.call(ControlInterface.status)["service"]?.string("phase")
-    if phase == "stopping" { try ReloadWait.failStopping(prefix) }
+    if try connection.status().0.phase == .stopping { try ReloadWait.failStopping(prefix) }
   }
 }

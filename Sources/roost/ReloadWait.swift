@@ -43,7 +43,7 @@ struct ReloadWait {
       }
       patience = nil
       if reply.continues {
-        if let event = reply.parameters["event"] { progress.show(event) }
+        if let event: ServiceEvent = reply.parameters.member("event") { progress.show(event) }
         continue
       }
       progress.finish()
@@ -59,25 +59,22 @@ struct ReloadWait {
   }
 
   private func conclude(_ reply: VarlinkReply) throws {
-    let verdict = reply.parameters["verdict"]
+    let verdict: ReloadVerdict? = reply.parameters.member("verdict")
     switch reply.error {
     case nil:
       if !isQuiet, Terminal.isInteractive {
         Terminal.write(
-          Terminal.styled("✓ ", .green) + prefix + (verdict?.string("message") ?? "the reload succeeded") + "\n")
+          Terminal.styled("✓ ", .green) + prefix + (verdict?.message ?? "the reload succeeded") + "\n")
       }
     case ControlInterface.reloadFailed:
       // With `systemctl reload`, the master has already written it there, and what the worker wrote is there as well.
       if Failure.isToldInJournal(of: name) { throw ExitCode(1) }
-      let words = (verdict?.array("lastWords") ?? []).compactMap { line -> String? in
-        guard case .string(let line) = line else { return nil }
-        return "\n  | \(line)"
-      }
+      let words = (verdict?.lastWords ?? []).map { "\n  | \($0)" }
       let intro = words.isEmpty ? "" : "; its last lines on stderr:"
-      try Failure.exit(prefix + (verdict?.string("message") ?? "the reload failed") + intro + words.joined(), 1)
+      try Failure.exit(prefix + (verdict?.message ?? "the reload failed") + intro + words.joined(), 1)
     case ControlInterface.nothingToRollBackTo:
       try Failure.exit(
-        "\(prefix)\(reply.parameters.string("reason") ?? "nothing is recorded"); 'roost history' shows what is", 1)
+        "\(prefix)\(reply.parameters.member("reason") ?? "nothing is recorded"); 'roost history' shows what is", 1)
     case ControlInterface.serviceStops:
       try Self.failStopping(prefix)
     case .some(let other):

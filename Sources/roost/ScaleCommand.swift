@@ -42,10 +42,10 @@ struct ScaleCommand: ParsableCommand {
     let (name, connection) = try selection.connect()
     do {
       let answer = try connection.call(ControlInterface.scale, workers.parameters)
-      let before = answer.integer("workersBefore") ?? 0
+      let before: Int = answer.member("workersBefore") ?? 0
       switch workers {
       case .total(let number): Terminal.write("\(name): \(before) → \(number) workers\n")
-      case .change(let change): try tell(name, before, answer.integer("workers") ?? before, change)
+      case .change(let change): try tell(name, before, answer.member("workers") ?? before, change)
       }
     } catch let error as ControlError {
       if case .refused(VarlinkService.invalidParameter) = error, case .change = workers {

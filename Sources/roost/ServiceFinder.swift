@@ -48,7 +48,7 @@ struct ServiceSelection: ParsableArguments {
     _ connection: ControlConnection, in directory: String, _ timeout: TimeInterval
   ) throws(ControlError) -> Bool {
     guard let name, Self.lastComponent(of: directory) != name else { return true }
-    return try connection.call(ControlInterface.status, timeout: timeout)["service"]?.string("name") == name
+    return try connection.call(ControlInterface.status, timeout: timeout)["service"]?.member("name") == name
   }
 
   private static func lastComponent(of path: String) -> String {

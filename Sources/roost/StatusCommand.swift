@@ -24,14 +24,14 @@ struct StatusCommand: ParsableCommand {
     let (name, connection) = try selection.connect()
     var live = LiveLines()
     repeat {
-      let status: ServiceStatus
+      let (status, report): (ServiceStatus, JSON)
       do {
-        status = ServiceStatus(try connection.call(ControlInterface.status)["service"] ?? [:])
+        (status, report) = try connection.status()
       } catch {
         try selection.fail(error, name)
       }
       if json {
-        Terminal.write(status.json.text + "\n")
+        Terminal.write(report.text + "\n")
       } else if watch, Terminal.isInteractive {
         live.draw(StatusView(status).lines(width: Terminal.width))
       } else {
@@ -60,12 +60,12 @@ struct StatusView {
       lines += Self.wrapped(trouble, to: width).map { Terminal.styled($0, .red) }
     }
     if let verdict = status.lastReload {
-      let age = Amount.since(verdict.ended)
+      let age = Amount.since(verdict.ended / 1_000_000)
       let text = Self.wrapped("last reload, \(age) ago: \(verdict.message)", to: width)
       lines += text.map { verdict.succeeded ? $0 : Terminal.styled($0, .red) }
     }
     lines += [""] + workers(width) + waiting(width)
-    lines += status.obstacles.flatMap { obstacle in
+    lines += (status.obstacles ?? []).flatMap { obstacle in
       Self.wrapped(
         "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width
       ).map { Terminal.styled($0, .red) }
@@ -73,28 +73,29 @@ struct StatusView {
     let retirees = retirees(width)
     if !retirees.isEmpty { lines += [""] + retirees }
     if !status.listeners.isEmpty { lines += [""] + listeners(width) }
-    if !status.outsiders.isEmpty { lines += [""] + outsiders(width) }
-    if let trouble = status.metricsTrouble { lines += ["", metrics(trouble.reason, trouble.millisecondsLeft, width)] }
+    if let outsiders = status.outsiders, !outsiders.isEmpty { lines += [""] + self.outsiders(outsiders, width) }
+    if let metrics = status.metrics, let reason = metrics.obstacle {
+      lines += ["", self.metrics(reason, metrics.millisecondsLeft, width)]
+    }
     return lines
   }
 
   private var headline: String {
-    let serving = status.workers.count { $0.role == "current" && $0.state == "ready" }
     var parts = ["master \(status.pid)", "up \(Amount.since(status.started))"]
-    switch (status.phase, status.condition) {
-    case ("starting", _), ("stopping", _): parts.insert(status.phase, at: 0)
-    case (_, "down"): parts.insert("DOWN, no worker serves", at: 0)
-    case (_, "degraded"): parts.insert("degraded, \(servingText)", at: 0)
-    default: parts.insert(servingText, at: 0)
+    switch (status.phase.known, status.condition?.known) {
+    case (.starting, _), (.stopping, _): parts.insert(status.phase.rawValue, at: 0)
+    case (_, .down): parts.insert("DOWN, no worker serves", at: 0)
+    case (_, .degraded): parts.insert("degraded, \(servingText)", at: 0)
+    case (_, .whole), (_, nil): parts.insert(servingText, at: 0)
     }
     if let candidate = status.candidate { parts.insert("reloading to generation \(candidate)", at: 1) }
-    if status.phase != "stopping" { parts.append("\(serving) of \(status.workersWanted) workers ready") }
+    if status.phase.known != .stopping { parts.append("\(status.readyCount) of \(status.workersWanted) workers ready") }
     return parts.joined(separator: ", ")
   }
 
   /// More than one serves during a roll, and after one that has stopped halfway.
   private var servingText: String {
-    let numbers = Set(status.workers.filter { $0.role == "current" }.map(\.generation)).sorted()
+    let numbers = Set(status.workers.filter { $0.role == .current }.map(\.generation)).sorted()
     guard numbers.count > 1, let last = numbers.last else { return "generation \(status.generation) serves" }
     return "generations \(numbers.dropLast().map(String.init).joined(separator: ", ")) and \(last) serve"
   }
@@ -115,12 +116,12 @@ struct StatusView {
 
   private func state(_ worker: ServiceStatus.Worker) -> String {
     let left = worker.millisecondsLeft.map { ", \(Amount.time(milliseconds: $0)) left" } ?? ""
-    return worker.role == "candidate" ? "candidate, \(worker.state)" : worker.state + left
+    return worker.role == .candidate ? "candidate, \(worker.state.rawValue)" : worker.state.rawValue + left
   }
 
   /// What is said of slots without a worker is read when it matters: none of it is cut off.
   private func waiting(_ width: Int) -> [String] {
-    status.waiting.flatMap { slot in
+    (status.waiting ?? []).flatMap { slot in
       let next = slot.millisecondsLeft.map { "; next try in \(Amount.time(milliseconds: $0))" } ?? ""
       let reason = slot.reason ?? "its worker is being started"
       return Self.wrapped("slot \(slot.slot) has no worker that serves: \(reason)\(next)", to: width).map {
@@ -166,14 +167,14 @@ struct StatusView {
   private func connections(of worker: ServiceStatus.Worker) -> String? {
     guard let count = worker.connections, count > 0 else { return nil }
     let number = count == 1 ? "1 open connection" : "\(count) open connections"
-    if worker.peers.isEmpty { return number }
-    let rest = count > worker.peers.count ? " and \(count - worker.peers.count) more" : ""
-    return "\(number) (from \(worker.peers.joined(separator: ", "))\(rest))"
+    guard let peers = worker.peers, !peers.isEmpty else { return number }
+    let rest = count > peers.count ? " and \(count - peers.count) more" : ""
+    return "\(number) (from \(peers.joined(separator: ", "))\(rest))"
   }
 
-  private func outsiders(_ width: Int) -> [String] {
-    let unseen = status.hasUnseenProcesses ? ["other processes couldn't be looked at"] : []
-    return status.outsiders.map { outsider in
+  private func outsiders(_ outsiders: [ServiceStatus.Outsider], _ width: Int) -> [String] {
+    let unseen = status.sawAllProcesses == false ? ["other processes couldn't be looked at"] : []
+    return outsiders.map { outsider in
       Terminal.styled(
         Terminal.clipped(
           "process \(outsider.pid) (\(outsider.name)) doesn't belong to this service, has \(outsider.listeners.joined(separator: ", ")) "

@@ -29,7 +29,7 @@ struct StopCommand: ParsableCommand {
         VarlinkCall(method: ControlInterface.stop, parameters: ["atOnce": .boolean(atOnce)], more: !quiet))
       while let reply = try connection.reply(until: nil) {
         if let error = reply.error { throw ControlError.refused(error) }
-        if let message = reply.parameters["event"]?.string("message") { Terminal.write(message + "\n") }
+        if let message = reply.parameters.member("event", ServiceEvent.self)?.message { Terminal.write(message + "\n") }
         if !reply.continues { break }
       }
       hasEnded = true

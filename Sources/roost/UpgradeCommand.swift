@@ -62,11 +62,11 @@ struct UpgradeCommand: ParsableCommand {
     guard let reply else { try selection.fail(.timedOut, name) }
     switch reply.error {
     case nil:
-      let before = reply.parameters.string("versionBefore") ?? "?"
+      let before = reply.parameters.member("versionBefore") ?? "?"
       Terminal.write(
-        "\(name): upgraded from version \(before) to version \(reply.parameters.string("version") ?? "?")\n")
+        "\(name): upgraded from version \(before) to version \(reply.parameters.member("version") ?? "?")\n")
     case ControlInterface.upgradeRefused:
-      let reason = reply.parameters.string("reason") ?? "the master doesn't say why"
+      let reason = reply.parameters.member("reason") ?? "the master doesn't say why"
       try Failure.exit("\(name): upgrade refused, the former version keeps running: \(reason)", 1)
     case VarlinkService.methodNotFound:
       try Failure.exit("\(name): the version of the running master doesn't support upgrades; restart the service", 1)

@@ -28,6 +28,20 @@ struct CodingTests {
     #expect(try JSON(parsing: Array(text.utf8)).decode(Everything.self) == value)
   }
 
+  private struct Nothing: Codable {
+    var (text, flag, whole): (String?, Bool?, Int?)
+    var (pid, user, bits): (Int32?, UInt32?, UInt64?)
+    var json: JSON?
+    var (list, shape): ([Int]?, Shape?)
+  }
+
+  @Test("What there is nothing of is written as null, whatever it would be")
+  func nothing() throws {
+    guard case .object(let members) = try JSON(encoding: Nothing()) else { return #expect(Bool(false)) }
+    let names = ["text", "flag", "whole", "pid", "user", "bits", "json", "list", "shape"]
+    #expect(members == names.map { JSON.Member($0, .null) })
+  }
+
   @Test("What isn't there, or is something else, is told with its place")
   func mistakes() throws {
     for (text, place) in [

@@ -1,5 +1,6 @@
 import Foundation
 import RoostConfiguration
+import RoostControl
 import RoostCore
 import RoostJSON
 import Testing
@@ -80,6 +81,18 @@ struct StateFormatTests {
     let effects = supervisor.handle(.timePassed, at: until).effects.filter(Self.isOfWorker)
     let next = WorkerID(number: 4, slot: 1, generation: Generation(number: 2))
     #expect(effects == [.awaitEmptyQueue(saved.workers[0].id), .spawn(next)])
+  }
+
+  @Test("The last verdict of a master of format 5 keeps what was seen of the queues")
+  func format5Verdict() throws {
+    let former: JSON = [
+      "generation": 2, "succeeded": false, "message": "it exited", "lastWords": ["no database"], "ended": 1,
+      "evidence": ["dropped": 3, "peak": ["queued": 17, "limit": 128, "listener": "http"]],
+    ]
+    let state = try StateFormat.migrated(["format": 5, "running": ["lastReload": former]])
+    let verdict = try #require(state["running"]?["lastReload"]).decode(ReloadVerdict.self)
+    #expect((verdict.dropped, verdict.peakQueue, verdict.queueLimit) == (3, 17, 128))
+    #expect(verdict.queueListener == "http" && verdict.lastWords == ["no database"] && verdict.ended == 1)
   }
 
   private static func isOfWorker(_ effect: Effect) -> Bool {

@@ -1,3 +1,4 @@
+import Glibc
 import RoostControl
 import RoostCore
 import RoostJSON
@@ -24,7 +25,7 @@ final class Clients {
   func tell(_ event: ServiceEvent) {
     let listening = all.filter { $0.wantsMore && $0.task != .none && $0.task != .upgrade }
     if listening.isEmpty { return }
-    let json = event.json
+    let json = JSON(of: event)
     for client in listening { client.reply(VarlinkReply(parameters: ["event": json], continues: true)) }
   }
 
@@ -49,36 +50,36 @@ final class Clients {
   private func settle(
     _ notice: Notice, _ event: ServiceEvent, _ evidence: ReloadEvidence?, _ lastWords: (Failure) -> [String]
   ) {
+    let (generation, failure): (Generation, Failure?)
     switch notice {
-    case .reloadSucceeded(let generation, _):
-      lastReload = ReloadVerdict(
-        generation: generation.number, succeeded: true, message: event.text, lastWords: [], evidence: evidence)
-    case .reloadFailed(let generation, let failure, _, _, _, _):
-      lastReload = ReloadVerdict(
-        generation: generation.number, succeeded: false, message: event.text, lastWords: lastWords(failure),
-        evidence: evidence)
-    default: break
+    case .reloadSucceeded(let new, _): (generation, failure) = (new, nil)
+    case .reloadFailed(let new, let reason, _, _, _, _): (generation, failure) = (new, reason)
+    default: return
     }
+    lastReload = ReloadVerdict(
+      generation: generation.number, succeeded: failure == nil, message: event.message,
+      lastWords: failure.map(lastWords) ?? [], ended: Int(time(nil)) * 1_000_000, dropped: evidence?.dropped,
+      peakQueue: evidence?.peak?.queued, queueLimit: evidence?.peak?.limit, queueListener: evidence?.peak?.listener)
   }
 
   private func answer(_ client: ControlClient, _ verdict: ReloadVerdict, of generation: Generation) {
     guard case .reload(generation, let drained) = client.task else { return }
     if !verdict.succeeded {
-      client.reply(VarlinkReply(error: ControlInterface.reloadFailed, parameters: ["verdict": verdict.json]))
+      client.reply(VarlinkReply(error: ControlInterface.reloadFailed, parameters: ["verdict": JSON(of: verdict)]))
     } else if drained {
-      client.begin(.drain(before: generation, verdict.json))
+      client.begin(.drain(before: generation, verdict))
     } else {
-      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict.json]))
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": JSON(of: verdict)]))
     }
   }
 
   /// Answers the clients whose reload has succeeded and whose retirees are gone, with the verdict as it is by then.
-  func answerDrained(_ retirees: [Retiree], _ final: (_ verdict: JSON, Generation) -> JSON) {
+  func answerDrained(_ retirees: [Retiree], _ final: (ReloadVerdict, Generation) -> ReloadVerdict) {
     for client in all {
       guard case .drain(let generation, let verdict) = client.task,
         !retirees.contains(where: { $0.id.generation < generation })
       else { continue }
-      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": final(verdict, generation)]))
+      client.reply(VarlinkReply(parameters: ["event": .null, "verdict": JSON(of: final(verdict, generation))]))
     }
   }
 
@@ -92,7 +93,8 @@ final class Clients {
     for client in all {
       switch client.task {
       case .stop: client.reply(VarlinkReply(parameters: ["event": .null]))
-      case .drain(_, let verdict): client.reply(VarlinkReply(parameters: ["event": .null, "verdict": verdict]))
+      case .drain(_, let verdict):
+        client.reply(VarlinkReply(parameters: ["event": .null, "verdict": JSON(of: verdict)]))
       case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
       case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
       case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))

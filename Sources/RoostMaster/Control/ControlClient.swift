@@ -12,7 +12,7 @@ final class ControlClient {
     /// The verdict of the reload of this generation; of the next one to begin, while there is none.
     case reload(Generation?, drained: Bool)
     /// The exit of the retirees that its reload has left, after which it gets this verdict.
-    case drain(before: Generation, JSON)
+    case drain(before: Generation, ReloadVerdict)
     /// The end of the service.
     case stop
     case subscription

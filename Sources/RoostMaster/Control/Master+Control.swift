@@ -10,7 +10,7 @@ extension Master {
     switch call.method {
     case VarlinkService.getInfo: client.reply(VarlinkReply(parameters: Self.info))
     case VarlinkService.getInterfaceDescription: describe(client, call)
-    case ControlInterface.status: client.reply(VarlinkReply(parameters: ["service": statusReport]))
+    case ControlInterface.status: client.reply(VarlinkReply(parameters: ["service": JSON(of: statusReport)]))
     case ControlInterface.reload: reload(client, call)
     case ControlInterface.rollback: rollback(client, call)
     case ControlInterface.cancel: cancel(client)
@@ -19,7 +19,7 @@ extension Master {
     case ControlInterface.scale: scale(client, call)
     case ControlInterface.subscribe: subscribe(client)
     case ControlInterface.upgrade: upgrade(client)
-    case ControlInterface.logs: client.reply(VarlinkReply(parameters: ["outputs": .array(workers.outputReports)]))
+    case ControlInterface.logs: client.reply(VarlinkReply(parameters: ["outputs": JSON(of: workers.outputReports)]))
     case ControlInterface.metrics:
       client.reply(VarlinkReply(parameters: ["text": .string(metricsText(.openMetrics))]))
     default:
@@ -117,12 +117,10 @@ extension Master {
   }
 
   private func tellHistory(_ client: ControlClient) {
-    client.reply(
-      VarlinkReply(parameters: [
-        "entries": .array(record.history.entries.map(\.json)),
-        "lastGood": record.history.lastGood.map(JSON.integer) ?? .null,
-        "serving": .integer(supervisor.serving.number),
-      ]))
+    let report = HistoryReport(
+      entries: record.history.entries.map(\.report), lastGood: record.history.lastGood,
+      serving: supervisor.serving.number)
+    client.reply(VarlinkReply(parameters: JSON(of: report)))
   }
 
   private func stop(_ client: ControlClient, _ call: VarlinkCall) {

@@ -156,12 +156,13 @@ struct NoticeText {
   private func told(
     _ kind: EventKind, _ id: WorkerID, _ level: ServiceEvent.Level, _ text: String
   ) -> ServiceEvent {
-    ServiceEvent(kind, level, text, generation: id.generation.number, slot: id.slot, pid: pid(id))
+    ServiceEvent(
+      kind, level, text, generation: id.generation.number, slot: id.slot, pid: pid(id), at: Clock.time())
   }
 
   private func told(
     _ kind: EventKind, _ generation: Generation?, _ level: ServiceEvent.Level, _ text: String
   ) -> ServiceEvent {
-    ServiceEvent(kind, level, text, generation: generation?.number)
+    ServiceEvent(kind, level, text, generation: generation?.number, at: Clock.time())
   }
 }

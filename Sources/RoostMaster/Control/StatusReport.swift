@@ -1,32 +1,17 @@
 import Glibc
+import RoostControl
 import RoostCore
-import RoostJSON
-import RoostMetrics
 
 extension Master {
-  /// The `Service` of docs/control.md.
-  var statusReport: JSON {
-    [
-      "name": .string(configuration.name),
-      "pid": .integer(Int(getpid())),
-      "version": .string(Version.number),
-      "phase": .string(servicePhase.rawValue),
-      "condition": .string(supervisor.condition.rawValue),
-      "trouble": trouble.map(JSON.string) ?? .null,
-      "generation": .integer(supervisor.serving.number),
-      "candidate": (supervisor.reload?.generation.number).map(JSON.integer) ?? .null,
-      "workersWanted": .integer(supervisor.desiredWorkers),
-      "started": .integer(started),
-      "divergence": divergenceReport,
-      "waiting": .array(waitingReports),
-      "workers": .array(workerReports),
-      "obstacles": .array(obstacleReports),
-      "listeners": .array(listeners.all.map(report)),
-      "outsiders": .array(outsiders.reports),
-      "metrics": metricsServer?.report ?? .null,
-      "sawAllProcesses": outsiders.sawAll.map(JSON.boolean) ?? .null,
-      "lastReload": clients.lastReload?.json ?? .null,
-    ]
+  /// How the service is.
+  var statusReport: ServiceStatus {
+    ServiceStatus(
+      name: configuration.name, pid: getpid(), version: Version.number, phase: servicePhase,
+      condition: supervisor.condition, trouble: trouble, generation: supervisor.serving.number,
+      candidate: supervisor.reload?.generation.number, workersWanted: supervisor.desiredWorkers, started: started,
+      divergence: divergenceReport, waiting: waitingReports, workers: workerReports, obstacles: obstacleReports,
+      listeners: listeners.all.map(report), outsiders: outsiders.reports, metrics: metricsServer?.report,
+      sawAllProcesses: outsiders.sawAll, lastReload: clients.lastReload)
   }
 
   var servicePhase: ServicePhase {
@@ -84,17 +69,17 @@ extension Master {
     return isStopped ? "a signal has stopped a worker" : nil
   }
 
-  private var divergenceReport: JSON {
+  private var divergenceReport: ServiceStatus.Divergence? {
     switch supervisor.divergence {
-    case .reloadFailed: "reload_failed"
-    case .fellBack: "fell_back"
-    case .rolledBack: "rolled_back"
-    case nil: .null
+    case .reloadFailed: .reloadFailed
+    case .fellBack: .fellBack
+    case .rolledBack: .rolledBack
+    case nil: nil
     }
   }
 
   /// The slots that have nobody, or somebody who isn't ready although one before him has failed.
-  private var waitingReports: [JSON] {
+  private var waitingReports: [ServiceStatus.Waiting] {
     let now = now
     return supervisor.slots.indices.compactMap { index in
       let slot = supervisor.slots[index]
@@ -103,84 +88,69 @@ extension Master {
       guard !slot.isServed, slot.emptyBy == nil, loss != nil || slot.worker == nil else { return nil }
       var left: Duration?
       if case .waiting(let until, _) = slot.current { left = until - now }
-      return [
-        "slot": .integer(index), "reason": loss.map { .string($0.reason) } ?? .null,
-        "lastWords": .array((loss?.lastWords ?? []).map(JSON.string)),
-        "millisecondsLeft": left.map { .integer(max(0, $0.wholeMilliseconds)) } ?? .null,
-      ]
+      return ServiceStatus.Waiting(
+        slot: index, reason: loss?.reason, lastWords: loss?.lastWords ?? [],
+        millisecondsLeft: left.map { max(0, $0.wholeMilliseconds) })
     }
   }
 
-  private var workerReports: [JSON] {
-    var reports: [JSON?] = []
+  private var workerReports: [ServiceStatus.Worker] {
+    var reports: [ServiceStatus.Worker?] = []
     let now = now
     for slot in supervisor.slots {
       if let worker = slot.worker {
-        reports.append(report(worker.id, "current", state(worker, of: slot), left: slot.emptyBy.map { $0 - now }))
+        reports.append(report(worker.id, .current, state(worker, of: slot), left: slot.emptyBy.map { $0 - now }))
       }
-      if let worker = slot.candidate { reports.append(report(worker.id, "candidate", state(worker, of: slot))) }
+      if let worker = slot.candidate { reports.append(report(worker.id, .candidate, state(worker, of: slot))) }
     }
     for retiree in supervisor.retirees {
       switch retiree.stage {
-      case .emptying(let until): reports.append(report(retiree.id, "retiree", "emptying", left: until - now))
-      case .draining(let until): reports.append(report(retiree.id, "retiree", "draining", left: until - now))
-      case .remains(let until): reports.append(report(retiree.id, "retiree", "remains", left: until - now))
-      case .killed: reports.append(report(retiree.id, "retiree", "killed"))
+      case .emptying(let until): reports.append(report(retiree.id, .retiree, .emptying, left: until - now))
+      case .draining(let until): reports.append(report(retiree.id, .retiree, .draining, left: until - now))
+      case .remains(let until): reports.append(report(retiree.id, .retiree, .remains, left: until - now))
+      case .killed: reports.append(report(retiree.id, .retiree, .killed))
       }
     }
     return reports.compactMap(\.self)
   }
 
   /// The generations whose workers would be restarted if they were lost, and can't be.
-  private var obstacleReports: [JSON] {
+  private var obstacleReports: [ServiceStatus.Obstacle] {
     let workers = supervisor.slots.flatMap(\.workers)
     return Set(workers.map(\.id.generation)).sorted().compactMap { generation in
       guard let reason = releases[generation]?.obstacle(mayHang: mounts.mayHang) else { return nil }
-      return ["generation": .integer(generation.number), "reason": .string(reason)]
+      return ServiceStatus.Obstacle(generation: generation.number, reason: reason)
     }
   }
 
-  private func state(_ worker: Worker, of slot: Slot) -> String {
-    guard worker.isReady else { return "starting" }
-    return slot.emptyBy == nil ? "ready" : "emptying"
+  private func state(_ worker: Worker, of slot: Slot) -> ServiceStatus.Worker.State {
+    guard worker.isReady else { return .starting }
+    return slot.emptyBy == nil ? .ready : .emptying
   }
 
-  private func report(_ id: WorkerID, _ role: String, _ state: String, left: Duration? = nil) -> JSON? {
+  private func report(
+    _ id: WorkerID, _ role: ServiceStatus.Worker.Role, _ state: ServiceStatus.Worker.State, left: Duration? = nil
+  ) -> ServiceStatus.Worker? {
     // Between its order and its start there is none.
     guard let process = workers.process(id) else { return nil }
     let usage = ProcessUsage(of: process.pid)
     let seen = workers.retirees.sight(of: id)
-    return [
-      "pid": .integer(Int(process.pid)),
-      "slot": .integer(id.slot),
-      "generation": .integer(id.generation.number),
-      "role": .string(role),
-      // A retiree is let go on with its stop signal; whoever stops it again keeps it from draining, and not for long.
-      "state": .string(usage?.isStopped == true && role != "retiree" ? "stopped" : state),
-      "started": .integer(process.started),
-      "restarts": .integer(troubles.restarts(slot: id.slot)),
-      "memoryBytes": usage.map { .integer($0.memoryBytes) } ?? .null,
-      "cpuMilliseconds": usage.map { .integer($0.cpuMilliseconds) } ?? .null,
-      "status": process.statusText.map(JSON.string) ?? .null,
-      "millisecondsLeft": left.map { .integer(max(0, $0.wholeMilliseconds)) } ?? .null,
-      "accepts": seen?.sight.accepts.map(JSON.boolean) ?? .null,
-      "connections": seen?.sight.connections.map(JSON.integer) ?? .null,
-      "peers": .array((seen?.sight.peers ?? []).map(JSON.string)),
-      "looked": seen.map { .integer($0.looked) } ?? .null,
-    ]
+    // A retiree is let go on with its stop signal; whoever stops it again keeps it from draining, and not for long.
+    let isStopped = usage?.isStopped == true && role != .retiree
+    return ServiceStatus.Worker(
+      pid: process.pid, slot: id.slot, generation: id.generation.number, role: role,
+      state: isStopped ? .stopped : state, started: process.started, restarts: troubles.restarts(slot: id.slot),
+      memoryBytes: usage?.memoryBytes, cpuMilliseconds: usage?.cpuMilliseconds, status: process.statusText,
+      millisecondsLeft: left.map { max(0, $0.wholeMilliseconds) }, accepts: seen?.sight.accepts,
+      connections: seen?.sight.connections, peers: seen?.sight.peers ?? [], looked: seen?.looked)
   }
 
-  private func report(_ listener: Listener) -> JSON {
+  private func report(_ listener: Listener) -> ServiceStatus.Listener {
     listener.sampleQueue()
-    return [
-      "name": .string(listener.name),
-      "address": .string(listener.address),
-      "queued": listener.queue.now.map { .integer($0.queued) } ?? .null,
-      "limit": listener.queue.now.map { .integer($0.limit) } ?? .null,
-      "peak": .integer(listener.queue.peak),
-      "dropped": listener.queue.dropped.map(JSON.integer) ?? .null,
-      "unreachable": listener.obstacle.map(JSON.string) ?? .null,
-    ]
+    return ServiceStatus.Listener(
+      name: listener.name, address: listener.address, queued: listener.queue.now?.queued,
+      limit: listener.queue.now?.limit, peak: listener.queue.peak, dropped: listener.queue.dropped,
+      unreachable: listener.obstacle)
   }
 }
 

@@ -39,10 +39,11 @@ struct History: Codable {
 
   /// What a rollback brings back, if nothing is named: the newest that has proved itself and isn't what serves now.
   func rollbackTarget(from serving: Generation) -> Generation? {
-    let now = entry(serving)
-    let release = now.map { $0.recordOf ?? $0.generation }
+    let (release, now) = (entry(serving).map { $0.recordOf ?? $0.generation }, configuration(of: serving))
+    // Not as they are written: another version may have written them in another form.
     func isAnother(_ entry: HistoryEntry) -> Bool {
-      (entry.recordOf ?? entry.generation) != release && entry.configuration != now?.configuration
+      (entry.recordOf ?? entry.generation) != release
+        && configuration(of: Generation(number: entry.generation)) != now
     }
     let others = entries.filter { $0.serves != nil && $0.configuration != nil && isAnother($0) }
     return (others.last(where: \.isProved) ?? others.last).map { Generation(number: $0.generation) }

@@ -1,19 +1,10 @@
 import RoostConfiguration
+import RoostControl
 import RoostCore
 import RoostJSON
 
 /// What is recorded of a generation.
 struct HistoryEntry: Codable {
-  /// How it went.
-  enum Verdict: String, Codable {
-    /// It is being started.
-    case starting
-    /// It has taken over.
-    case served
-    /// It couldn't get ready, or not everywhere.
-    case failed
-  }
-
   let generation: Int
   /// The former generation whose release it runs; nil if that is what was configured.
   let recordOf: Int?
@@ -23,7 +14,7 @@ struct HistoryEntry: Codable {
   let command: [String]
   /// When it was prepared, in µs since 1970.
   let began: Int
-  var verdict = Verdict.starting
+  var verdict = HistoryReport.Verdict.starting
   /// Why it has failed, in words.
   var reason: String?
   /// When it took over, in µs since 1970.
@@ -59,14 +50,10 @@ struct HistoryEntry: Codable {
   var servesStill: Bool { serves != nil && end == nil }
 
   /// For the clients of the control socket.
-  var json: JSON {
-    [
-      "generation": .integer(generation), "recordOf": recordOf.map(JSON.integer) ?? .null,
-      "directory": .string(directory), "command": .array(command.map(JSON.string)), "began": .integer(began),
-      "verdict": .string(verdict.rawValue), "reason": reason.map(JSON.string) ?? .null,
-      "serves": serves.map(JSON.integer) ?? .null, "ended": ended.map(JSON.integer) ?? .null,
-      "end": end.map(JSON.string) ?? .null, "proved": .boolean(isProved),
-      "canComeBack": .boolean(configuration != nil && serves != nil),
-    ]
+  var report: HistoryReport.Entry {
+    HistoryReport.Entry(
+      generation: generation, recordOf: recordOf, directory: directory, command: command, began: began,
+      verdict: verdict, reason: reason, serves: serves, ended: ended, end: end, proved: isProved,
+      canComeBack: configuration != nil && serves != nil)
   }
 }

@@ -75,7 +75,7 @@ final class ServiceRecord {
       }
     history.prepared(
       HistoryEntry(
-        generation, of: first, configuration.pinned(release), directory: release.directory, at: Self.now))
+        generation, of: first, configuration.pinned(release), directory: release.directory, at: Clock.time()))
   }
 
   /// The generation has proved itself.
@@ -90,7 +90,7 @@ final class ServiceRecord {
     switch notice {
     case .startSucceeded(let generation, _, _):
       settleFall(before: generation)
-      history.tookOver(generation, at: Self.now)
+      history.tookOver(generation, at: Clock.time())
       if case .configuration = supervisor.servingOrigin { history.succeeded(generation, after: generation) }
       writeSoon()
     case .reloadBegan(let generation, _):
@@ -98,11 +98,11 @@ final class ServiceRecord {
       history.began(generation)
     case .reloadSucceeded(let generation, _):
       settleFall(before: generation)
-      history.tookOver(generation, at: Self.now)
+      history.tookOver(generation, at: Clock.time())
       history.succeeded(generation, after: generationBeforeReload)
       writeSoon()
     case .reloadFailed(let generation, let failure, _, _, _, _):
-      if history.entry(generation) == nil { history.prepared(HistoryEntry(unprepared: generation, at: Self.now)) }
+      if history.entry(generation) == nil { history.prepared(HistoryEntry(unprepared: generation, at: Clock.time())) }
       history.failed(generation, words.text(failure))
       writeSoon()
     case .fellBack(_, _, let failed, let failure): fallen = (failed, words.text(failure))
@@ -113,7 +113,7 @@ final class ServiceRecord {
       if history.servedLast != nil { writeSoon() }
     case .stopRequested, .stopAtOnceRequested:
       if supervisor.isStopping {
-        history.ended("the service was stopped", at: Self.now)
+        history.ended("the service was stopped", at: Clock.time())
         writeSoon()
       }
     default: break
@@ -125,12 +125,6 @@ final class ServiceRecord {
   private func settleFall(before serving: Generation) {
     if let fallen, fallen.generation < serving { history.failed(fallen.generation, fallen.reason) }
     fallen = nil
-  }
-
-  private static var now: Int {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    return now.tv_sec * 1_000_000 + now.tv_nsec / 1000
   }
 
   // MARK: Writing

@@ -1,12 +1,9 @@
-import Glibc
 import RoostCore
 import RoostMetrics
 
 extension Master {
   func count(_ notice: Notice) {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    counters.count(notice, at: now.tv_sec * 1_000_000 + now.tv_nsec / 1000)
+    counters.count(notice, at: Clock.time())
     metricsServer?.forgetText()
   }
 
@@ -28,8 +25,8 @@ extension Master {
       shown.isReachable = listener.obstacle == nil
       snapshot.add(shown)
     }
-    snapshot.lastReloadDropped = clients.lastReload?.evidence?.dropped
-    snapshot.lastReloadPeak = clients.lastReload?.evidence?.peak?.queued
+    snapshot.lastReloadDropped = clients.lastReload?.dropped
+    snapshot.lastReloadPeak = clients.lastReload?.peakQueue
     return snapshot.text(format)
   }
 

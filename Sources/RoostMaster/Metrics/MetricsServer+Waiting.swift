@@ -1,6 +1,6 @@
 import RoostConfiguration
+import RoostControl
 import RoostCore
-import RoostJSON
 import RoostLog
 import RoostMetrics
 import RoostSystemd
@@ -70,18 +70,13 @@ extension MetricsServer {
   }
 
   /// The `Metrics` of docs/control.md.
-  var report: JSON {
+  var report: ServiceStatus.Metrics {
     switch stage {
-    case .serving(let listener):
-      [
-        "address": .string(listener.address), "obstacle": listener.obstacle.map(JSON.string) ?? .null,
-        "millisecondsLeft": .null,
-      ]
+    case .serving(let listener): ServiceStatus.Metrics(address: listener.address, obstacle: listener.obstacle)
     case .waiting(let wait):
-      [
-        "address": .string("\(wanted.address)"), "obstacle": .string(wait.reason),
-        "millisecondsLeft": .integer(max(0, (wait.next - Clock.now()).wholeMilliseconds)),
-      ]
+      ServiceStatus.Metrics(
+        address: "\(wanted.address)", obstacle: wait.reason,
+        millisecondsLeft: max(0, (wait.next - Clock.now()).wholeMilliseconds))
     }
   }
 

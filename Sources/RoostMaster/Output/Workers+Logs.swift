@@ -1,29 +1,10 @@
-import Glibc
-import RoostJSON
-
-/// The last lines of a worker on stderr.
-struct LastOutput: Codable {
-  let pid: pid_t
-  let slot: Int
-  let generation: Int
-  let hasExited: Bool
-  /// nil if it writes to the master's stderr itself.
-  let lines: [String]?
-}
+import RoostControl
 
 extension LastOutput {
   init(_ process: WorkerProcess) {
     self.init(
       pid: process.pid, slot: process.id.slot, generation: process.id.generation.number,
       hasExited: process.state != .running, lines: process.output.isKept ? process.output.lastLines : nil)
-  }
-
-  fileprivate func json(atMost count: Int) -> JSON {
-    [
-      "pid": .integer(Int(pid)), "slot": .integer(slot), "generation": .integer(generation),
-      "hasExited": .boolean(hasExited),
-      "lines": lines.map { .array($0.suffix(count).map(JSON.string)) } ?? .null,
-    ]
   }
 }
 
@@ -42,8 +23,9 @@ extension Workers {
   }
 
   /// The `Output`s of docs/control.md: those of workers that are gone first, in the order in which they went.
-  var outputReports: [JSON] {
-    let all = goneOutputs + processes.map(LastOutput.init)
-    return all.map { $0.json(atMost: max(1, Self.mostLines / all.count)) }
+  var outputReports: [LastOutput] {
+    var all = goneOutputs + processes.map(LastOutput.init)
+    for index in all.indices { all[index].lines = all[index].lines?.suffix(max(1, Self.mostLines / all.count)) }
+    return all
   }
 }

@@ -6,7 +6,7 @@ import RoostJSON
 
 /// The way into the master's binary, from the process that parses and from a master that upgrades itself: a state in a
 /// nameless file, and execve, so that nothing of the former program stays in memory. Pid, parent and arguments stay.
-package struct Handover {
+package struct Handover: Codable {
   /// The environment variable that says where the state is, as `PID:DESCRIPTOR`. The pid distinguishes it from an
   /// inherited one.
   private static let variable = "ROOST_STATE"
@@ -24,31 +24,13 @@ package struct Handover {
   /// What a master that upgrades itself continues with; nil at the start.
   let running: SavedState?
 
-  /// A handover of the configuration to the master's binary. `trouble` says why the configuration isn't the operator's.
-  package init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
-    self.init(
-      program: program, reader: reader, configuration: configuration, trouble: trouble, directory: nil, running: nil)
-  }
-
-  init(
-    program: String, reader: String?, configuration: Configuration, trouble: String?, directory: String?,
-    running: SavedState?
-  ) {
-    self.trouble = trouble
-    self.directory = directory
-    self.program = program
-    self.reader = reader
-    self.configuration = configuration
-    self.running = running
-  }
-
   /// Executes the program as the master, with the arguments of this process. Returns only by throwing, and then nothing
   /// has changed.
   package func execute() throws(MasterError) -> Never { try execute(givingBack: nil) }
 
   /// The same, from a master that has raised the limit of open files.
   func execute(givingBack openFiles: OpenFiles?) throws(MasterError) -> Never {
-    let state = try json()
+    let state = json
     let descriptor = Descriptor(adopting: try Self.file(of: state))
     setenv(Self.variable, PassedDescriptor.assignment([descriptor.number], from: getpid()), 1)
     let kept = SavedDescriptor.all(in: state)
@@ -76,22 +58,14 @@ package struct Handover {
 
   // MARK: The state as a file
 
-  private func json() throws(MasterError) -> JSON {
-    do {
-      return [
-        "format": .integer(StateFormat.current), "program": .string(program),
-        "reader": reader.map(JSON.string) ?? .null, "configuration": configuration.json,
-        "trouble": trouble.map(JSON.string) ?? .null, "directory": directory.map(JSON.string) ?? .null,
-        "running": try running.map { try JSON(encoding: $0) } ?? .null,
-      ]
-    } catch {
-      throw MasterError("cannot write the state: \(error)")
-    }
+  var json: JSON {
+    guard case .object(let members) = JSON(of: self) else { preconditionFailure("no object") }
+    return .object([JSON.Member("format", .integer(StateFormat.current))] + members)
   }
 
   /// The state in a file without a name, to be read from its beginning, and the descriptors that it mentions.
   func file() throws(MasterError) -> (number: Int32, kept: [Int32]) {
-    let state = try json()
+    let state = json
     return (try Self.file(of: state), SavedDescriptor.all(in: state))
   }
 
@@ -116,20 +90,9 @@ package struct Handover {
     let bytes = try readAll(descriptor)
     do {
       let state = try StateFormat.migrated(JSON(parsing: bytes))
-      guard case .string(let program) = state["program"], let configuration = state["configuration"] else {
-        throw MasterError("the state lacks 'program' or 'configuration'")
-      }
-      var reader: String?
-      if case .string(let path) = state["reader"] { reader = path }
-      var trouble: String?
-      if case .string(let text) = state["trouble"] { trouble = text }
-      var directory: String?
-      if case .string(let path) = state["directory"] { directory = path }
-      let running = try state["running"].flatMap { $0 == .null ? nil : try $0.decode(SavedState.self) }
-      try running?.check()
-      let handover = Handover(
-        program: program, reader: reader, configuration: try Configuration(json: configuration), trouble: trouble,
-        directory: directory, running: running)
+      let handover = try state.decode(Handover.self)
+      _ = try Configuration(json: state["configuration"] ?? .null)
+      try handover.running?.check()
       return (handover, state)
     } catch {
       throw MasterError("cannot take over: \(StateFormat.reason(error))")
@@ -156,5 +119,14 @@ package struct Handover {
       if count == 0 { return bytes }
       bytes += part[..<count]
     }
+  }
+}
+
+extension Handover {
+  /// A handover of the configuration to the master's binary.
+  /// `trouble` says why the configuration isn't what the operator has written.
+  package init(program: String, reader: String?, configuration: Configuration, trouble: String? = nil) {
+    self.init(
+      program: program, reader: reader, configuration: configuration, trouble: trouble, directory: nil, running: nil)
   }
 }

@@ -1,4 +1,5 @@
 import RoostConfiguration
+import RoostControl
 import RoostCore
 import RoostJSON
 import RoostMetrics

@@ -118,14 +118,23 @@ extension StateFormat {
 
 extension StateFormat {
   /// Format 6 knows the purpose for which a worker was started, and has the settings of each generation. A clock that
-  /// stands still has replaced postponed deadlines.
+  /// stands still has replaced postponed deadlines. The verdict of the last reload is as clients get it.
   static func from5(_ state: JSON) -> JSON {
     state.changing("running") { running in
       let held = (running["heldDrains"]?.elements ?? []).compactMap { $0["worker"] }
       return
         running.adding(["clock": ["stoodStill": duration(.zero)]])
         .changing("supervisor") { supervisor($0, held) }
+        .changing("lastReload", verdict)
     }
+  }
+
+  private static func verdict(_ former: JSON) -> JSON {
+    let (evidence, peak) = (former["evidence"], former["evidence"]?["peak"])
+    return former.removing("evidence").adding([
+      "dropped": evidence?["dropped"] ?? .null, "peakQueue": peak?["queued"] ?? .null,
+      "queueLimit": peak?["limit"] ?? .null, "queueListener": peak?["listener"] ?? .null,
+    ])
   }
 
   private static func duration(_ duration: Duration) -> JSON { (try? JSON(encoding: duration)) ?? .null }

@@ -2,7 +2,8 @@ import RoostConfiguration
 import RoostJSON
 
 /// The format of the state that is handed from one master's binary to the next. A change of what is saved raises the
-/// number, and describes below how the former format becomes the new one.
+/// number, describes below how the former format becomes the new one, and makes fixtures
+/// (Tests/System/test_saved_state.py).
 enum StateFormat {
   /// What this version writes.
   static let current = 6

@@ -120,7 +120,8 @@ final class OutsiderWatch {
         .outsiderFound, .warning,
         "\(new.map(\.outsider.text).asProcesses) \(isOne ? "doesn't" : "don't") belong to this service, "
           + "\(isOne ? "has" : "have") the socket of \(names) open and may take its connections, even after a reload: "
-          + "'kill \(pids)' ends \(isOne ? "it" : "them"), if this isn't intended"))
+          + "'kill \(pids)' ends \(isOne ? "it" : "them"), if this isn't intended",
+        at: Clock.time()))
   }
 
   /// Once: if the master may not look, it never may.
@@ -136,12 +137,9 @@ final class OutsiderWatch {
   }
 
   /// Those that are still there, for the status.
-  var reports: [JSON] {
-    found.filter(\.outsider.isAlive).map { found in
-      [
-        "pid": .integer(Int(found.outsider.pid)), "name": .string(found.outsider.name),
-        "listeners": .array(found.listeners.map(JSON.string)),
-      ]
+  var reports: [ServiceStatus.Outsider] {
+    found.filter(\.outsider.isAlive).map {
+      ServiceStatus.Outsider(pid: $0.outsider.pid, name: $0.outsider.name, listeners: $0.listeners)
     }
   }
 

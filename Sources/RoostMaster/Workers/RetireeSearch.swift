@@ -45,8 +45,7 @@ struct RetireeSearch {
     for subject in subjects {
       let sight = Self.sight(
         of: subject, Self.members(of: subject, among: processes), isAll: pids.count < Self.mostProcesses)
-      guard let json = try? JSON(encoding: sight) else { continue }
-      tell(Array(json.text.utf8) + [UInt8(ascii: "\n")])
+      tell(Array(JSON(of: sight).text.utf8) + [UInt8(ascii: "\n")])
     }
   }
 

@@ -1,7 +1,6 @@
 import Glibc
 import RoostControl
 import RoostCore
-import RoostJSON
 
 /// A retiree has its listeners until it lets go of them. One that doesn't, because it ignores the stop signal or is
 /// slow to act on it, keeps answering clients with a former release: that is reported, once. See
@@ -52,7 +51,7 @@ extension Workers {
     tell(
       ServiceEvent(
         .retireeAccepts, .warning, text, generation: process.id.generation.number, slot: process.id.slot,
-        pid: process.pid))
+        pid: process.pid, at: Clock.time()))
   }
 
   static func acceptsText(
@@ -70,17 +69,14 @@ extension Workers {
   }
 
   /// The verdict of a reload whose retirees are gone, with what was reported of those that it had replaced.
-  func drainedVerdict(_ verdict: JSON, of generation: Generation) -> JSON {
+  func drainedVerdict(_ verdict: ReloadVerdict, of generation: Generation) -> ReloadVerdict {
     // One that was reported before this reload began isn't its doing, although the reload waited for it.
     let count = retirees.told.count { $0.id.generation < generation && $0.newest >= generation }
-    guard count > 0, case .object(let members) = verdict else { return verdict }
+    if count == 0 { return verdict }
     let (workers, their) = count == 1 ? ("1 old worker", "its") : ("\(count) old workers", "their")
-    return .object(
-      members.map { member in
-        guard member.name == "message", case .string(let message) = member.value else { return member }
-        return JSON.Member(
-          member.name, .string("\(message); \(workers) still accepted connections after \(their) stop signal"))
-      })
+    var verdict = verdict
+    verdict.message += "; \(workers) still accepted connections after \(their) stop signal"
+    return verdict
   }
 }
 

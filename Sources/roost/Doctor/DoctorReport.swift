@@ -59,16 +59,7 @@ final class DoctorReport {
   func end(skipped: [Check]) {
     let names = skipped.map(\.rawValue)
     guard !isJSON else {
-      let found = findings.map { finding -> JSON in
-        [
-          "check": .string(finding.check), "outcome": .string(finding.outcome.rawValue), "text": .string(finding.text),
-          "mend": finding.mend.map(JSON.string) ?? .null, "lastLines": .array(finding.lastLines.map(JSON.string)),
-        ]
-      }
-      let report: JSON = [
-        "findings": .array(found), "notChecked": .array(names.map(JSON.string)),
-        "notes": .array(notes.map(JSON.string)),
-      ]
+      let report: JSON = ["findings": JSON(of: findings), "notChecked": JSON(of: names), "notes": JSON(of: notes)]
       return Terminal.write(report.text + "\n")
     }
     if !names.isEmpty {

@@ -13,8 +13,8 @@ enum Check: String, CaseIterable {
 }
 
 /// The outcome of a check.
-struct Finding {
-  enum Outcome: String {
+struct Finding: Encodable {
+  enum Outcome: String, Encodable {
     case ok
     case warning
     case failure
