@@ -129,7 +129,8 @@ class Counts:
         return (
             f"{self.answered} answered, {self.refused} refused, {self.lost_in_queue} lost in the queue, "
             f"{self.in_flight} lost in flight, {self.idle_closed} closed while idle, {dict(self.other)} else, "
-            f"slowest answer after {self.slowest * 1000:.0f} ms")
+            f"slowest answer after {self.slowest * 1000:.0f} ms"
+        )
 
 
 class Clients:
@@ -140,8 +141,10 @@ class Clients:
         self.counts = Counts()
         self.changed = threading.Condition()
         self.over = False
-        self.threads = [threading.Thread(target=self.run, args=[kept, line]) for kept, line in
-                        [(False, b"fast\n")] * new + [(True, b"slow\n")] * kept_alive]
+        self.threads = [
+            threading.Thread(target=self.run, args=[kept, line])
+            for kept, line in [(False, b"fast\n")] * new + [(True, b"slow\n")] * kept_alive
+        ]
         for thread in self.threads:
             thread.start()
 

@@ -48,8 +48,15 @@ if worker == 0:
     os.closerange(4, 200)
     libc.prctl(PR_SET_PDEATHSIG, 15)
     environment = dict(
-        os.environ, LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="http", NOTIFY_SOCKET="@" + name,
-        ROOST_SERVICE="web", ROOST_GENERATION=str(generation), ROOST_SLOT="0")
+        os.environ,
+        LISTEN_FDS="1",
+        LISTEN_PID=str(os.getpid()),
+        LISTEN_FDNAMES="http",
+        NOTIFY_SOCKET="@" + name,
+        ROOST_SERVICE="web",
+        ROOST_GENERATION=str(generation),
+        ROOST_SLOT="0",
+    )
     os.execve(program, [program], environment)
 os.close(writing)
 os.set_blocking(reading, False)
@@ -73,8 +80,11 @@ supervisor["slots"], supervisor["retirees"] = supervisor["slots"][:1], []
 status = os.stat(f"{folder}/c/control")
 running["listeners"][0]["socket"] = saved(listener.fileno())
 running["control"].update(
-    lock=saved(lock), socket=saved(control.fileno()), clients=[],
-    socketFile={"path": f"{folder}/c/control", "device": status.st_dev, "inode": status.st_ino})
+    lock=saved(lock),
+    socket=saved(control.fileno()),
+    clients=[],
+    socketFile={"path": f"{folder}/c/control", "device": status.st_dev, "inode": status.st_ino},
+)
 process = next(process for process in running["workers"] if process["id"]["number"] == current)
 process.update(pid=worker, notifySocket={"address": "@" + name, "socket": saved(notify.fileno())}, started=int(time.time()))
 process.pop("readinessPipe", None)

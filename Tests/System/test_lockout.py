@@ -79,7 +79,10 @@ class LockoutTestCase(ControlTestCase):
     def crowd(self, kind, user, count=100, service=None):
         process = subprocess.Popen(
             [*user, sys.executable, "-c", CROWD, (service or self.service).control + "/control", kind, str(count)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         try:
             self.assertEqual(process.stdout.readline(), "begun\n")
             yield process
@@ -93,8 +96,8 @@ class LockoutTestCase(ControlTestCase):
 
     def command(self, *arguments, user=ROOT):
         result = subprocess.run(
-            [*user, ROOST, *arguments, "--control-directory", self.service.control], capture_output=True, text=True,
-            timeout=PATIENCE)
+            [*user, ROOST, *arguments, "--control-directory", self.service.control], capture_output=True, text=True, timeout=PATIENCE
+        )
         # A service that stops serves nobody any more.
         self.assertIn(result.returncode, ANSWERED if arguments[0] == "status" else (0,), arguments)
         self.assertEqual(result.stderr, "", arguments)
@@ -188,7 +191,10 @@ class Crowds(LockoutTestCase):
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 reload = pool.submit(
                     subprocess.run,
-                    [*OTHER_MEMBER, ROOST, "reload", "-q", "--control-directory", self.service.control], capture_output=True, text=True)
+                    [*OTHER_MEMBER, ROOST, "reload", "-q", "--control-directory", self.service.control],
+                    capture_output=True,
+                    text=True,
+                )
                 self.service.expect("reload requested by process .* of user 65533; it runs when")
                 self.proceed()
                 self.assertEqual(reload.result().returncode, 0, reload.result().stderr)
@@ -294,10 +300,10 @@ class OtherSockets(LockoutTestCase):
             "s.connect(os.environ['EINHORN_SOCK_PATH'])\n"
             "open('%s.connected', 'w')\n"
             "while not os.path.exists('%s'): time.sleep(0.01)\n"
-            "s.sendall(b'{\"command\":\"worker:ack\", \"pid\":%%d}\\n' %% os.getpid())\n"
-            "signal.pause()\n" % (go, go))
-        service = self.start(
-            "-l", "127.0.0.1:0", ready="einhorn", command=[sys.executable, "-c", script])
+            's.sendall(b\'{"command":"worker:ack", "pid":%%d}\\n\' %% os.getpid())\n'
+            "signal.pause()\n" % (go, go)
+        )
+        service = self.start("-l", "127.0.0.1:0", ready="einhorn", command=[sys.executable, "-c", script])
         self.eventually(lambda: self.assertTrue(os.path.exists(f"{go}.connected")))
         # It was there first, and says nothing for a while: but it is alone, and they are many.
         os.seteuid(65532)
@@ -317,11 +323,17 @@ class OwnUser(ControlTestCase):
     def test_its_own_user_always_gets_in(self):
         os.chown(self.folder, 65534, 65534)
         service = self.start(
-            command=["sh", "-c", f"trap '' TERM; {READY}"], launcher=["setpriv", "--reuid=65534", "--regid=65534", "--groups=60"],
-            cwd=self.folder)
+            command=["sh", "-c", f"trap '' TERM; {READY}"],
+            launcher=["setpriv", "--reuid=65534", "--regid=65534", "--groups=60"],
+            cwd=self.folder,
+        )
         service.serving()
         crowd = subprocess.Popen(
-            [sys.executable, "-c", CROWD, service.control + "/control", "drained", "100"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, "-c", CROWD, service.control + "/control", "drained", "100"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.assertEqual(crowd.stdout.readline(), "begun\n")
         for command in [["status"], ["reload", "-q"], ["stop", "--at-once", "-q"]]:
             result = subprocess.run([*MEMBER, ROOST, *command, "--control-directory", service.control], capture_output=True, text=True)

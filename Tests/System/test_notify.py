@@ -184,8 +184,11 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         self.addCleanup(os.close, read_end)
         address = client.getpeername()[1:].decode()
         subprocess.run(
-            ["setpriv", "--reuid=65533", "--clear-groups", sys.executable, "-c", self.MANY, address], stdin=write_end, check=True,
-            timeout=PATIENCE)
+            ["setpriv", "--reuid=65533", "--clear-groups", sys.executable, "-c", self.MANY, address],
+            stdin=write_end,
+            check=True,
+            timeout=PATIENCE,
+        )
         os.close(write_end)
         client.send(b"READY=1")
         service.serving()
@@ -228,8 +231,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
             sender.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [lingering.fileno()]))])
             lingering.close()
             service.signal(signal.SIGCONT)
-            result = subprocess.run(
-                [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True)
+            result = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True)
             self.assertEqual((result.returncode, result.stderr), (2, ""), "nobody is ready yet")
         client.send(b"READY=1")
         service.serving()
@@ -238,8 +240,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         service, client = self.silent()
         client.send("READY=1\nSTATUS=x{}".format("é" * 2000).encode())
         service.serving()
-        result = subprocess.run(
-            [ROOST, "status", "--json", "--control-directory", service.control], capture_output=True, text=True)
+        result = subprocess.run([ROOST, "status", "--json", "--control-directory", service.control], capture_output=True, text=True)
         self.assertEqual(json.loads(result.stdout)["workers"][0]["status"], "x" + "é" * 127)
 
     def test_what_is_no_message_is_dropped_whole(self):

@@ -46,9 +46,13 @@ class Reading(RoostTestCase):
         environment.write_text(f'{COMMAND}environment-file = "{self.fifo}"\n')
         command = ["--", "tail", "-f", "/dev/null"]
         for arguments in [
-            ["run", "--config", self.fifo], ["run", "--config", environment],
-            ["run", "--environment-file", self.fifo, *command], ["check", self.fifo], ["check", environment],
-            ["unit", self.fifo], ["doctor", "--config", self.fifo],
+            ["run", "--config", self.fifo],
+            ["run", "--config", environment],
+            ["run", "--environment-file", self.fifo, *command],
+            ["check", self.fifo],
+            ["check", environment],
+            ["unit", self.fifo],
+            ["doctor", "--config", self.fifo],
         ]:
             for number in [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]:
                 with self.subTest(f"{arguments[:2]} {number.name}"):
@@ -92,8 +96,8 @@ class Reading(RoostTestCase):
         control = str(self.folder / "control")
         service = Service.__new__(Service)
         process = subprocess.Popen(
-            ["bash", "-c", line, "bash", ROOST, control], stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True,
-            start_new_session=True)
+            ["bash", "-c", line, "bash", ROOST, control], stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
         service.process, service.pid, service.control = process, process.pid, control
         service.log = Log()
         service.reader = threading.Thread(target=service.log.read_from, args=[process.stderr], daemon=True)
@@ -139,11 +143,12 @@ class Reading(RoostTestCase):
         loop = self.folder / "loop"
         loop.symlink_to(loop)
         socket = self.folder / "socket"
-        subprocess.run(
-            ["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", socket], check=True)
+        subprocess.run(["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", socket], check=True)
         for path, reason in [
-            (directory, "Is a directory"), (loop, "Too many levels of symbolic links"),
-            (socket, "No such device or address"), (self.folder / "none", "No such file or directory"),
+            (directory, "Is a directory"),
+            (loop, "Too many levels of symbolic links"),
+            (socket, "No such device or address"),
+            (self.folder / "none", "No such file or directory"),
             ("/dev/zero", "is longer than"),
         ]:
             for arguments in [["run", "--config", path], ["run", "--environment-file", path, "--", "true"]]:

@@ -38,8 +38,7 @@ signal.pause()
 class Stall(RoostTestCase):
     def setUp(self):
         super().setUp()
-        self.service = self.start(
-            "--ready-timeout", "3s", "--drain-timeout", "3s", command=[sys.executable, "-c", SLOW])
+        self.service = self.start("--ready-timeout", "3s", "--drain-timeout", "3s", command=[sys.executable, "-c", SLOW])
         self.service.serving()
 
     def stand_still(self, *pids, seconds=5):
@@ -55,7 +54,8 @@ class Stall(RoostTestCase):
                 time.sleep(used)
                 self.stand_still(retiree, seconds=seconds)
                 self.service.expect(
-                    " warning nothing ran for .*s, as when a virtual machine is paused or moved: deadlines are put off by as much")
+                    " warning nothing ran for .*s, as when a virtual machine is paused or moved: deadlines are put off by as much"
+                )
                 self.service.expect(rf"worker {retiree} .* drained and exited with status 0")
         self.assertEqual(self.service.stop(), 0)
 
@@ -98,8 +98,13 @@ class HeldBack(RoostTestCase):
 
     def configuration(self, listen):
         lines = [
-            f"command = {json.dumps([sys.executable, '-c', SLOW_START])}", f"listen = {json.dumps(listen)}",
-            'ready = "pipe"', "workers = 2", "surge = 1", 'settle = "0s"', 'drain-timeout = "2s"',
+            f"command = {json.dumps([sys.executable, '-c', SLOW_START])}",
+            f"listen = {json.dumps(listen)}",
+            'ready = "pipe"',
+            "workers = 2",
+            "surge = 1",
+            'settle = "0s"',
+            'drain-timeout = "2s"',
         ]
         return self.script("\n".join(lines) + "\n", "web.toml")
 

@@ -116,7 +116,10 @@ signal.pause()
         fifo = self.folder / "facts"
         os.mkfifo(fifo)
         command = ["sh", "-c", f"echo $$ > {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
-        master = subprocess.Popen([ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
+        master = subprocess.Popen(
+            [ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command],
+            stderr=write_end,
+        )
         first = fifo.read_text()
         master.send_signal(signal.SIGHUP)
         self.assertNotEqual(fifo.read_text(), first)
@@ -130,7 +133,10 @@ signal.pause()
         os.mkfifo(fifo)
         read_end, write_end = os.pipe()
         command = ["sh", "-c", f"echo $$ > {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
-        master = subprocess.Popen([ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
+        master = subprocess.Popen(
+            [ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command],
+            stderr=write_end,
+        )
         os.close(write_end)
         os.close(read_end)
         first = fifo.read_text()
@@ -161,7 +167,7 @@ class Leftovers(RoostTestCase):
         self.assertEqual(service.log.count("killing"), 0)
 
     def test_a_child_that_ignores_the_stop_signal_is_killed(self):
-        child = f"{sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ[\"FIFO\"], \"w\").write(str(os.getpid())); signal.pause()'"
+        child = f'{sys.executable} -c \'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ["FIFO"], "w").write(str(os.getpid())); signal.pause()\''
         service, pid = self.forking(child, drain_timeout="500ms")
         service.signal(signal.SIGTERM)
         service.expect(rf"left process {pid} \(.*\) behind")
@@ -179,7 +185,7 @@ class Leftovers(RoostTestCase):
         self.assertIsNone(state(pid))
 
     def test_a_process_that_has_left_the_group_and_ignores_the_stop_signal_is_killed(self):
-        child = f"setsid {sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ[\"FIFO\"], \"w\").write(str(os.getpid())); signal.pause()'"
+        child = f'setsid {sys.executable} -c \'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ["FIFO"], "w").write(str(os.getpid())); signal.pause()\''
         service, pid = self.forking(child)
         service.signal(signal.SIGTERM)
         service.expect(rf"process {pid} \(.*\), left behind by worker \d+ \(slot 0, generation 1\), did not end within 5 s: killing it")

@@ -107,7 +107,8 @@ class Stopped(RoostTestCase):
         path = self.folder / "pids"
         script = (
             f"test $ROOST_GENERATION = 1 && for i in $(seq {count}); do setsid sh -c 'echo $$ >> {path}; exec tail -f /dev/null' & done; "
-            f"until test $(wc -l < {path}) = {count}; do sleep 0.05; done; echo >&$READY_FD; exec tail -f /dev/null")
+            f"until test $(wc -l < {path}) = {count}; do sleep 0.05; done; echo >&$READY_FD; exec tail -f /dev/null"
+        )
         service = self.start(command=["sh", "-c", script]).serving()
         left = [int(pid) for pid in path.read_text().split()]
         first = service.worker()
@@ -195,10 +196,27 @@ class Terminal(RoostTestCase):
         says = "while :; do echo said >&2; echo >&$READY_FD; sleep 0.01; done"
         log = Log()
         process = subprocess.Popen(
-            [ROOST, "run", "--control-directory", str(self.folder / "control"), "--ready", "pipe", "--settle", "0s",
-             "--direct-stderr", "--", "sh", "-c", says],
-            stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            [
+                ROOST,
+                "run",
+                "--control-directory",
+                str(self.folder / "control"),
+                "--ready",
+                "pipe",
+                "--settle",
+                "0s",
+                "--direct-stderr",
+                "--",
+                "sh",
+                "-c",
+                says,
+            ],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
         os.close(terminal)
 
         def read():
