@@ -1,7 +1,6 @@
 """Every recipe as a service of the shipped unit, under a real systemd. Runs inside Tests/with-systemd."""
 
 import http.client
-import os
 import pathlib
 import re
 import shutil

@@ -1,7 +1,6 @@
 """A worker that writes down whom it accepts, and clients that count exactly what becomes of their connections."""
 
 import collections
-import os
 import pathlib
 import select
 import socket
@@ -184,7 +183,8 @@ class Clients:
         except (ConnectionResetError, BrokenPipeError):
             self.count(lambda counts: (counts.later_cut if used else counts.first_cut).append(port))
         except OSError as error:
-            self.count(lambda counts: counts.other.update([type(error).__name__]))
+            name = type(error).__name__
+            self.count(lambda counts: counts.other.update([name]))
         if client:
             client.close()
         return None

@@ -63,7 +63,7 @@ os.set_blocking(reading, False)
 while b"READY=1" not in notify.recv(4096):
     pass
 notify.setblocking(False)
-pathlib.Path(folder, "worker").write_text("%d 127.0.0.1:%d" % (worker, listener.getsockname()[1]))
+pathlib.Path(folder, "worker").write_text(f"{worker} 127.0.0.1:{listener.getsockname()[1]}")
 while not pathlib.Path(folder, "go").exists():
     time.sleep(0.01)
 

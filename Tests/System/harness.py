@@ -322,10 +322,8 @@ def waits(pid):
     """How often each thread of a process has waited for something; of none if it is gone."""
     counts = {}
     for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
-        try:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             counts[status.parent.name] = int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read_text(), re.M)[1])
-        except (FileNotFoundError, ProcessLookupError):
-            pass
     return counts
 
 

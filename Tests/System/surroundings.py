@@ -139,10 +139,8 @@ def children():
     # The file of a thread that has just ended is empty, or gone.
     found = []
     for file in pathlib.Path("/proc/self/task").glob("*/children"):
-        try:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             found += [int(pid) for pid in file.read_text().split()]
-        except (FileNotFoundError, ProcessLookupError):
-            pass
     return found
 
 

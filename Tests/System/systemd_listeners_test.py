@@ -11,7 +11,7 @@ import sys
 import unittest
 
 import counting
-from harness import Load, ROOT, eventually
+from harness import ROOT, Load, eventually
 from systemd_test import BIN, NAME, ROOST_BIN, UNITS, SystemdTestCase, follow_journal, greeting, shown, systemctl
 
 KILLS = 20

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import DEMO_WORKER, Load, PATIENCE, ROOST, ROOT, children_of, eventually, wait_for_exit
+from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, Load, children_of, eventually, wait_for_exit
 
 BIN = pathlib.Path("/run/roost-test")
 NAME = "roost@web"
@@ -171,7 +171,8 @@ class Systemd(SystemdTestCase):
         self.assertEqual(shown("ReloadResult"), "exit-code")
         self.assertRegex(
             shown("StatusText"),
-            r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status 3 before it was ready; 0 dropped, peak queue \d+ of 4096$",
+            r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status "
+            r"3 before it was ready; 0 dropped, peak queue \d+ of 4096$",
         )
         status = systemctl("status", "--no-pager", "-l", "-n", "30", NAME, check=False).stdout
         self.assertRegex(

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import unittest
 
-from harness import RoostTestCase, ROOT, state
+from harness import ROOT, RoostTestCase, state
 
 SERVERS = ROOT / "Tests/System/servers"
 GO = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.001)\n"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import ROOST, RoostTestCase, ROOT, wait_for_exit
+from harness import ROOST, ROOT, RoostTestCase, wait_for_exit
 
 BAD = ROOT / "Tests/Configurations/bad"
 
@@ -260,7 +260,7 @@ class Unit(RoostTestCase):
         lines = self.unit('command = ["/bin/true"]\n')
         self.assertEqual(names(lines), names(template))
         for name in ["SyslogIdentifier", "Documentation", "RuntimeDirectory"]:
-            self.assertEqual([l for l in lines if l.startswith(name)], [l for l in template if l.startswith(name)])
+            self.assertEqual([line for line in lines if line.startswith(name)], [line for line in template if line.startswith(name)])
 
     def test_a_worker_of_root_can_give_up_its_privileges_itself(self):
         capabilities = next(line for line in self.unit('command = ["/bin/true"]\n') if line.startswith("Capab"))

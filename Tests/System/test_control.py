@@ -1,6 +1,7 @@
 """The control socket: commands, a Varlink client of somebody else's, and clients that misbehave."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -657,10 +658,8 @@ class Misbehaviour(ControlTestCase):
 
     def gone(self, data):
         client = self.client(self.service)
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             client.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         self.assertIsNone(client.receive())
 
     def test_garbage_ends_the_connection(self):
@@ -768,16 +767,15 @@ class Misbehaviour(ControlTestCase):
     def sockets(self):
         links = []
         for descriptor in os.listdir(f"/proc/{self.service.pid}/fd"):
-            try:
+            # Unless it was closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
                 links.append(os.readlink(f"/proc/{self.service.pid}/fd/{descriptor}"))
-            except FileNotFoundError:
-                pass  # It was closed meanwhile.
         return [link for link in links if link.startswith("socket")]
 
     def test_one_who_vanishes_while_waiting_is_forgotten(self):
         self.release("exec sleep 1000")
         clients = [self.client(self.service) for _ in range(3)]
-        for client, more in zip(clients, [True, False, False]):
+        for client, more in zip(clients, [True, False, False], strict=True):
             client.send("roost.Control.Reload", more=more)
         self.service.expect("started")
         for client in clients:

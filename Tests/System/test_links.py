@@ -118,7 +118,10 @@ class SocketFiles(LinksTestCase):
     def test_nor_where_the_link_comes_between_the_look_and_the_change(self):
         # The candidate itself does it: it has the rights of its user, and is ready when it is done.
         file = self.theirs / "a.sock"
-        script = f"test $ROOST_GENERATION = 2 && mv {file} {file}.aside && ln -s {self.precious} {file}; echo >&$READY_FD; exec tail -f /dev/null"
+        script = (
+            f"test $ROOST_GENERATION = 2 && mv {file} {file}.aside && ln -s {self.precious} {file}; echo >&$READY_FD; "
+            "exec tail -f /dev/null"
+        )
         command = ["sh", "-c", script]
         more = 'user = "nobody"\n' if os.geteuid() == 0 else ""
         service = self.served(self.table(file, 'mode = "0600"'), command=command, more=more)
@@ -192,7 +195,8 @@ class SocketFiles(LinksTestCase):
         self.configure(f"a=unix:{file}")
         service = self.start_bare("--config", str(self.folder / "web.toml"))
         service.expect(
-            rf"cannot listen on a=unix:{file}: 'run' in it is a symbolic link that user {NOBODY.pw_uid} can change, and root doesn't follow such a link; give the path that it leads to"
+            rf"cannot listen on a=unix:{file}: 'run' in it is a symbolic link that user {NOBODY.pw_uid} can change, and root doesn't "
+            r"follow such a link; give the path that it leads to"
         )
         self.assertEqual(service.wait(), 78)
         self.assertEqual(os.listdir(place), [])
@@ -282,7 +286,8 @@ class ControlDirectories(LinksTestCase):
     def test_one_of_another_user_is_refused(self):
         self.refused(
             self.theirs,
-            f"cannot lock {self.theirs}/lock: its directory isn't to be trusted, because it belongs to user {NOBODY.pw_uid}: .*--control-directory names another place",
+            f"cannot lock {self.theirs}/lock: its directory isn't to be trusted, because it belongs to user {NOBODY.pw_uid}: "
+            ".*--control-directory names another place",
         )
         self.assertEqual(os.listdir(self.theirs), [])
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 
-from harness import DEMO_WORKER, Load, PATIENCE, ROOST, RoostTestCase, stand_still
+from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, stand_still
 
 # Ready at once; answers one connection after the other with its generation and the listener's name, and drains by
 # accepting nothing more. "hold" in the request keeps the worker until the test says so.
@@ -124,9 +124,11 @@ class ListenersTestCase(RoostTestCase):
             f'command = {json.dumps(command)}\nready = "pipe"\nsettle = "0s"\nlisten = [{listen}]\n{more}'
         )
 
-    def served(self, *listen, environment={}, **options):
+    def served(self, *listen, environment=None, **options):
         self.configure(*listen, **options)
-        service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), env=dict(os.environ, **environment))
+        service = self.start_bare(
+            "--start-attempts", "3", "--config", str(self.folder / "web.toml"), env={**os.environ, **(environment or {})}
+        )
         return service.serving()
 
     def reload_with(self, service, *listen, **options):
@@ -717,7 +719,7 @@ class Adopted(ListenersTestCase):
         )
 
     def test_a_socket_that_nobody_takes_is_told_and_a_reload_can_ask_for_it(self):
-        one, file = self.tcp_socket(), self.folder / "u.sock"
+        one = self.tcp_socket()
         port = one.getsockname()[1]
         first = self.tcp()
         service = self.start_with(["late"], [one], f"a={first}")
@@ -752,7 +754,7 @@ class Store:
         self.kept = []
         self.names = []
         self.changed = threading.Condition()
-        self.path = str(folder / f"store")
+        self.path = str(folder / "store")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         threading.Thread(target=self.read, daemon=True).start()

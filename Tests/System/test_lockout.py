@@ -56,7 +56,8 @@ for line in sys.stdin:
             text = text.rsplit(b"\0", 2)[-2] if b"\0" in text else b"end"
         except BlockingIOError: text = b"open"
         except ConnectionError: text = b"reset"
-        word = "busy" if b"Busy" in text else "denied" if b"PermissionDenied" in text else "end" if text not in (b"open", b"reset") else text.decode()
+        known = next((word for word, part in [("busy", b"Busy"), ("denied", b"PermissionDenied")] if part in text), "end")
+        word = text.decode() if text in (b"open", b"reset") else known
         told[word] = told.get(word, 0) + 1
     print(json.dumps(told), flush=True)
 """
@@ -122,7 +123,7 @@ class Crowds(LockoutTestCase):
     def test_who_waits_for_nothing_keeps_nobody_out(self):
         for kind in ["idle", "half", "status", "unread", "deaf", "listening"]:
             for user in [ROOT, MEMBER]:
-                with self.subTest(kind, user=user), self.crowd(kind, user) as crowd:
+                with self.subTest(kind, user=user), self.crowd(kind, user):
                     for who in [ROOT, MEMBER, OTHER_MEMBER]:
                         self.command("status", user=who)
                         self.command("reload", "-q", user=who)
@@ -267,10 +268,8 @@ class OtherSockets(LockoutTestCase):
         for client in clients:
             self.addCleanup(client.close)
             client.connect(path)
-            try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 client.sendall(text)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
         return clients
 
     @needs_open_files(1024)
@@ -298,10 +297,10 @@ class OtherSockets(LockoutTestCase):
             "import os, signal, socket, time\n"
             "s = socket.socket(socket.AF_UNIX)\n"
             "s.connect(os.environ['EINHORN_SOCK_PATH'])\n"
-            "open('%s.connected', 'w')\n"
-            "while not os.path.exists('%s'): time.sleep(0.01)\n"
-            's.sendall(b\'{"command":"worker:ack", "pid":%%d}\\n\' %% os.getpid())\n'
-            "signal.pause()\n" % (go, go)
+            f"open('{go}.connected', 'w')\n"
+            f"while not os.path.exists('{go}'): time.sleep(0.01)\n"
+            's.sendall(b\'{"command":"worker:ack", "pid":%d}\\n\' % os.getpid())\n'
+            "signal.pause()\n"
         )
         service = self.start("-l", "127.0.0.1:0", ready="einhorn", command=[sys.executable, "-c", script])
         self.eventually(lambda: self.assertTrue(os.path.exists(f"{go}.connected")))

@@ -1,6 +1,5 @@
 """`roost logs` without a journal: what the master has kept of what its workers wrote."""
 
-import json
 import os
 import signal
 import unittest

@@ -203,8 +203,8 @@ class HTTP(MetricsTestCase):
         host, port = self.service.metrics.rsplit(":", 1)
         self.place = (host, int(port))
 
-    def scrape(self, path="/metrics", headers={}, method="GET"):
-        request = urllib.request.Request(f"http://{self.service.metrics}{path}", headers=headers, method=method)
+    def scrape(self, path="/metrics", headers=(), method="GET"):
+        request = urllib.request.Request(f"http://{self.service.metrics}{path}", headers=dict(headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, dict(answer.headers), answer.read().decode()
@@ -382,7 +382,8 @@ class Waiting(MetricsTestCase):
     def waiting(self, address, *arguments, **options):
         service = self.start("--name", "web", "--metrics", address, *arguments, **options)
         service.expect(
-            rf"warning metrics aren't served, and the service goes on without: cannot listen on metrics={re.escape(address)}: .*; it is tried again in 1s"
+            rf"warning metrics aren't served, and the service goes on without: cannot listen on metrics={re.escape(address)}: .*; "
+            r"it is tried again in 1s"
         )
         return service.serving()
 
@@ -504,7 +505,7 @@ class Place(MetricsTestCase):
 
     def test_a_change_takes_effect_only_when_the_service_is_restarted(self):
         file = self.folder / "web.toml"
-        text = f'command = ["/bin/sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
+        text = 'command = ["/bin/sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
         file.write_text(text)
         service = self.start_bare("--config", str(file)).serving()
         file.write_text(text + 'metrics = "127.0.0.1:0"\n')

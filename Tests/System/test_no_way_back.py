@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from harness import ROOST, RoostTestCase, WORKER
+from harness import ROOST, WORKER, RoostTestCase
 
 MASTER = pathlib.Path(ROOST).parent / "roost-master"
 

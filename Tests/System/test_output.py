@@ -7,7 +7,6 @@ import os
 import pathlib
 import pty
 import re
-import select
 import signal
 import struct
 import subprocess
@@ -187,7 +186,10 @@ class Output(RoostTestCase):
         self.assertEqual(service.process.wait(PATIENCE), 0)
 
     def test_a_worker_that_ignores_sigpipe_drains_without_a_master(self):
-        script = f"trap '' PIPE; trap 'echo draining >&2; echo more >&2; echo drained > {self.folder}/done; exit 0' TERM; echo >&$READY_FD; while :; do sleep 0.05; done"
+        script = (
+            f"trap '' PIPE; trap 'echo draining >&2; echo more >&2; echo drained > {self.folder}/done; exit 0' TERM; "
+            "echo >&$READY_FD; while :; do sleep 0.05; done"
+        )
         service = self.start(command=["sh", "-c", script]).serving()
         service.signal(signal.SIGKILL)
         service.process.wait(PATIENCE)

@@ -122,7 +122,8 @@ class Outsiders(RoostTestCase):
         self.assertEqual(self.status(service)["outsiders"], [{"pid": first.pid, "name": "holder", "listeners": ["web"]}])
         self.assertRegex(
             self.shown(service),
-            rf"process {first.pid} \(holder\) doesn't belong to this service, has web open and may take its connections: 'kill {first.pid}' ends it",
+            rf"process {first.pid} \(holder\) doesn't belong to this service, has web open and may take its connections: 'kill "
+            rf"{first.pid}' ends it",
         )
         self.bad("second", "say(); serve('better')")
         self.assertIn("succeeded", service.reload())

@@ -1,7 +1,7 @@
 """A worker that is restarted runs what its generation was started with, wherever links lead by then."""
 
-import json
 import contextlib
+import json
 import os
 import pathlib
 import re

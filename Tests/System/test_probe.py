@@ -36,7 +36,9 @@ while True:
             if status == "silent": signal.pause()
             if status == "nonsense": connection.sendall(b"nonsense\\r\\n")
             elif status == "hangup": pass
-            else: connection.sendall(f"HTTP/1.1 {status} X\\r\\nContent-Length: 100000\\r\\nConnection: close\\r\\n\\r\\n".encode() + b"x" * 100000)
+            else:
+                head = f"HTTP/1.1 {status} X\\r\\nContent-Length: 100000\\r\\nConnection: close\\r\\n\\r\\n"
+                connection.sendall(head.encode() + b"x" * 100000)
 """
 
 
@@ -163,7 +165,10 @@ class Probe(RoostTestCase):
         self.assertEqual(service.wait(), 78)
 
     def test_placeholders_name_the_probes_listener(self):
-        witness = "import os, sys; os.write(2, ' '.join(['args', *sys.argv[1:], '\\n']).encode()); os.write(int(os.environ['READY_FD']), b'\\n'); import signal; signal.pause()"
+        witness = (
+            "import os, sys; os.write(2, ' '.join(['args', *sys.argv[1:], '\\n']).encode()); "
+            "os.write(int(os.environ['READY_FD']), b'\\n'); import signal; signal.pause()"
+        )
         service = self.start(
             "-l",
             "http=127.0.0.1:0",

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import Log, ROOST, RoostTestCase, Service
+from harness import ROOST, Log, RoostTestCase, Service
 
 COMMAND = 'command = ["sh", "-c", "echo A=$A >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
 
@@ -113,7 +113,10 @@ class Reading(RoostTestCase):
             "environment": f'exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file <(echo A=1) -- {worker}',
             "optional": f'exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file=-<(echo A=1) -- {worker}',
             "configuration": f'exec "$1" run --control-directory "$2" --environment A=1 --config <(echo \'{COMMAND}\')',
-            "stdin": f'exec < <(echo A=1); exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file /dev/stdin -- {worker}',
+            "stdin": (
+                'exec < <(echo A=1); exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file /dev/stdin -- '
+                f"{worker}"
+            ),
         }.items():
             with self.subTest(name):
                 service = self.shell(line)

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import socket
@@ -107,7 +108,7 @@ class Reload(RoostTestCase):
         upstream.log.expect("^STATUS=stopp")
         told = [line for line in upstream.log.lines if line in ["READY=1", "RELOADING=1", "STOPPING=1"]]
         self.assertLess(len(told), 200)
-        for said, answer in zip(told, told[1:]):
+        for said, answer in itertools.pairwise(told):
             self.assertFalse(said == answer == "RELOADING=1", told)
         self.assertEqual(service.log.count("failed"), 0)
 
@@ -149,7 +150,7 @@ class Reload(RoostTestCase):
         service.expect("reload to generation 2 succeeded")
 
     def test_the_backlog_that_a_worker_has_shrunk_is_restored(self):
-        script = f"""
+        script = """
 import os, signal, socket
 listener = socket.socket(fileno=3)
 listener.listen(1)

@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from harness import ANSWERED, DEMO_WORKER, ROOST, Load, PATIENCE, RoostTestCase, held, state
+from harness import ANSWERED, DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, held, state
 from surroundings import needs_open_files
 
 # Answers each connection with its slot, generation and processor. It stops to accept in the moment of the stop signal, and
@@ -362,7 +362,7 @@ class UnderLoad(ReuseportTestCase):
 
     def test_scaling_between_and_during_reloads_loses_nothing(self):
         service, address, load = self.demo(2)
-        for round in range(5):
+        for _ in range(5):
             service.signal(signal.SIGHUP)
             self.scale(service, 4)
             service.signal(signal.SIGHUP)
@@ -377,7 +377,11 @@ class Mixtures(ReuseportTestCase):
     """With what else happens to slots and listeners."""
 
     def test_a_stop_while_a_slot_is_emptied(self):
-        before = "import time\nif os.environ['ROOST_SLOT'] == '1':\n    os.write(int(os.environ['READY_FD']), b'\\n')\n    while True: signal.pause()"
+        before = (
+            "import time\nif os.environ['ROOST_SLOT'] == '1':\n"
+            "    os.write(int(os.environ['READY_FD']), b'\\n')\n"
+            "    while True: signal.pause()"
+        )
         service, address = self.served(2, "--drain-timeout", "3s", env=dict(os.environ, BEFORE_READY=before))
         clients = connect(address, 16)
         self.roost(service, "scale", "1")
@@ -396,7 +400,9 @@ class Mixtures(ReuseportTestCase):
         def configure(listener):
             command = json.dumps([sys.executable, str(self.script(ending + SERVER))])
             file.write_text(
-                f'command = {command}\nready = "pipe"\nworkers = 2\nsurge = 1\nsettle = "1s"\ndrain-timeout = "40s"\nlisten = ["{listener},reuseport=true,nonblocking=true"]\n'
+                f'command = {command}\nready = "pipe"\n'
+                'workers = 2\nsurge = 1\nsettle = "1s"\n'
+                f'drain-timeout = "40s"\nlisten = ["{listener},reuseport=true,nonblocking=true"]\n'
             )
 
         configure(f"a={addresses[0]}")
@@ -425,7 +431,7 @@ class Mixtures(ReuseportTestCase):
             "import os, sys\nif os.environ['ROOST_GENERATION'] == '2' and os.environ['ROOST_SLOT'] == '1': sys.exit(3)\n"
         )
         self.assertEqual((status, set(generations)), (1, {1}))
-        for address, slot in zip(addresses, [1, 0]):
+        for address, slot in zip(addresses, [1, 0], strict=True):
             self.assertEqual(slots(connect(address, 20)), {slot: 20})
 
 

@@ -11,7 +11,7 @@ import sys
 import termios
 import threading
 
-from harness import PATIENCE, ROOST, RoostTestCase, Log, Service, WORKER, wait_for_exit
+from harness import PATIENCE, ROOST, WORKER, Log, RoostTestCase
 
 # With the number that signal(7) gives it, for a Python that doesn't know it.
 SIGSTKFLT = 16
@@ -155,7 +155,7 @@ class Terminal(RoostTestCase):
 
     def test_a_shell_that_hangs_up_its_jobs_stops_the_service(self):
         # A shell sends its jobs a SIGHUP when its terminal is gone. The master may see that one only.
-        shell = f"""
+        shell = """
 import os, signal, subprocess, sys
 job = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: os.setpgid(0, 0))
 signal.signal(signal.SIGHUP, lambda *_: os.kill(job.pid, signal.SIGHUP))

@@ -122,7 +122,7 @@ class Spawn(RoostTestCase):
         os.mkfifo(facts)
         command = 'exec "$0" "$@" <&- >&- 2>&-'
         text = f'it=$(ls -l /proc/$$/fd); echo "$it" > {facts}; echo >&$READY_FD; exec tail -f /dev/null'
-        service = self.start("-l", "127.0.0.1:0", "--direct-stderr", command=["sh", "-c", text], launcher=["sh", "-c", command])
+        self.start("-l", "127.0.0.1:0", "--direct-stderr", command=["sh", "-c", text], launcher=["sh", "-c", command])
         with open(facts) as file:
             listing = file.read()
         for number in [0, 1, 2]:

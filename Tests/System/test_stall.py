@@ -1,7 +1,6 @@
 """A machine that stands still, as a virtual one does that is moved or saved: nobody took too long who wasn't run."""
 
 import json
-import os
 import signal
 import sys
 import time

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import ROOST, RoostTestCase, WORKER
+from harness import ROOST, WORKER, RoostTestCase
 
 
 class Start(RoostTestCase):

@@ -170,7 +170,8 @@ class Others(StarvationTestCase):
             "    s = socket.socket(socket.AF_UNIX)\n"
             "    s.connect(sys.argv[1])\n"
             "    threading.Thread(target=read, args=[s], daemon=True).start()\n"
-            '    threading.Thread(target=lambda s=s: [s.sendall(b\'{"method":"roost.Control.Status"}\\0\' * 400) for _ in iter(int, 1)], daemon=True).start()\n'
+            '    threading.Thread(target=lambda s=s: [s.sendall(b\'{"method":"roost.Control.Status"}\\0\' * 400) for _ in '
+            "iter(int, 1)], daemon=True).start()\n"
             "print('begun', flush=True)\n"
             "threading.Event().wait()\n"
         )

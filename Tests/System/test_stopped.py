@@ -92,7 +92,10 @@ class Stopped(RoostTestCase):
         wait_for_exit(pid)
 
     def test_so_does_what_is_left_of_a_group(self):
-        script = f"{sys.executable} -c 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP)' & echo $! > {self.folder}/pid; echo >&$READY_FD; wait"
+        script = (
+            f"{sys.executable} -c 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP)' & echo $! > {self.folder}/pid; "
+            "echo >&$READY_FD; wait"
+        )
         service = self.start("--drain-timeout", f"{int(PATIENCE)}s", command=["sh", "-c", script]).serving()
         child = int((self.folder / "pid").read_text())
         self.eventually(lambda: self.assertEqual(state(child), "T"))

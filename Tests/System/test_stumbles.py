@@ -299,7 +299,8 @@ class Access(RoostTestCase):
         self.assertEqual(
             self.check(),
             [
-                f"the user nobody can't execute {interpreter}, the interpreter of {self.server} (mode 750 of {interpreter}, which is root:root's)"
+                f"the user nobody can't execute {interpreter}, the interpreter of {self.server} (mode 750 of {interpreter}, which is "
+                "root:root's)"
             ],
         )
 
@@ -448,7 +449,7 @@ class ReloadAll(UsualPlace):
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
 
     def test_one_that_fails_is_told_and_the_others_get_their_turn(self):
-        (path, one), (_, two) = self.release("one"), self.release("two")
+        _, (_, two) = self.release("one"), self.release("two")
         self.script("#!/bin/sh\necho out of paper >&2\nexit 3\n", name="one")
         result = self.roost("reload", "--all", "--quiet")
         self.assertEqual((result.returncode, result.stdout), (1, ""), result)

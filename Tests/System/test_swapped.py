@@ -59,7 +59,8 @@ class Ways(LinksTestCase):
         swapping = self.neighbour(SWAP=self.way, TARGET=self.roots)
         self.refused(
             self.file,
-            f"Permission denied; user {NOBODY.pw_uid} can replace a directory on its way, so that it is made with no more rights than these; give it a path on which all directories belong to root",
+            f"Permission denied; user {NOBODY.pw_uid} can replace a directory on its way, so that it is made with no more rights "
+            "than these; give it a path on which all directories belong to root",
             **swapping,
         )
         self.assertEqual(os.listdir(self.roots), [], "that user may not write there")

@@ -1,6 +1,5 @@
 """Text that costs too much or misleads: what Roost is given is read in the time that it deserves, and told as it is."""
 
-import json
 import os
 import pathlib
 import shutil
@@ -102,7 +101,8 @@ class Cost(RoostTestCase):
         (self.folder / "web.toml").write_text(f"{COMMAND}listen = [{listeners}]\n")
         service = self.start_bare("--config", str(self.folder / "web.toml"), launcher=["prlimit", "--nofile=64"])
         service.expect(
-            r"cannot listen on unix-\d+.sock=unix:.*: Too many open files \(64 are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'\)"
+            r"cannot listen on unix-\d+.sock=unix:.*: Too many open files \(64 are the limit; "
+            r"LimitNOFILE= in the unit raises it, or 'ulimit -n'\)"
         )
         self.assertEqual(service.wait(), 78)
 

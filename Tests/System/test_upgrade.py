@@ -9,14 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import unittest
 
 from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, Service, eventually
 from surroundings import needs_open_files
 
 WAITS = "echo >&$READY_FD; exec tail -f /dev/null"
-STUBBORN = "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nos.write(int(os.environ['READY_FD']), b'\\n')\nwhile True: signal.pause()"
+STUBBORN = (
+    "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "os.write(int(os.environ['READY_FD']), b'\\n')\n"
+    "while True: signal.pause()"
+)
 
 
 class UpgradeTestCase(RoostTestCase):
@@ -407,7 +410,8 @@ class Refused(UpgradeTestCase):
         self.refuse(
             "#!/usr/bin/env python3\nimport json, os\n"
             "answer, state = map(int, os.environ['ROOST_PROVE'].split(':')[1:])\nstate = json.loads(open(state).read())\n"
-            "os.write(answer, json.dumps({'problem': 'format %d is too new, pid %d' % (state['format'], len(state['running']['workers']))}).encode())\n",
+            "os.write(answer, json.dumps({'problem': 'format %d is too new, pid %d' % (state['format'], "
+            "len(state['running']['workers']))}).encode())\n",
             r".*/roost-master: format \d+ is too new, pid 2",
         )
 

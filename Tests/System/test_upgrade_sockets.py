@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +12,12 @@ from test_listeners import ECHO, connect
 from test_probe import SERVER as PROBED
 
 ACCEPTING = "import socket; listener = socket.socket(fileno=3)\nwhile True: listener.accept()[0].close()"
-SILENT = "import socket, sys, time\nlistener = socket.socket(fileno=3)\nexec(open(sys.argv[1]).read())\nwhile True:\n    client, _ = listener.accept()\n    client.close()"
+SILENT = (
+    "import socket, sys, time\nlistener = socket.socket(fileno=3)\n"
+    "exec(open(sys.argv[1]).read())\n"
+    "while True:\n    client, _ = listener.accept()\n"
+    "    client.close()"
+)
 
 
 class UpgradeOfSockets(RoostTestCase):

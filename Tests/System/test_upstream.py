@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 
-from harness import PATIENCE, ROOST, RoostTestCase, WORKER
+from harness import PATIENCE, ROOST, WORKER, RoostTestCase
 
 
 class Upstream(RoostTestCase):
@@ -47,7 +47,8 @@ class Upstream(RoostTestCase):
         log.expect("^RELOADING=1$")
         log.expect("^READY=1$")
         log.expect(
-            r"^STATUS=generation 1 serves: 1 of 1 workers ready; reload to generation 2 failed: worker \d+ \(slot 0\) exited with status 3 before it was ready$"
+            r"^STATUS=generation 1 serves: 1 of 1 workers ready; "
+            r"reload to generation 2 failed: worker \d+ \(slot 0\) exited with status 3 before it was ready$"
         )
         service.signal(signal.SIGHUP)
         log.expect("^STATUS=generation 3 serves: 1 of 1 workers ready(; 1 draining)?$")
@@ -93,7 +94,10 @@ class Upstream(RoostTestCase):
         self.assertEqual(log.count("^READY=1$"), 0)
 
     def test_what_a_worker_says_is_not_forwarded(self):
-        script = "systemd-notify --ready --status=mine; systemd-notify STOPPING=1 MAINPID=1 FDSTORE=1 WATCHDOG=1; echo said >&2; exec tail -f /dev/null"
+        script = (
+            "systemd-notify --ready --status=mine; systemd-notify STOPPING=1 MAINPID=1 FDSTORE=1 WATCHDOG=1; echo said >&2; "
+            "exec tail -f /dev/null"
+        )
         service, log = self.served(ready="notify", command=["sh", "-c", script])
         service.expect("^said$")
         service.stop()

@@ -41,14 +41,14 @@ class Listeners(VanishedTestCase):
         self.assertEqual(self.unreachable(service), [f"{self.file} is gone"])
         self.assertIn(f"nobody can connect to a: {self.file} is gone; a reload makes it anew", self.roost(service, "status").stdout)
         self.assertIn(
-            'roost_listener_reachable{service="web",listener="a",address="%s"} 0' % self.address, self.roost(service, "metrics").stdout
+            f'roost_listener_reachable{{service="web",listener="a",address="{self.address}"}} 0', self.roost(service, "metrics").stdout
         )
         self.assertIn("succeeded", service.reload())
         service.log.expect_count(f"warning nobody could connect to a={self.address}: {self.file} is gone", 1)
         service.expect(f"closed a={self.address}")
         self.assertEqual(ask(self.address), ["2", "a"])
         self.assertEqual(self.unreachable(service), [None])
-        self.assertIn('listener="a",address="%s"} 1' % self.address, self.roost(service, "metrics").stdout)
+        self.assertIn(f'listener="a",address="{self.address}"}} 1', self.roost(service, "metrics").stdout)
         self.assertIn("succeeded", service.reload())
         self.assertEqual(service.log.count("nobody could connect"), 1)
         self.assertEqual(service.log.count("listening on"), 2)
@@ -354,7 +354,8 @@ class OwnFiles(VanishedTestCase):
         self.assertIn("succeeded", service.reload())
         for pattern in [
             f"error cannot open the control socket {self.control}/control: the file exists and is no socket",
-            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and is no socket; it is tried again in 1s",
+            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and is no socket; "
+            "it is tried again in 1s",
             f"error the pid file {self.pid_file} is that of process {os.getpid()} by now",
         ]:
             self.assertEqual(service.log.count(pattern), 1, pattern)
@@ -417,7 +418,8 @@ class TwoMasters(VanishedTestCase):
         self.assertIn("succeeded", first.reload())
         self.assertEqual(
             first.log.count(
-                f"error two masters of the service web are running: process {second.pid} has locked {self.control}/lock since this one's lock was removed; one of them has to be stopped"
+                f"error two masters of the service web are running: process {second.pid} has locked {self.control}/lock since this "
+                "one's lock was removed; one of them has to be stopped"
             ),
             1,
         )

@@ -12,8 +12,8 @@ import struct
 import subprocess
 import sys
 
+from harness import ANSWERED, PATIENCE, ROOST, WORKER, RoostTestCase, Service, libc
 from surroundings import children
-from harness import ANSWERED, PATIENCE, ROOST, RoostTestCase, Service, WORKER, libc
 
 # How many datagrams wait for a reader, at most one more.
 QUEUE = int(pathlib.Path("/proc/sys/net/unix/max_dgram_qlen").read_text())

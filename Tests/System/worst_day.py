@@ -12,7 +12,7 @@ import subprocess
 import threading
 
 from harness import PATIENCE, eventually, wait_for_exit
-from systemd_test import BIN, FILE, NAME, ROOST_BIN, SystemdTestCase, shown, systemctl
+from systemd_test import FILE, NAME, ROOST_BIN, SystemdTestCase, shown, systemctl
 
 # Where sites are. In /run nothing is pinned.
 SITE = pathlib.Path("/srv/web")
