@@ -27,8 +27,8 @@ enum { ROOST_MOST_CONNECTIONS = 512 };
 // is read, or -1 with errno.
 int roost_ask_tcp(int family, uint16_t port);
 
-// Reads a part of the answer, into room for ROOST_MOST_CONNECTIONS. Returns how many there are in it, 0 too, or -1 with errno; `ret_is_last` is set to whether that was
-// all.
+// Reads a part of the answer, into room for ROOST_MOST_CONNECTIONS. Returns how many there are in it, which may be 0,
+// or -1 with errno; `ret_is_last` is set to whether that was all.
 ssize_t roost_next_tcp(int answer, struct roost_connection *connections, bool *ret_is_last);
 
 // The same of connected unix sockets.

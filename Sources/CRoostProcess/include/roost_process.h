@@ -14,7 +14,7 @@
 // System calls in which a thread waits for connections or datagrams.
 enum roost_call {
   ROOST_CALL_OTHER,
-  ROOST_CALL_ACCEPT,  // on the descriptor of the first argument: accept, accept4; of datagram sockets recvfrom and its like
+  ROOST_CALL_ACCEPT,  // on the descriptor of the first argument: accept, accept4; for datagrams recvfrom and its like
   ROOST_CALL_POLL,    // an array of struct pollfd and its length
   ROOST_CALL_SELECT,  // a number of descriptors and the set of those to be read
 };
