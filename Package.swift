@@ -63,7 +63,7 @@ let package = Package(
       name: "RoostLog", dependencies: ["RoostSystemd", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(name: "RoostJSON", swiftSettings: strict),
-    .target(name: "RoostMetrics", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
+    .target(name: "RoostMetrics", dependencies: ["RoostCore"], swiftSettings: strict),
     .target(name: "RoostCore", swiftSettings: strict),
     .target(name: "RoostSystemd", dependencies: ["CRoostSystemd"], swiftSettings: strict),
     .systemLibrary(

@@ -52,7 +52,8 @@ class Master:
         self.times = {"reload": [], "takeover": [], "crash": []}
         self.begin = time.monotonic_ns()
         self.process = subprocess.Popen(
-            [*command, self.reports.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            [*command, self.reports.path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         self.worker, executed, _ = self.reports.next("started")
         self.start = (executed - self.begin) / 1e6
 
@@ -165,7 +166,9 @@ def table(masters, start, wakeups, memory):
         a, b = floor.median(what), roost.median(what)
         rows.append((f"{title}, ms", f"{a:.3f}", f"{b:.3f}", f"{b / a:.2f}", f"{roost.ninth_decile(what):.3f}"))
     ratio = start["roost"] / start["floor"]
-    rows.append(("command to the first worker's first instruction, ms", f"{start['floor']:.2f}", f"{start['roost']:.2f}", f"{ratio:.1f}", ""))
+    rows.append(
+        ("command to the first worker's first instruction, ms", f"{start['floor']:.2f}", f"{start['roost']:.2f}", f"{ratio:.1f}", "")
+    )
     for title, what in [("PSS", "Pss"), ("private dirty", "Private_Dirty"), ("RSS", "Rss")]:
         a, b = memory["floor"][what], memory["roost"][what]
         rows.append((f"{title} of the idle master, KiB", str(a), str(b), f"{b / a:.1f}", ""))

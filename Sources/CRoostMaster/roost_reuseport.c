@@ -20,7 +20,8 @@ struct program {
   size_t length;
 };
 
-static void add_jump(struct program *program, unsigned short code, unsigned value, unsigned char yes, unsigned char no) {
+static void add_jump(
+    struct program *program, unsigned short code, unsigned value, unsigned char yes, unsigned char no) {
   if (program->length < BPF_MAXINSNS) {
     program->code[program->length] = (struct sock_filter){.code = code, .jt = yes, .jf = no, .k = value};
   }
@@ -122,7 +123,11 @@ static int ask_for_handshakes(int netlink, const struct place *place) {
     struct nlmsghdr header;
     struct inet_diag_req_v2 request;
   } message = {
-      .header = {.nlmsg_len = sizeof message, .nlmsg_type = SOCK_DIAG_BY_FAMILY, .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
+      .header = {
+          .nlmsg_len = sizeof message,
+          .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+          .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP,
+      },
       .request = {
           .sdiag_family = (unsigned char)place->family,
           .sdiag_protocol = IPPROTO_TCP,

@@ -18,12 +18,13 @@
 enum { ANSWER = 16384 };
 _Static_assert(ANSWER / NLMSG_LENGTH(sizeof(struct inet_diag_msg)) <= ROOST_MOST_CONNECTIONS, "room for TCP");
 _Static_assert(
-    ANSWER / (NLMSG_LENGTH(sizeof(struct unix_diag_msg)) + RTA_SPACE(1)) <= ROOST_MOST_CONNECTIONS, "room for unix sockets");
+    ANSWER / (NLMSG_LENGTH(sizeof(struct unix_diag_msg)) + RTA_SPACE(1)) <= ROOST_MOST_CONNECTIONS,
+    "room for unix sockets");
 
 // The states in which a process may still read from or write to a connection. Connections that weren't accepted are
 // among them: their inode is 0.
-static const uint32_t open_states = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 | 1 << TCP_CLOSE_WAIT |
-                                    1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
+static const uint32_t open_states = 1 << TCP_ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2 |
+                                    1 << TCP_CLOSE_WAIT | 1 << TCP_LAST_ACK | 1 << TCP_CLOSING;
 
 static int ask(const void *body, size_t length) {
   struct {
@@ -117,7 +118,8 @@ static bool take_unix(const struct nlmsghdr *message, size_t count, void *contex
   if (message->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg))) return false;
   const struct unix_diag_msg *found = NLMSG_DATA(message);
   long rest = (long)message->nlmsg_len - (long)NLMSG_LENGTH(sizeof *found);
-  for (const struct rtattr *part = (const struct rtattr *)(found + 1); RTA_OK(part, rest); part = RTA_NEXT(part, rest)) {
+  const struct rtattr *part = (const struct rtattr *)(found + 1);
+  for (; RTA_OK(part, rest); part = RTA_NEXT(part, rest)) {
     if (part->rta_type != UNIX_DIAG_NAME || RTA_PAYLOAD(part) != wanted->length) continue;
     if (found->udiag_ino == 0 || memcmp(RTA_DATA(part), wanted->name, wanted->length) != 0) return false;
     wanted->inodes[count] = found->udiag_ino;

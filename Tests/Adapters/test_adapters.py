@@ -62,7 +62,10 @@ class Adapter:
     def limit(self, service):
         status = subprocess.run(
             [ROOST, "status", "--control-directory", service.control, "--json"],
-            capture_output=True, text=True, check=True, timeout=PATIENCE,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=PATIENCE,
         )
         return json.loads(status.stdout)["listeners"][0]["limit"]
 
@@ -224,9 +227,7 @@ class HummingbirdWorker(Adapter, RoostTestCase):
 
     def test_a_response_has_a_date_as_hummingbird_gives_it(self):
         _, address = self.served()
-        self.assertRegex(
-            get(address, "/").decode(), r"(?i)\r\ndate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n"
-        )
+        self.assertRegex(get(address, "/").decode(), r"(?i)\r\ndate: \w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT\r\n")
 
 
 class Greeter(RoostTestCase):
@@ -274,8 +275,11 @@ class Alone:
         if listener:
             place = f"exec 3<&{listener.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$; "
         self.process = subprocess.Popen(
-            ["bash", "-c", place + 'exec "$@"', "bash", *command], env=variables,
-            pass_fds=[listener.fileno()] if listener else [], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            ["bash", "-c", place + 'exec "$@"', "bash", *command],
+            env=variables,
+            pass_fds=[listener.fileno()] if listener else [],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
 
     def __enter__(self):

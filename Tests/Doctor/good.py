@@ -4,7 +4,6 @@ import os
 import select
 import signal
 import socket
-import sys
 import threading
 import time
 

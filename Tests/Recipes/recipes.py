@@ -33,7 +33,10 @@ class Clients(Load):
     def __init__(self, address, kept_alive=0, new=0):
         self.process = subprocess.Popen(
             ["nice", "-n", "10", LOAD, "--kept-alive", str(kept_alive), "--new", str(new), address],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         assert self.process.stderr.readline() == "ready\n"
 
@@ -85,8 +88,17 @@ class RecipeTestCase(RoostTestCase):
     def start_recipe(self, name, *options, listen="http=127.0.0.1:0"):
         environment = {**os.environ, "PATH": f"{BUILD}/venv/bin:{BUILD}/go:{os.environ['PATH']}"}
         service = self.start_bare(
-            "--config", str(self.folder / f"{name}.toml"), "--listen", listen,
-            "--settle", SETTLE, "--drain-timeout", DRAIN_TIMEOUT, *options, env=environment)
+            "--config",
+            str(self.folder / f"{name}.toml"),
+            "--listen",
+            listen,
+            "--settle",
+            SETTLE,
+            "--drain-timeout",
+            DRAIN_TIMEOUT,
+            *options,
+            env=environment,
+        )
         address = service.address()
         return service.serving(), address
 

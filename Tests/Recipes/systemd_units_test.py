@@ -18,7 +18,13 @@ from systemd_test import BIN, UNITS, InstalledTestCase, systemctl
 JAVA = ROOT / "Tests/Recipes/java"
 # What these lose is one request of a connection at a reload; the pages of the recipes say why.
 LOSING = {
-    "go-plain", "node-plain", "perl-starman", "proxies-nginx", "python-granian", "python-hypercorn", "python-uvicorn",
+    "go-plain",
+    "node-plain",
+    "perl-starman",
+    "proxies-nginx",
+    "python-granian",
+    "python-hypercorn",
+    "python-uvicorn",
     "python-waitress",
 }
 # Servers that change their user by themselves.
@@ -131,8 +137,10 @@ class Recipe:
 
     def moved(self, text):
         for old, new in [
-            (RELEASE, str(self.folder)), ("/run/roost/web/", f"/run/roost/{self.name}/"),
-            ("/run/web-", f"/run/{self.name}-"), ("8080", str(self.port)),
+            (RELEASE, str(self.folder)),
+            ("/run/roost/web/", f"/run/roost/{self.name}/"),
+            ("/run/web-", f"/run/{self.name}-"),
+            ("8080", str(self.port)),
         ]:
             text = text.replace(old, new)
         return text
@@ -142,8 +150,8 @@ class Recipe:
 
     def journal(self, *arguments):
         return subprocess.run(
-            ["journalctl", "--no-pager", "-o", "cat", "-u", self.unit, *arguments], capture_output=True, text=True,
-            check=True).stdout
+            ["journalctl", "--no-pager", "-o", "cat", "-u", self.unit, *arguments], capture_output=True, text=True, check=True
+        ).stdout
 
 
 class Recipes(InstalledTestCase):
@@ -166,8 +174,7 @@ class Recipes(InstalledTestCase):
 
     def start_nginx(self, recipe):
         """In front of PHP-FPM, and no part of the service."""
-        nginx = subprocess.Popen(
-            ["nginx", "-p", recipe.folder, "-c", recipe.folder / "nginx.conf"], stderr=subprocess.DEVNULL)
+        nginx = subprocess.Popen(["nginx", "-p", recipe.folder, "-c", recipe.folder / "nginx.conf"], stderr=subprocess.DEVNULL)
         self.addCleanup(nginx.wait, PATIENCE)
         self.addCleanup(nginx.terminate)
         eventually(lambda: socket.create_connection(("127.0.0.1", recipe.port)).close(), OSError)
@@ -176,7 +183,7 @@ class Recipes(InstalledTestCase):
         """A few at a time: where the machine has too much to do, a server hears its stop signal so late that Roost warns of it."""
         units, together = [recipe.unit for recipe in self.recipes], 2 * os.cpu_count()
         for first in range(0, len(units), together):
-            systemctl(verb, *units[first:first + together], check=False)
+            systemctl(verb, *units[first : first + together], check=False)
         for recipe in self.recipes:
             state, result = recipe.shown("ActiveState"), recipe.shown("Result")
             with self.subTest(recipe.name, verb=verb):
@@ -184,8 +191,11 @@ class Recipes(InstalledTestCase):
 
     def ask_more(self, clients):
         before = {name: client.answered for name, client in clients.items()}
-        eventually(lambda: self.assertEqual(
-            [name for name, client in clients.items() if client.answered < before[name] + SOME], [], "these don't answer"))
+        eventually(
+            lambda: self.assertEqual(
+                [name for name, client in clients.items() if client.answered < before[name] + SOME], [], "these don't answer"
+            )
+        )
 
     def test_each_starts_answers_reloads_and_stops(self):
         self.each("start")
@@ -215,7 +225,11 @@ class Recipes(InstalledTestCase):
         # The one that its page tells of.
         if recipe.name != "shell-child":
             self.assertEqual(recipe.journal("-p", "warning"), "")
-        print(f"{recipe.name}: {client.answered} answered, {len(client.failures)} lost, {client.excused} after a silence", file=sys.stderr, flush=True)
+        print(
+            f"{recipe.name}: {client.answered} answered, {len(client.failures)} lost, {client.excused} after a silence",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """A worker that writes down whom it accepts, and clients that count exactly what becomes of their connections."""
 
 import collections
-import os
 import pathlib
 import select
 import socket
@@ -129,7 +128,8 @@ class Counts:
         return (
             f"{self.answered} answered, {self.refused} refused, {self.lost_in_queue} lost in the queue, "
             f"{self.in_flight} lost in flight, {self.idle_closed} closed while idle, {dict(self.other)} else, "
-            f"slowest answer after {self.slowest * 1000:.0f} ms")
+            f"slowest answer after {self.slowest * 1000:.0f} ms"
+        )
 
 
 class Clients:
@@ -140,8 +140,10 @@ class Clients:
         self.counts = Counts()
         self.changed = threading.Condition()
         self.over = False
-        self.threads = [threading.Thread(target=self.run, args=[kept, line]) for kept, line in
-                        [(False, b"fast\n")] * new + [(True, b"slow\n")] * kept_alive]
+        self.threads = [
+            threading.Thread(target=self.run, args=[kept, line])
+            for kept, line in [(False, b"fast\n")] * new + [(True, b"slow\n")] * kept_alive
+        ]
         for thread in self.threads:
             thread.start()
 
@@ -181,7 +183,8 @@ class Clients:
         except (ConnectionResetError, BrokenPipeError):
             self.count(lambda counts: (counts.later_cut if used else counts.first_cut).append(port))
         except OSError as error:
-            self.count(lambda counts: counts.other.update([type(error).__name__]))
+            name = type(error).__name__
+            self.count(lambda counts: counts.other.update([name]))
         if client:
             client.close()
         return None

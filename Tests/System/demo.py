@@ -23,8 +23,22 @@ class Demo:
         self.link = folder / "current"
         self.deploy("release-1", f'#!/bin/sh\nexec {DEMO_WORKER} "$@"\n')
         self.service = Service(
-            ["--name", "demo", "--control-directory", str(folder / "control"), "--listen", "http=127.0.0.1:0", "--workers", str(WORKERS), "--settle", "200ms",
-             "--ready-timeout", "2s", "--", str(self.link)]
+            [
+                "--name",
+                "demo",
+                "--control-directory",
+                str(folder / "control"),
+                "--listen",
+                "http=127.0.0.1:0",
+                "--workers",
+                str(WORKERS),
+                "--settle",
+                "200ms",
+                "--ready-timeout",
+                "2s",
+                "--",
+                str(self.link),
+            ]
         )
 
     def deploy(self, name, script):
@@ -86,7 +100,9 @@ class Demo:
         say(f"failures      {result['failures']:>8}   {result['failureReasons'] or ''}")
         say(f"slowest       {result['slowestMilliseconds']:>8} ms")
         say(f"reloads       {len(times):>8}   median {sorted(times)[len(times) // 2]} ms, 200 ms of it settle time")
-        answered = ", ".join(f"{generation}: {count}" for generation, count in sorted(result["generations"].items(), key=lambda item: int(item[0])))
+        answered = ", ".join(
+            f"{generation}: {count}" for generation, count in sorted(result["generations"].items(), key=lambda item: int(item[0]))
+        )
         say(f"answered by generation   {answered}")
         say(f"master {self.service.pid} was the same process with the same arguments all the time: {'yes' if unchanged else 'NO'}")
         left = processes_left()

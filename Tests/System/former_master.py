@@ -1,6 +1,6 @@
 """Plays a master of a former state format: opens what it would have open, starts a worker, and executes a new binary with a state
-as that format had it, when somebody opens the FIFO `go` in the folder. Arguments: the binary, a folder of the test's, the worker's program, the
-name of the state in Fixtures."""
+as that format had it, when somebody opens the FIFO `go` in the folder. Arguments: the binary, a folder of the test's, the
+worker's program, the name of the state in Fixtures."""
 
 import ctypes
 import fcntl
@@ -48,15 +48,22 @@ if worker == 0:
     os.closerange(4, 200)
     libc.prctl(PR_SET_PDEATHSIG, 15)
     environment = dict(
-        os.environ, LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="http", NOTIFY_SOCKET="@" + name,
-        ROOST_SERVICE="web", ROOST_GENERATION=str(generation), ROOST_SLOT="0")
+        os.environ,
+        LISTEN_FDS="1",
+        LISTEN_PID=str(os.getpid()),
+        LISTEN_FDNAMES="http",
+        NOTIFY_SOCKET="@" + name,
+        ROOST_SERVICE="web",
+        ROOST_GENERATION=str(generation),
+        ROOST_SLOT="0",
+    )
     os.execve(program, [program], environment)
 os.close(writing)
 os.set_blocking(reading, False)
 while b"READY=1" not in notify.recv(4096):
     pass
 notify.setblocking(False)
-pathlib.Path(folder, "worker").write_text("%d 127.0.0.1:%d" % (worker, listener.getsockname()[1]))
+pathlib.Path(folder, "worker").write_text(f"{worker} 127.0.0.1:{listener.getsockname()[1]}")
 open(f"{folder}/go").close()
 
 state.update(program=binary, directory=folder)
@@ -72,8 +79,11 @@ supervisor["slots"], supervisor["retirees"] = supervisor["slots"][:1], []
 status = os.stat(f"{folder}/c/control")
 running["listeners"][0]["socket"] = saved(listener.fileno())
 running["control"].update(
-    lock=saved(lock), socket=saved(control.fileno()), clients=[],
-    socketFile={"path": f"{folder}/c/control", "device": status.st_dev, "inode": status.st_ino})
+    lock=saved(lock),
+    socket=saved(control.fileno()),
+    clients=[],
+    socketFile={"path": f"{folder}/c/control", "device": status.st_dev, "inode": status.st_ino},
+)
 process = next(process for process in running["workers"] if process["id"]["number"] == current)
 process.update(pid=worker, notifySocket={"address": "@" + name, "socket": saved(notify.fileno())}, started=int(time.time()))
 process.pop("readinessPipe", None)

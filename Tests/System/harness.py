@@ -151,11 +151,13 @@ class Service:
 
     def recorded(self, generation=1, verdict=None):
         """Waits until the record has the verdict of this generation, or another one, and nothing writes it any more."""
+
         def is_written():
             entries = json.loads(pathlib.Path(self.control, "history.json").read_text())["history"]["entries"]
             verdicts = [entry["verdict"] for entry in entries if entry["generation"] == generation]
             assert verdicts and (verdicts[0] == verdict if verdict else verdicts[0] != "starting"), verdicts
             assert_all(name(pid) != "roost-master" for pid in self.all_children())
+
         eventually(is_written, (AssertionError, FileNotFoundError))
 
     def worker(self, slot=0):
@@ -188,7 +190,7 @@ class Load:
 
     def finish(self):
         """What came of the requests."""
-        
+
         output, errors = self.process.communicate(timeout=PATIENCE)
         return json.loads(output)
 
@@ -303,9 +305,7 @@ sys.stdin.read()
 @contextlib.contextmanager
 def held(pid):
     """A process hangs, as in a debugger: no signal lets it go on, and only SIGKILL ends it."""
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as tracer:
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(pid)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tracer:
         try:
             if tracer.stdout.readline() != "held\n":
                 raise unittest.SkipTest("the kernel lets nobody trace")
@@ -322,10 +322,8 @@ def waits(pid):
     """How often each thread of a process has waited for something; of none if it is gone."""
     counts = {}
     for status in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
-        try:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             counts[status.parent.name] = int(re.search(r"^voluntary_ctxt_switches:\s*(\d+)", status.read_text(), re.M)[1])
-        except (FileNotFoundError, ProcessLookupError):
-            pass
     return counts
 
 

@@ -12,10 +12,33 @@ import unittest
 
 # What systemd and other supervisors tell a process about itself, and what changes how a program finds its way.
 OF_SUPERVISORS = [
-    "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "FDSTORE",
-    "MAINPID", "INVOCATION_ID", "JOURNAL_STREAM", "SYSTEMD_EXEC_PID", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY",
-    "LOGS_DIRECTORY", "CONFIGURATION_DIRECTORY", "CREDENTIALS_DIRECTORY", "MEMORY_PRESSURE_WATCH", "SERVER_STARTER_PORT",
-    "SERVER_STARTER_GENERATION", "XDG_RUNTIME_DIR", "NO_COLOR", "COLUMNS", "LINES", "SWIFT_BACKTRACE", "READY_FD",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+    "FDSTORE",
+    "MAINPID",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "SYSTEMD_EXEC_PID",
+    "RUNTIME_DIRECTORY",
+    "STATE_DIRECTORY",
+    "CACHE_DIRECTORY",
+    "LOGS_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+    "CREDENTIALS_DIRECTORY",
+    "MEMORY_PRESSURE_WATCH",
+    "SERVER_STARTER_PORT",
+    "SERVER_STARTER_GENERATION",
+    "XDG_RUNTIME_DIR",
+    "NO_COLOR",
+    "COLUMNS",
+    "LINES",
+    "SWIFT_BACKTRACE",
+    "READY_FD",
 ]
 # What the tests themselves are told by.
 OF_TESTS = ["ROOST", "ROOST_LOAD"]
@@ -116,10 +139,8 @@ def children():
     # The file of a thread that has just ended is empty, or gone.
     found = []
     for file in pathlib.Path("/proc/self/task").glob("*/children"):
-        try:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             found += [int(pid) for pid in file.read_text().split()]
-        except (FileNotFoundError, ProcessLookupError):
-            pass
     return found
 
 

@@ -113,7 +113,8 @@ class Cgroups(SystemdTestCase):
             "            os.setsid()\n"
             "            signal.pause()\n"
             "    serve('bad')\n"
-            "leave(breed); sys.exit(1)")
+            "leave(breed); sys.exit(1)"
+        )
         self.assertEqual(systemctl("reload", NAME, check=False).returncode, 1)
         follow_journal("did not end within 500ms: killing it")
         eventually(lambda: self.assertEqual(len(self.groups()), 1))

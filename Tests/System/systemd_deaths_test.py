@@ -22,6 +22,7 @@ DROP_INS = {"254-restart.conf": 254, "262-listeners.conf": 262}
 class Deaths(SystemdTestCase):
     def kill_master(self, former):
         """Kills the next master as soon as there is one, and its workers with it, as systemd does."""
+
         def next_one():
             main = int(shown("MainPID"))
             self.assertNotIn(main, [0, *former])

@@ -52,10 +52,12 @@ class DependenciesTestCase(WorstDayTestCase):
 
         clients = [socket.create_connection(("127.0.0.1", port), timeout=AWAY + PATIENCE) for _ in range(count)]
         threads = [threading.Thread(target=wait, args=[client]) for client in clients]
-        for thread in threads: thread.start()
+        for thread in threads:
+            thread.start()
 
         def joined():
-            for thread in threads: thread.join()
+            for thread in threads:
+                thread.join()
             return answers
 
         return joined
@@ -84,8 +86,8 @@ class Database(DependenciesTestCase):
 
     def start_database(self):
         database = subprocess.Popen(
-            ["redis-server", "--port", str(DATABASE_PORT), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"],
-            stdout=subprocess.DEVNULL)
+            ["redis-server", "--port", str(DATABASE_PORT), "--bind", "127.0.0.1", "--save", "", "--dir", "/tmp"], stdout=subprocess.DEVNULL
+        )
         self.addCleanup(database.wait, PATIENCE)
         self.addCleanup(database.terminate)
         eventually(lambda: self.assertEqual(self.answer(b"SET greeting hello\r\n"), b"+OK\r\n"), (OSError, AssertionError))
@@ -119,7 +121,10 @@ class Listeners(DependenciesTestCase):
         """A service of two listeners, of which one can't be opened. Returns what those get who have connected to the other."""
         # Not by being seen: the server accepts on the first one only.
         self.configure(
-            listen=f'["http=127.0.0.1:8080", "late={listener}"]', ready='"none"', **{"ready-after": '"100ms"', "restart-delay-limit": '"500ms"'})
+            listen=f'["http=127.0.0.1:8080", "late={listener}"]',
+            ready='"none"',
+            **{"ready-after": '"100ms"', "restart-delay-limit": '"500ms"'},
+        )
         self.deploy("script", "good")
         self.install_template()
         systemctl("start", "--no-block", NAME)
@@ -135,8 +140,7 @@ class Listeners(DependenciesTestCase):
         self.assert_well()
 
     def test_an_address_that_comes_later_is_waited_for(self):
-        answers = self.start_without(
-            f"{self.ADDRESS}:8081", rf"cannot listen on late={self.ADDRESS}:8081: Cannot assign requested address")
+        answers = self.start_without(f"{self.ADDRESS}:8081", rf"cannot listen on late={self.ADDRESS}:8081: Cannot assign requested address")
         subprocess.run(["ip", "address", "add", f"{self.ADDRESS}/32", "dev", "lo"], check=True)
         self.addCleanup(subprocess.run, ["ip", "address", "del", f"{self.ADDRESS}/32", "dev", "lo"], check=True)
         self.assert_serves(answers, self.ADDRESS, 8081)

@@ -9,9 +9,25 @@ from harness import PATIENCE
 from systemd_test import FILE, NAME, ROOST_BIN, UNITS, VERSION, SystemdTestCase, systemctl
 
 PROPERTIES = [
-    "ExecStart", "Type", "NotifyAccess", "KillMode", "TimeoutStopSec", "OOMPolicy", "ExecReload", "FileDescriptorStoreMax",
-    "RuntimeDirectory", "Conflicts", "LimitNOFILE", "SystemCallFilter", "SystemCallErrorNumber", "StateDirectory",
-    "LoadCredential", "Delegate", "TriggeredBy", "StartLimitIntervalSec", "RestartSteps",
+    "ExecStart",
+    "Type",
+    "NotifyAccess",
+    "KillMode",
+    "TimeoutStopSec",
+    "OOMPolicy",
+    "ExecReload",
+    "FileDescriptorStoreMax",
+    "RuntimeDirectory",
+    "Conflicts",
+    "LimitNOFILE",
+    "SystemCallFilter",
+    "SystemCallErrorNumber",
+    "StateDirectory",
+    "LoadCredential",
+    "Delegate",
+    "TriggeredBy",
+    "StartLimitIntervalSec",
+    "RestartSteps",
     "FileDescriptorStorePreserve",
 ]
 
@@ -70,8 +86,10 @@ class Units(SystemdTestCase):
 
     def test_kill_mode_that_sends_workers_another_signal_than_theirs(self):
         self.assert_found(
-            ("KillMode", "failure", "SIGTERM to workers whose stop signal is SIGQUIT"), ("KillMode=mixed\n", "KillMode=control-group\n"),
-            stop_signal='"QUIT"')
+            ("KillMode", "failure", "SIGTERM to workers whose stop signal is SIGQUIT"),
+            ("KillMode=mixed\n", "KillMode=control-group\n"),
+            stop_signal='"QUIT"',
+        )
 
     def test_oom_policy(self):
         self.assert_found(("OOMPolicy", "warning", "^stop: "), ("OOMPolicy=continue", "OOMPolicy=stop"))
@@ -79,17 +97,22 @@ class Units(SystemdTestCase):
     def test_delegation(self):
         self.assert_found(("Delegate", "warning", "^no: workers get no cgroups"), ("Delegate=pids\n", ""))
         self.assert_found(
-            ("Delegate", "warning", "^yes, with ProtectControlGroups=yes: "), ("Delegate=pids\n", "Delegate=pids\nProtectControlGroups=yes\n"))
+            ("Delegate", "warning", "^yes, with ProtectControlGroups=yes: "),
+            ("Delegate=pids\n", "Delegate=pids\nProtectControlGroups=yes\n"),
+        )
 
     def test_descriptor_store(self):
         self.assert_found(
-            ("FileDescriptorStoreMax", "warning", "^1, for 2 of "), ("FileDescriptorStoreMax=512", "FileDescriptorStoreMax=1"),
-            listen='["8080", "8081"]')
+            ("FileDescriptorStoreMax", "warning", "^1, for 2 of "),
+            ("FileDescriptorStoreMax=512", "FileDescriptorStoreMax=1"),
+            listen='["8080", "8081"]',
+        )
 
     def test_runtime_directory(self):
         self.assert_found(
             ("RuntimeDirectory", "warning", "^roost/web, RuntimeDirectoryPreserve=restart: "),
-            ("RuntimeDirectoryPreserve=yes", "RuntimeDirectoryPreserve=restart"))
+            ("RuntimeDirectoryPreserve=yes", "RuntimeDirectoryPreserve=restart"),
+        )
 
     def test_open_files(self):
         self.assert_found(("LimitNOFILE", "warning", "^1024: "), ("LimitNOFILE=65536:524288", "LimitNOFILE=1024:524288"))
@@ -115,13 +138,16 @@ class Units(SystemdTestCase):
     def test_no_state_directory(self):
         self.assert_found(
             ("StateDirectory", "warning", "^none: what has served is recorded in /run/roost/web, and forgotten when the machine boots"),
-            ("StateDirectory=roost/%i\n", ""))
+            ("StateDirectory=roost/%i\n", ""),
+        )
 
     def test_state_directory_of_another_user(self):
         lines = "OOMPolicy=continue\nStateDirectory=web\n"
         self.assert_found(
             ("StateDirectory", "warning", "^/var/lib/web is root's, and workers run as www-data$"),
-            ("OOMPolicy=continue\n", lines), user='"www-data"')
+            ("OOMPolicy=continue\n", lines),
+            user='"www-data"',
+        )
         self.change_unit((lines, lines + "ExecStartPre=+install -d -o www-data /var/lib/web/data\n"))
         self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
         # Of the unit's own user, or of root.
@@ -132,8 +158,7 @@ class Units(SystemdTestCase):
 
     def test_credentials_of_another_user(self):
         lines = "OOMPolicy=continue\nLoadCredential=key:/etc/hostname\n"
-        self.assert_found(
-            ("LoadCredential", "warning", "workers run as www-data$"), ("OOMPolicy=continue\n", lines), user='"www-data"')
+        self.assert_found(("LoadCredential", "warning", "workers run as www-data$"), ("OOMPolicy=continue\n", lines), user='"www-data"')
         self.configure()
         self.assertEqual([finding for finding in self.findings() if finding["outcome"] != "ok"], [])
         self.configure(user='"www-data"')
@@ -197,11 +222,15 @@ class Units(SystemdTestCase):
         self.install(drain_timeout='"10m"')
         # A watchdog, or an fd store, would make it NotifyAccess=main again.
         self.change_unit(
-            ("Type=notify\n", "Type=exec\n"), ("NotifyAccess=main", "NotifyAccess=none"), ("WatchdogSec=3min\n", ""),
-            ("FileDescriptorStoreMax=512\n", ""))
+            ("Type=notify\n", "Type=exec\n"),
+            ("NotifyAccess=main", "NotifyAccess=none"),
+            ("WatchdogSec=3min\n", ""),
+            ("FileDescriptorStoreMax=512\n", ""),
+        )
         found = {finding["check"]: finding["outcome"] for finding in self.findings() if finding["outcome"] != "ok"}
-        self.assertEqual(found, {
-            "Type": "failure", "NotifyAccess": "failure", "TimeoutStopSec": "failure", "FileDescriptorStoreMax": "warning"})
+        self.assertEqual(
+            found, {"Type": "failure", "NotifyAccess": "failure", "TimeoutStopSec": "failure", "FileDescriptorStoreMax": "warning"}
+        )
 
     def test_a_unit_that_was_changed_and_not_read_again(self):
         self.install()

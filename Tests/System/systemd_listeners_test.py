@@ -11,7 +11,7 @@ import sys
 import unittest
 
 import counting
-from harness import Load, ROOT, eventually
+from harness import ROOT, Load, eventually
 from systemd_test import BIN, NAME, ROOST_BIN, UNITS, SystemdTestCase, follow_journal, greeting, shown, systemctl
 
 KILLS = 20
@@ -87,6 +87,7 @@ class Kept(SystemdTestCase):
 
     def outsiders(self):
         """What is told of processes that have a listener open and don't belong to the service, when all have been looked at."""
+
         def told():
             status = json.loads(subprocess.run([ROOST_BIN, "status", "--json"], capture_output=True, check=True).stdout)
             self.assertIsNotNone(status["sawAllProcesses"])
@@ -173,8 +174,7 @@ class SocketUnits(SystemdTestCase):
         self.install()
         systemctl("start", "web.socket")
         self.assertNotEqual(systemctl("start", NAME, check=False).returncode, 0)
-        self.assertIn(
-            "cannot adopt http=*:8080: systemd passed a socket of this name, but it is [::]:8081 ", self.journal("-o", "cat"))
+        self.assertIn("cannot adopt http=*:8080: systemd passed a socket of this name, but it is [::]:8081 ", self.journal("-o", "cat"))
         self.assertEqual(shown("ExecMainStatus"), "78")
 
 

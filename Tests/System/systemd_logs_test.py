@@ -43,7 +43,11 @@ class Logs(SystemdTestCase):
             try:
                 follower.stdout.readline()
                 systemctl("reload", NAME)
-                found = [line for line in iter(follower.stdout.readline, "") if "hello from 2" in line or "reload to generation 2 succeeded" in line][:1]
+                found = [
+                    line
+                    for line in iter(follower.stdout.readline, "")
+                    if "hello from 2" in line or "reload to generation 2 succeeded" in line
+                ][:1]
             finally:
                 timer.cancel()
                 follower.send_signal(signal.SIGINT)
@@ -90,11 +94,14 @@ class Logs(SystemdTestCase):
         control = BIN / "control"
         service = subprocess.Popen(
             [ROOST, "run", "--name", "other", "--control-directory", str(control), "--", "sh", "-c", "echo mine >&2; exec sleep 1000"],
-            stderr=subprocess.DEVNULL)
+            stderr=subprocess.DEVNULL,
+        )
         self.addCleanup(service.wait)
         self.addCleanup(service.terminate)
+
         def assert_shown():
             self.assertIn("  | mine\n", self.logs("--control-directory", str(control)).stdout)
+
         eventually(assert_shown)
 
 

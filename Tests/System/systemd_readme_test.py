@@ -41,8 +41,14 @@ class QuickStart(unittest.TestCase):
     def run_command(self, command, says):
         """A comment with an ellipsis is what is printed."""
         result = subprocess.run(
-            ["bash", "-euc", f'sudo() {{ "$@"; }}\n{command}'], cwd=ROOT, stdin=subprocess.DEVNULL, timeout=PATIENCE,
-            env={**os.environ, "BUILD": str(pathlib.Path(ROOST).parent)}, capture_output=True, text=True)
+            ["bash", "-euc", f'sudo() {{ "$@"; }}\n{command}'],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            env={**os.environ, "BUILD": str(pathlib.Path(ROOST).parent)},
+            capture_output=True,
+            text=True,
+        )
         printed = result.stdout + result.stderr
         if "…" in says:
             self.assertRegex(printed, ".*".join(re.escape(part.strip()) for part in says.split("…")))

@@ -64,7 +64,9 @@ class FailedReloads(SystemdTestCase):
         self.assertEqual(journal.count("cannot open the database"), 1, journal)
         # Whoever has typed it looks there, as systemctl says.
         status = systemctl("status", "--no-pager", "-l", NAME, check=False).stdout
-        self.assertRegex(status, r"Status: .*; reload to generation \d+ failed: worker \d+ \(slot 0\) exited with status 3 before it was ready")
+        self.assertRegex(
+            status, r"Status: .*; reload to generation \d+ failed: worker \d+ \(slot 0\) exited with status 3 before it was ready"
+        )
         self.assertRegex(status, r" roost\[\d+\]: reload to generation \d+ failed after \d+ ms: worker \d+ \(slot 0\) exited with status 3")
         self.assertRegex(status, r" web\[\d+\]: cannot open the database")
         entries = [json.loads(line) for line in self.journal("-p", "err", "-o", "json").splitlines()]
@@ -125,8 +127,7 @@ class Sockets(SystemdTestCase):
         self.assertEqual(finding["outcome"], "warning")
         self.assertRegex(finding["text"], "^web.socket is there and doesn't listen, and won't while this service runs: ")
         command = finding["mend"].partition(": ")[0]
-        self.assertEqual(
-            command, "systemctl stop roost@web.service && systemctl start web.socket roost@web.service")
+        self.assertEqual(command, "systemctl stop roost@web.service && systemctl start web.socket roost@web.service")
         subprocess.run(command, shell=True, check=True, timeout=PATIENCE)
         self.assertEqual(self.state(), ["active", "active"])
         self.assertIn("Hello from worker", greeting())
@@ -148,12 +149,16 @@ class Sockets(SystemdTestCase):
         for listen, stream in ('["http=8080"]', "8080"), ('["http=unix:/run/web.sock"]', "/run/web.sock"):
             with self.subTest(stream):
                 self.install(listen=listen)
-                self.add_socket(("Service=roost@web.service", "Service=roost@other.service"), ("ListenStream=8080", f"ListenStream={stream}"))
+                self.add_socket(
+                    ("Service=roost@web.service", "Service=roost@other.service"), ("ListenStream=8080", f"ListenStream={stream}")
+                )
                 systemctl("start", "web.socket")
                 # It is tried again, so that nobody can wait for it.
                 systemctl("start", "--no-block", NAME)
-                follow_journal("Address already in use (systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: "
-                               "Service= in it has to name the unit of this service, or stop it)")
+                follow_journal(
+                    "Address already in use (systemd listens there for a .socket unit, which 'systemctl list-sockets' shows: "
+                    "Service= in it has to name the unit of this service, or stop it)"
+                )
                 finding = self.finding()
                 self.assertEqual((finding["outcome"], finding["mend"]), ("warning", "Service=roost@web.service in it"))
                 self.assertEqual(finding["text"], "web.socket is for roost@other.service, and passes this service nothing")

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import DEMO_WORKER, Load, PATIENCE, ROOST, ROOT, children_of, eventually, wait_for_exit
+from harness import DEMO_WORKER, PATIENCE, ROOST, ROOT, Load, children_of, eventually, wait_for_exit
 
 BIN = pathlib.Path("/run/roost-test")
 NAME = "roost@web"
@@ -71,7 +71,11 @@ class InstalledTestCase(unittest.TestCase):
         BIN.mkdir(exist_ok=True)
         build = str(pathlib.Path(ROOST).parent)
         subprocess.run(
-            [str(ROOT / "scripts/install")], check=True, stdout=subprocess.DEVNULL, env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")))
+            [str(ROOT / "scripts/install")],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")),
+        )
 
     def install_template(self):
         """The shipped template, as scripts/install puts it there, for the paths of the test."""
@@ -128,8 +132,7 @@ class SystemdTestCase(InstalledTestCase):
         systemctl("daemon-reload")
 
     def journal(self, *arguments):
-        return subprocess.run(
-            ["journalctl", "--no-pager", "-u", NAME, *arguments], capture_output=True, text=True, check=True).stdout
+        return subprocess.run(["journalctl", "--no-pager", "-u", NAME, *arguments], capture_output=True, text=True, check=True).stdout
 
 
 class Systemd(SystemdTestCase):
@@ -166,9 +169,17 @@ class Systemd(SystemdTestCase):
         self.assertIn("of generation 1 ", greeting())
         self.assertEqual(shown("ActiveState"), "active")
         self.assertEqual(shown("ReloadResult"), "exit-code")
-        eventually(lambda: self.assertRegex(shown("StatusText"), r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status 3 before it was ready; 0 dropped, peak queue \d+ of 4096$"))
+        eventually(
+            lambda: self.assertRegex(
+                shown("StatusText"),
+                r"generation 1 serves: 2 of 2 workers ready.*; reload to generation 2 failed: worker \d+ \(slot \d\) exited with status "
+                r"3 before it was ready; 0 dropped, peak queue \d+ of 4096$",
+            )
+        )
         status = systemctl("status", "--no-pager", "-l", "-n", "30", NAME, check=False).stdout
-        self.assertRegex(status, r"roost\[\d+\]: reload to generation 2 failed .*; generation 1 keeps serving; 0 dropped, peak queue \d+ of 4096\n")
+        self.assertRegex(
+            status, r"roost\[\d+\]: reload to generation 2 failed .*; generation 1 keeps serving; 0 dropped, peak queue \d+ of 4096\n"
+        )
         self.assertRegex(status, r"web\[\d+\]: cannot open the database")
         # The next one that works is a success again.
         self.deploy('exec /run/roost-test/demo-worker "$@"')
@@ -283,7 +294,13 @@ while True:
         entries = [json.loads(line) for line in self.journal("-o", "json").splitlines()]
         failed = [entry for entry in entries if entry.get("ROOST_EVENT") == "reload-failed"]
         self.assertEqual(len(failed), 1)
-        expected = {"ROOST_SERVICE": "web", "ROOST_GENERATION": "2", "PRIORITY": "3", "SYSLOG_IDENTIFIER": "roost", "_PID": shown("MainPID")}
+        expected = {
+            "ROOST_SERVICE": "web",
+            "ROOST_GENERATION": "2",
+            "PRIORITY": "3",
+            "SYSLOG_IDENTIFIER": "roost",
+            "_PID": shown("MainPID"),
+        }
         self.assertEqual({name: failed[0][name] for name in expected}, expected)
         ready = [entry for entry in entries if entry.get("ROOST_EVENT") == "worker-ready"]
         self.assertEqual(sorted(entry["ROOST_SLOT"] for entry in ready), ["0", "1"])
@@ -334,8 +351,12 @@ while True:
         build = str(pathlib.Path(ROOST).parent)
         for _ in range(3):
             result = subprocess.run(
-                [str(ROOT / "scripts/install")], check=True, capture_output=True, text=True,
-                env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")))
+                [str(ROOT / "scripts/install")],
+                check=True,
+                capture_output=True,
+                text=True,
+                env=dict(os.environ, BUILD=build, PREFIX=str(BIN / "usr")),
+            )
             self.assertRegex(result.stdout, r"web: upgraded from version [\d.]+ to version [\d.]+")
             systemctl("reload", NAME)
         result = load.finish()

@@ -49,7 +49,11 @@ while True:
     client.close()
 """
 # By their numbers, which newer calls have in common on all machines: pkey_alloc, pidfd_getfd, one that no kernel has.
-PKEY, FORBIDDEN, UNKNOWN = ("pkey", 330 if os.uname().machine == "x86_64" else 289, (0, 0)), ("forbidden", 438, (-1, 0, 0)), ("unknown", 4000, ())
+PKEY, FORBIDDEN, UNKNOWN = (
+    ("pkey", 330 if os.uname().machine == "x86_64" else 289, (0, 0)),
+    ("forbidden", 438, (-1, 0, 0)),
+    ("unknown", 4000, ()),
+)
 
 
 class TellingTestCase(SystemdTestCase):

@@ -9,13 +9,15 @@ import sys
 import tempfile
 import unittest
 
-from harness import RoostTestCase, ROOT, state
+from harness import ROOT, RoostTestCase, state
 
 SERVERS = ROOT / "Tests/System/servers"
 GO = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.001)\n"
 
 # Each begins to accept when the file exists that is its argument.
-ASYNCIO = GO + """
+ASYNCIO = (
+    GO
+    + """
 import asyncio, socket
 async def answer(reader, writer):
     await reader.readuntil(b"\\r\\n\\r\\n")
@@ -26,7 +28,10 @@ async def main():
     await (await asyncio.start_server(answer, sock=socket.socket(fileno=3))).serve_forever()
 asyncio.run(main())
 """
-HTTP_SERVER = GO + """
+)
+HTTP_SERVER = (
+    GO
+    + """
 import http.server, socket
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -40,7 +45,10 @@ server = http.server.{name}(("127.0.0.1", 0), Handler, bind_and_activate=False)
 server.socket = socket.socket(fileno=3)
 server.serve_forever()
 """
-SOCKETSERVER = GO + """
+)
+SOCKETSERVER = (
+    GO
+    + """
 import socket, socketserver
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
@@ -50,6 +58,7 @@ server = socketserver.ForkingTCPServer(("127.0.0.1", 0), Handler, bind_and_activ
 server.socket = socket.socket(fileno=3)
 server.serve_forever()
 """
+)
 NODE = """
 const fs = require("fs"), http = require("http")
 const server = http.createServer((request, response) => response.end("ok"))
@@ -57,7 +66,9 @@ const wait = setInterval(() => { if (fs.existsSync(process.argv[2])) { clearInte
 process.on("SIGTERM", () => process.exit(0))
 """
 # Its own process never accepts; its children do, in sessions of their own.
-PREFORKING = GO + """
+PREFORKING = (
+    GO
+    + """
 import signal, socket
 listener = socket.socket(fileno=3)
 children = []
@@ -78,6 +89,7 @@ signal.signal(signal.SIGTERM, stop)
 signal.pause()
 while True: signal.pause()
 """
+)
 
 
 def get(address, timeout=30):
@@ -140,8 +152,17 @@ class Accepting(RoostTestCase):
         if not self.has_ring:
             self.skipTest("LOUD: there is no liburing")
         service = self.start(
-            "-l", "a=127.0.0.1:0", "-l", "b=127.0.0.1:0", "--ready-timeout", "500ms", "--start-attempts", "1",
-            ready="accepting", command=[self.acceptor, "ring"])
+            "-l",
+            "a=127.0.0.1:0",
+            "-l",
+            "b=127.0.0.1:0",
+            "--ready-timeout",
+            "500ms",
+            "--start-attempts",
+            "1",
+            ready="accepting",
+            command=[self.acceptor, "ring"],
+        )
         service.expect("start failed: .* not ready within 500ms: it was never seen to accept on a, b")
         self.assertEqual(service.wait(), 1)
 
@@ -171,21 +192,37 @@ class Accepting(RoostTestCase):
     def test_a_server_with_an_address_of_its_own_is_not_ready(self):
         own = "import socket\ns = socket.create_server(('127.0.0.1', 0))\nwhile True: s.accept()"
         service = self.start(
-            "-l", "http=127.0.0.1:0", "--ready-timeout", "500ms", "--start-attempts", "1",
-            ready="accepting", command=[sys.executable, "-c", own])
+            "-l",
+            "http=127.0.0.1:0",
+            "--ready-timeout",
+            "500ms",
+            "--start-attempts",
+            "1",
+            ready="accepting",
+            command=[sys.executable, "-c", own],
+        )
         service.expect("start failed: .* not ready within 500ms: it was never seen to accept on http")
         self.assertEqual(service.wait(), 1)
 
     def test_each_listener_has_to_be_accepted_on(self):
         one = "import socket\ns = socket.socket(fileno=3)\nwhile True: s.accept()"
         service = self.start(
-            "-l", "one=127.0.0.1:0", "-l", "two=127.0.0.1:0", "--ready-timeout", "500ms", "--start-attempts", "1",
-            ready="accepting", command=[sys.executable, "-c", one])
+            "-l",
+            "one=127.0.0.1:0",
+            "-l",
+            "two=127.0.0.1:0",
+            "--ready-timeout",
+            "500ms",
+            "--start-attempts",
+            "1",
+            ready="accepting",
+            command=[sys.executable, "-c", one],
+        )
         service.expect("start failed: .* not ready within 500ms: it was never seen to accept on two$")
         self.assertEqual(service.wait(), 1)
 
     def test_the_current_workers_acceptance_is_not_the_candidates(self):
-        script = self.script(f'#!/bin/sh\nexec {self.acceptor} poll\n')
+        script = self.script(f"#!/bin/sh\nexec {self.acceptor} poll\n")
         service = self.start("-l", "http=127.0.0.1:0", "--ready-timeout", "1s", ready="accepting", command=[str(script)])
         address = service.address()
         service.serving()
@@ -197,9 +234,11 @@ class Accepting(RoostTestCase):
 
     def test_an_idle_master_does_not_look(self):
         service = self.becomes_ready([self.acceptor, "epoll"])
+
         def switches():
             lines = pathlib.Path(f"/proc/{service.pid}/status").read_text().splitlines()
             return sum(int(line.split()[1]) for line in lines if "ctxt_switches" in line)
+
         service.recorded()
         self.eventually(lambda: self.assertEqual(state(service.pid), "S"))
         before = switches()
@@ -212,8 +251,8 @@ class Accepting(RoostTestCase):
             self.skipTest("LOUD: needs root and setpriv")
         limited = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
         service = self.start(
-            "-l", "http=127.0.0.1:0", "--user", "nobody", ready="accepting", command=[self.acceptor, "poll"],
-            launcher=limited)
+            "-l", "http=127.0.0.1:0", "--user", "nobody", ready="accepting", command=[self.acceptor, "poll"], launcher=limited
+        )
         service.expect("cannot see when a worker accepts: the workers run as user 65534 .* lacks CAP_SYS_PTRACE")
         self.assertEqual(service.wait(), 78)
 
@@ -221,8 +260,7 @@ class Accepting(RoostTestCase):
         if os.getuid() != 0:
             self.skipTest("LOUD: needs root")
         os.chmod(self.built.name, 0o755)
-        service = self.start(
-            "-l", "http=127.0.0.1:0", "--user", "nobody", ready="accepting", command=[self.acceptor, "poll"])
+        service = self.start("-l", "http=127.0.0.1:0", "--user", "nobody", ready="accepting", command=[self.acceptor, "poll"])
         service.serving()
 
     def test_a_listener_is_needed(self):
@@ -255,7 +293,21 @@ class Automatic(RoostTestCase):
     def speaking(self, first, second, *options):
         self.go = self.folder / "go"
         return self.start_bare(
-            "-l", "http=127.0.0.1:0", "--name", "speaking", "--settle", "0s", *options, "--", sys.executable, "-c", SPEAKING, str(self.go), first, second)
+            "-l",
+            "http=127.0.0.1:0",
+            "--name",
+            "speaking",
+            "--settle",
+            "0s",
+            *options,
+            "--",
+            sys.executable,
+            "-c",
+            SPEAKING,
+            str(self.go),
+            first,
+            second,
+        )
 
     def test_a_server_that_says_nothing_is_ready_by_accepting(self):
         service = self.speaking("", "")
@@ -279,12 +331,10 @@ class Automatic(RoostTestCase):
         self.assertEqual(service.wait(), 1)
 
     def test_ready_1_is_readiness_before_anything_is_seen(self):
-        self.start_bare(
-            "-l", "http=127.0.0.1:0", "--", "sh", "-c", "systemd-notify --ready; exec tail -f /dev/null").serving()
+        self.start_bare("-l", "http=127.0.0.1:0", "--", "sh", "-c", "systemd-notify --ready; exec tail -f /dev/null").serving()
 
     def test_without_listeners_only_ready_1_counts(self):
-        service = self.start_bare(
-            "--ready-timeout", "1500ms", "--start-attempts", "1", "--", "tail", "-f", "/dev/null")
+        service = self.start_bare("--ready-timeout", "1500ms", "--start-attempts", "1", "--", "tail", "-f", "/dev/null")
         service.expect("start failed: .* not ready within 1s500ms$")
         self.assertEqual(service.wait(), 1)
 
@@ -294,9 +344,23 @@ class Automatic(RoostTestCase):
         limited = ["setpriv", "--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]
         self.go = self.folder / "go"
         service = self.start_bare(
-            "-l", "http=127.0.0.1:0", "--user", "nobody", "--ready-timeout", "2s", "--start-attempts", "1", "--",
-            sys.executable if sys.executable.startswith("/usr") else "/usr/bin/python3", "-c", SPEAKING, str(self.go), "", "",
-            launcher=limited)
+            "-l",
+            "http=127.0.0.1:0",
+            "--user",
+            "nobody",
+            "--ready-timeout",
+            "2s",
+            "--start-attempts",
+            "1",
+            "--",
+            sys.executable if sys.executable.startswith("/usr") else "/usr/bin/python3",
+            "-c",
+            SPEAKING,
+            str(self.go),
+            "",
+            "",
+            launcher=limited,
+        )
         service.expect("the master can't see whether workers accept, so only READY=1 counts: the workers run as user 65534")
         service.expect("start failed: .* not ready within 2s")
         self.assertEqual(service.wait(), 1)

@@ -32,8 +32,7 @@ class CommandLine(RoostTestCase):
     def setUp(self):
         super().setUp()
         self.file = self.folder / "web.toml"
-        self.file.write_text(
-            'command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n')
+        self.file.write_text('command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n')
 
     def surroundings(self):
         """What comes before a command, and its environment."""
@@ -50,8 +49,7 @@ class CommandLine(RoostTestCase):
     def in_each(self, test):
         for name, launcher, environment in self.surroundings():
             with self.subTest(name):
-                test(lambda *arguments: subprocess.run(
-                    [*launcher, *arguments], env=environment, capture_output=True, text=True))
+                test(lambda *arguments: subprocess.run([*launcher, *arguments], env=environment, capture_output=True, text=True))
 
     def test_a_file_is_checked(self):
         def test(call):
@@ -78,8 +76,8 @@ class CommandLine(RoostTestCase):
                 self.file.write_text(self.file.read_text().split("workers")[0])
                 service = self.start_bare("--config", str(self.file), launcher=launcher, env=environment).serving()
                 call = lambda *words: subprocess.run(
-                    [*launcher, ROOST, *words, "--control-directory", service.control], env=environment,
-                    capture_output=True, text=True)
+                    [*launcher, ROOST, *words, "--control-directory", service.control], env=environment, capture_output=True, text=True
+                )
                 self.file.write_text(self.file.read_text() + "workers = 2\n")
                 result = call("reload")
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -119,9 +117,9 @@ class Nothing(unittest.TestCase):
         script = (
             "import ctypes, sys\nlibc = ctypes.CDLL(None)\nwords = [w.encode() for w in sys.argv[2:]]\n"
             "list = (ctypes.c_char_p * (len(words) + 1))(*words, None)\n"
-            "libc.execv(sys.argv[1].encode(), list)\n")
-        return subprocess.run(
-            [sys.executable, "-c", script, program, *arguments], capture_output=True, text=True)
+            "libc.execv(sys.argv[1].encode(), list)\n"
+        )
+        return subprocess.run([sys.executable, "-c", script, program, *arguments], capture_output=True, text=True)
 
     def test_no_arguments_at_all_are_an_error(self):
         for arguments in [[], [""], ["", "reload"], ["", "check", "/etc/none.toml"]]:
@@ -137,4 +135,3 @@ class Nothing(unittest.TestCase):
         result = subprocess.run([ROOST, "--help"], capture_output=True, text=True)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("SUBCOMMANDS:", result.stdout)
-

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import unittest
 
-from harness import ROOST, RoostTestCase, ROOT, wait_for_exit
+from harness import ROOST, ROOT, RoostTestCase, wait_for_exit
 
 BAD = ROOT / "Tests/Configurations/bad"
 
@@ -78,7 +78,7 @@ class Configured(RoostTestCase):
         facts = self.folder / "facts.json"
         # One that other users can execute, too.
         command = json.dumps(["/usr/bin/python3", str(self.folder / "witness.py"), str(facts)])
-        path = self.configure(f"command = {command}\nsettle = \"0s\"\n{text}")
+        path = self.configure(f'command = {command}\nsettle = "0s"\n{text}')
         service = self.run_file(path, *options, **popen).serving()
         return service, lambda: json.loads(facts.read_text())
 
@@ -90,14 +90,19 @@ class Configured(RoostTestCase):
 
     def test_the_command_line_wins(self):
         service, facts = self.witness(
-            'ready = "pipe"\nname = "file"\n[environment]\nA = "file"\nB = "file"\n', "--name", "line", "--environment", "A=line",
+            'ready = "pipe"\nname = "file"\n[environment]\nA = "file"\nB = "file"\n',
+            "--name",
+            "line",
+            "--environment",
+            "A=line",
         )
         found = facts()["environment"]
         self.assertEqual((found["ROOST_SERVICE"], found["A"], found["B"]), ("line", "line", "file"))
 
     def test_the_command_line_wins_also_where_it_says_no(self):
         path = self.configure(
-            'command = ["sh", "-c", "echo hello >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nlog-prefix = true\n')
+            'command = ["sh", "-c", "echo hello >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nlog-prefix = true\n'
+        )
         service = self.run_file(path, "--no-log-prefix").serving()
         service.log.expect_count("^hello$", 1)
         service.stop()
@@ -114,7 +119,7 @@ class Configured(RoostTestCase):
         directory.mkdir()
         service, facts = self.witness(
             f'ready = "pipe"\ndirectory = "{directory}"\numask = "0027"\nnice = 5\n'
-            "[limit]\nopen-files = [100, 200]\ncore-size = 0\n[environment]\nHOME = \"/nowhere\"\n"
+            '[limit]\nopen-files = [100, 200]\ncore-size = 0\n[environment]\nHOME = "/nowhere"\n'
         )
         found = facts()
         self.assertEqual(found["directory"], str(directory))
@@ -127,7 +132,7 @@ class Configured(RoostTestCase):
 
     def test_environment_files_are_read_anew_on_reload(self):
         variables = self.folder / "variables"
-        variables.write_text("# a comment\nA=1\nB='two words' # no comment\n  C=\"x\\\"y\"\n\nD=a\\\n b \nA=3\n")
+        variables.write_text('# a comment\nA=1\nB=\'two words\' # no comment\n  C="x\\"y"\n\nD=a\\\n b \nA=3\n')
         service, facts = self.witness(
             f'ready = "pipe"\nenvironment-file = ["{variables}", "-/no/such/file"]\nenvironment = {{ A = "0", E = "e" }}\n'
         )
@@ -170,13 +175,17 @@ class Configured(RoostTestCase):
         self.assertRegex(service.reload(), "failed.*'name' has changed, which takes effect only when the service is restarted")
 
     def test_the_command_of_a_reload_is_that_of_the_file(self):
-        path = self.configure('command = ["sh", "-c", "echo one >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n')
+        path = self.configure(
+            'command = ["sh", "-c", "echo one >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
+        )
         service = self.run_file(path).serving()
         path.write_text(path.read_text().replace("echo one", "echo two"))
         self.assertIn("succeeded", service.reload())
         service.log.expect_count("^two$", 1)
         path.write_text(path.read_text().replace('"sh"', '"no-such-program"'))
-        self.assertRegex(service.reload(), "failed.*cannot execute no-such-program: it is in no directory of PATH.*generation 2 keeps serving")
+        self.assertRegex(
+            service.reload(), "failed.*cannot execute no-such-program: it is in no directory of PATH.*generation 2 keeps serving"
+        )
 
     def test_hooks_run_and_a_failing_one_stops_the_reload(self):
         trace = self.folder / "trace"
@@ -196,14 +205,12 @@ class Configured(RoostTestCase):
         path.write_text(text.replace('"echo after', '"exit 4; echo after'))
         self.assertIn("succeeded", service.reload())
         service.expect("after-takeover failed: it exited with status 4; generation 4 keeps serving")
-        path.write_text(text.replace("before-reload = '", "hook-timeout = \"1s\"\nbefore-reload = 'sleep 1000; "))
+        path.write_text(text.replace("before-reload = '", 'hook-timeout = "1s"\nbefore-reload = \'sleep 1000; '))
         self.assertRegex(service.reload(), "failed.*before-reload failed: it took longer than 1 s")
 
     def test_a_hook_that_takes_too_long_is_ended(self):
         left = self.folder / "left"
-        hook = self.script(
-            f"import os, pathlib, signal\n"
-            f"pathlib.Path('{left}').write_text(str(os.getpid()))\nsignal.pause()\n", "hook.py")
+        hook = self.script(f"import os, pathlib, signal\npathlib.Path('{left}').write_text(str(os.getpid()))\nsignal.pause()\n", "hook.py")
         path = self.configure(
             'command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nhook-timeout = "1s"\n'
             f"before-reload = {json.dumps([sys.executable, str(hook)])}\n"
@@ -255,7 +262,7 @@ class Unit(RoostTestCase):
         lines = self.unit('command = ["/bin/true"]\n')
         self.assertEqual(names(lines), names(template))
         for name in ["SyslogIdentifier", "Documentation", "RuntimeDirectory"]:
-            self.assertEqual([l for l in lines if l.startswith(name)], [l for l in template if l.startswith(name)])
+            self.assertEqual([line for line in lines if line.startswith(name)], [line for line in template if line.startswith(name)])
 
     def test_a_worker_of_root_can_give_up_its_privileges_itself(self):
         capabilities = next(line for line in self.unit('command = ["/bin/true"]\n') if line.startswith("Capab"))
@@ -288,8 +295,14 @@ class Users(Configured):
 
     def test_a_worker_of_another_user_has_nothing_of_the_session(self):
         session = dict(
-            XDG_RUNTIME_DIR="/run/user/0", XDG_SESSION_ID="1", XDG_SESSION_TYPE="tty", MAIL="/var/mail/root", SUDO_USER="x",
-            SSH_AUTH_SOCK="/tmp/agent", DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/0/bus")
+            XDG_RUNTIME_DIR="/run/user/0",
+            XDG_SESSION_ID="1",
+            XDG_SESSION_TYPE="tty",
+            MAIL="/var/mail/root",
+            SUDO_USER="x",
+            SSH_AUTH_SOCK="/tmp/agent",
+            DBUS_SESSION_BUS_ADDRESS="unix:path=/run/user/0/bus",
+        )
         text = 'ready = "pipe"\nuser = "nobody"\n[environment]\nMAIL = "/var/mail/web"\n'
         service, found = self.witness(text, env=dict(os.environ, **session))
         environment = found()["environment"]
@@ -312,8 +325,11 @@ class Users(Configured):
 
         for options, pattern in [((), r"^key \d+$"), (("--user", "nobody"), "^key -1$")]:
             service = self.start(
-                *options, ready="none", command=["/usr/bin/python3", "-c", f"import sys\nsys.stdout = sys.stderr\n{search}import signal\nsignal.pause()"],
-                preexec_fn=join)
+                *options,
+                ready="none",
+                command=["/usr/bin/python3", "-c", f"import sys\nsys.stdout = sys.stderr\n{search}import signal\nsignal.pause()"],
+                preexec_fn=join,
+            )
             service.expect(pattern)
 
     def test_groups_can_be_chosen(self):
@@ -352,8 +368,7 @@ class Users(Configured):
     def test_a_master_that_is_not_root_cannot_change_users(self):
         path = self.configure('command = ["/bin/true"]\nuser = "root"\n')
         os.chmod(self.folder, 0o755)
-        result = subprocess.run(
-            ["setpriv", "--reuid=65534", "--clear-groups", ROOST, "check", str(path)], capture_output=True, text=True)
+        result = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", ROOST, "check", str(path)], capture_output=True, text=True)
         self.assertEqual(result.returncode, 78)
         self.assertIn("only root can run workers as another user or group, and this is user 65534", result.stderr)
 

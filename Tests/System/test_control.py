@@ -1,6 +1,7 @@
 """The control socket: commands, a Varlink client of somebody else's, and clients that misbehave."""
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import pathlib
@@ -84,7 +85,9 @@ class Reload(ControlTestCase):
         service = self.deployed()
         result = self.roost(service, "reload")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
-        self.assertRegex(result.stdout, r"(?s)reload requested by process \d+ of user \d+\n.*generation 2 took over.*succeeded after \d+ ms\n$")
+        self.assertRegex(
+            result.stdout, r"(?s)reload requested by process \d+ of user \d+\n.*generation 2 took over.*succeeded after \d+ ms\n$"
+        )
         status = json.loads(self.roost(service, "status", "--json").stdout)
         self.assertEqual(status["generation"], 2)
 
@@ -228,7 +231,13 @@ class Reload(ControlTestCase):
 class Commands(ControlTestCase):
     def test_status_is_read_at_a_glance(self):
         service = self.start(
-            "-n", "2", "-l", "http=127.0.0.1:0", "--name", "web", ready="notify",
+            "-n",
+            "2",
+            "-l",
+            "http=127.0.0.1:0",
+            "--name",
+            "web",
+            ready="notify",
             command=["sh", "-c", "systemd-notify --ready --status='12 connections'; exec tail -f /dev/null"],
         )
         address = service.address()
@@ -262,7 +271,9 @@ class Commands(ControlTestCase):
         )
 
     def test_status_counts_restarts_and_what_workers_use(self):
-        service = self.start(command=[sys.executable, "-c", "import os\nos.write(3, b'\\n')\nx = b'x' * 50_000_000\nwhile True: pass"]).serving()
+        service = self.start(
+            command=[sys.executable, "-c", "import os\nos.write(3, b'\\n')\nx = b'x' * 50_000_000\nwhile True: pass"]
+        ).serving()
         os.kill(service.worker(), signal.SIGKILL)
         service.expect("was killed by SIGKILL.*starting another")
         service.expect("is ready")
@@ -285,7 +296,8 @@ class Commands(ControlTestCase):
     def test_a_stop_has_not_succeeded_when_the_master_is_killed(self):
         service = self.deployed(text="trap '' TERM; " + READY)
         stop = subprocess.Popen(
-            [ROOST, "stop", "--control-directory", service.control], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [ROOST, "stop", "--control-directory", service.control], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         service.expect("stop requested by process")
         worker = service.worker()
         service.signal(signal.SIGKILL)
@@ -349,9 +361,11 @@ class Commands(ControlTestCase):
         service = self.deployed("--name", "web")
         place = ["--control-directory", service.control]
         for change, status, said in [
-            ("+2", 0, "web: 1 → 3 workers\n"), ("-1", 0, "web: 3 → 2 workers\n"),
+            ("+2", 0, "web: 1 → 3 workers\n"),
+            ("-1", 0, "web: 3 → 2 workers\n"),
             ("-5", 0, "web: 2 → 1 workers, as few as there can be\n"),
-            ("-1", 1, "roost: web has 1 worker, as few as there can be\n"), ("+1", 0, "web: 1 → 2 workers\n"),
+            ("-1", 1, "roost: web has 1 worker, as few as there can be\n"),
+            ("+1", 0, "web: 1 → 2 workers\n"),
         ]:
             result = roost("scale", change, "web", *place)
             self.assertEqual((result.returncode, result.stdout + result.stderr), (status, said))
@@ -410,7 +424,8 @@ class Commands(ControlTestCase):
         second = self.start("--control-directory", service.control, "--name", "web")
         self.assertEqual(second.wait(), 78)
         self.assertRegex(
-            str(second.log), f"the service web is already running: process {service.pid} has locked {service.control}/lock; --name gives")
+            str(second.log), f"the service web is already running: process {service.pid} has locked {service.control}/lock; --name gives"
+        )
         self.assertEqual(self.roost(service, "status").returncode, 0)
 
     def test_another_user_is_not_permitted(self):
@@ -418,7 +433,9 @@ class Commands(ControlTestCase):
         service = self.deployed()
         result = subprocess.run(
             ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", ROOST, "reload", "--control-directory", service.control],
-            capture_output=True, text=True)
+            capture_output=True,
+            text=True,
+        )
         self.assertEqual(result.returncode, 4)
         self.assertIn("user 65534 may not operate the service", result.stderr)
 
@@ -428,7 +445,9 @@ class Commands(ControlTestCase):
         for group, status in [("--groups=60", 0), ("--groups=61", 4)]:
             result = subprocess.run(
                 ["setpriv", "--reuid=65534", "--regid=65534", group, ROOST, "reload", "-q", "--control-directory", service.control],
-                capture_output=True, text=True)
+                capture_output=True,
+                text=True,
+            )
             self.assertEqual(result.returncode, status, result.stderr)
 
 
@@ -544,17 +563,16 @@ class WithoutRuntimeDirectory(RoostTestCase):
     def test_they_find_the_services_of_root(self):
         name = f"test-{os.getpid()}"
         service = Service(
-            ["--name", name, "--state-directory", str(self.folder / "state"), "--ready", "pipe", "--", *WORKER], env=self.environment)
+            ["--name", name, "--state-directory", str(self.folder / "state"), "--ready", "pipe", "--", *WORKER], env=self.environment
+        )
         self.services.append(service)
         service.serving()
-        result = subprocess.run(
-            [*self.as_nobody, ROOST, "status", name], capture_output=True, text=True, env=self.environment)
+        result = subprocess.run([*self.as_nobody, ROOST, "status", name], capture_output=True, text=True, env=self.environment)
         self.assertIn(f"user 65534 may not operate the service {name}", result.stderr)
         self.assertEqual(result.returncode, 4)
 
     def test_their_own_services_say_that_they_have_no_control_socket(self):
-        service = Service(
-            ["--ready", "pipe", "--", *WORKER], launcher=self.as_nobody, env=self.environment, cwd=self.folder)
+        service = Service(["--ready", "pipe", "--", *WORKER], launcher=self.as_nobody, env=self.environment, cwd=self.folder)
         self.services.append(service)
         service.expect("warning there is no control socket, .* --control-directory names a place")
         service.serving()
@@ -640,15 +658,23 @@ class Misbehaviour(ControlTestCase):
 
     def gone(self, data):
         client = self.client(self.service)
-        try:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             client.socket.sendall(data)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         self.assertIsNone(client.receive())
 
     def test_garbage_ends_the_connection(self):
-        for data in [b"\0", b"hello\0", b"[]\0", b"{}\0", b'{"method": 1}\0', b'{"method": "a", "parameters": []}\0', b"\xff\xfe\0",
-                     b'{"method":"roost.Control.Status"' + b"[" * 1000 + b"\0", b"GET / HTTP/1.1\r\n\r\n\0", os.urandom(5000) + b"\0"]:
+        for data in [
+            b"\0",
+            b"hello\0",
+            b"[]\0",
+            b"{}\0",
+            b'{"method": 1}\0',
+            b'{"method": "a", "parameters": []}\0',
+            b"\xff\xfe\0",
+            b'{"method":"roost.Control.Status"' + b"[" * 1000 + b"\0",
+            b"GET / HTTP/1.1\r\n\r\n\0",
+            os.urandom(5000) + b"\0",
+        ]:
             self.gone(data)
 
     def test_half_a_message_is_no_message(self):
@@ -741,16 +767,15 @@ class Misbehaviour(ControlTestCase):
     def sockets(self):
         links = []
         for descriptor in os.listdir(f"/proc/{self.service.pid}/fd"):
-            try:
+            # Unless it was closed meanwhile.
+            with contextlib.suppress(FileNotFoundError):
                 links.append(os.readlink(f"/proc/{self.service.pid}/fd/{descriptor}"))
-            except FileNotFoundError:
-                pass  # It was closed meanwhile.
         return [link for link in links if link.startswith("socket")]
 
     def test_one_who_vanishes_while_waiting_is_forgotten(self):
         self.release("exec sleep 1000")
         clients = [self.client(self.service) for _ in range(3)]
-        for client, more in zip(clients, [True, False, False]):
+        for client, more in zip(clients, [True, False, False], strict=True):
             client.send("roost.Control.Reload", more=more)
         self.service.expect("started")
         for client in clients:
@@ -800,7 +825,9 @@ class Misbehaviour(ControlTestCase):
         self.assertTrue(client.receive()["parameters"]["verdict"]["succeeded"])
         self.assertEqual(client.receive()["parameters"]["service"]["generation"], 2)
         self.assertEqual(client.receive()["error"], "org.varlink.service.MethodNotFound")
-        self.assertEqual(client.receive(), {"error": "org.varlink.service.InterfaceNotFound", "parameters": {"interface": "no.such.Interface"}})
+        self.assertEqual(
+            client.receive(), {"error": "org.varlink.service.InterfaceNotFound", "parameters": {"interface": "no.such.Interface"}}
+        )
         self.assertEqual(client.receive()["parameters"], {"parameter": "workers"})
         self.assertEqual(client.receive()["parameters"], {"parameter": "drained"})
         self.assertEqual(client.receive()["parameters"], {"parameter": "workers"})

@@ -182,8 +182,8 @@ class Datagrams(ReuseportTestCase):
             quic.bind(("127.0.0.1", 0))
             place = f'exec 3<&{quic.fileno()}; export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=quic; exec "$@"'
             service = self.start(
-                "-l", "systemd:quic", command=[sys.executable, "-c", ECHO], launcher=["sh", "-c", place, "sh"],
-                pass_fds=[quic.fileno()])
+                "-l", "systemd:quic", command=[sys.executable, "-c", ECHO], launcher=["sh", "-c", place, "sh"], pass_fds=[quic.fileno()]
+            )
             address = service.address()
             self.assertEqual(address, f"udp:127.0.0.1:{quic.getsockname()[1]}")
             service.serving()

@@ -13,8 +13,8 @@ CORPUS = ROOT / "Tests/Doctor"
 class DoctorTests(RoostTestCase):
     def doctor(self, *arguments, command, **run):
         return subprocess.run(
-            [ROOST, "doctor", *arguments, "--", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=PATIENCE, **run)
+            [ROOST, "doctor", *arguments, "--", *command], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, **run
+        )
 
     def examine(self, name, *arguments):
         """What isn't as it should be, and what wasn't looked at; of a worker in the corpus."""
@@ -63,25 +63,37 @@ class DoctorTests(RoostTestCase):
         self.assertRegex(result.stdout, r"✓ listeners +accepts on http=127\.0\.0\.1:\d+\n")
 
     def test_a_listener_for_datagrams_leaves_what_needs_no_connection(self):
-        result = self.doctor(
-            "--listen", "udp:127.0.0.1:0", "--ready", "none", "--ready-after", "50ms", command=["sleep", "1000"])
+        result = self.doctor("--listen", "udp:127.0.0.1:0", "--ready", "none", "--ready-after", "50ms", command=["sleep", "1000"])
         self.assertEqual(result.returncode, 0, result)
         self.assertIn("not checked: listeners, requests, backlog, in flight, kept alive, handover\n", result.stdout)
 
     def test_a_port_of_its_own(self):
         self.assert_found(
-            "own_port", {"listeners": ("failure", r"no process accepts on http=127\.0\.0\.1:\d+, but the worker listens at 127\.0\.0\.1:\d+ on its own")},
-            skipped=["requests", "in flight", "kept alive", "handover"])
+            "own_port",
+            {
+                "listeners": (
+                    "failure",
+                    r"no process accepts on http=127\.0\.0\.1:\d+, but the worker listens at 127\.0\.0\.1:\d+ on its own",
+                )
+            },
+            skipped=["requests", "in flight", "kept alive", "handover"],
+        )
 
     def test_never_ready(self):
         self.assert_found(
-            "never_ready", {"ready": ("failure", "not ready within 500ms")}, "--ready-timeout", "500ms",
-            skipped=["listeners", "requests", "backlog", "in flight", "kept alive", "exit", "sockets", "children", "handover"])
+            "never_ready",
+            {"ready": ("failure", "not ready within 500ms")},
+            "--ready-timeout",
+            "500ms",
+            skipped=["listeners", "requests", "backlog", "in flight", "kept alive", "exit", "sockets", "children", "handover"],
+        )
 
     def test_accepting_once_and_stopping(self):
         self.assert_found(
-            "accepts_once", {"requests": ("failure", r"\d of \d requests failed: no answer in time")},
-            skipped=["in flight", "kept alive", "handover"])
+            "accepts_once",
+            {"requests": ("failure", r"\d of \d requests failed: no answer in time")},
+            skipped=["in flight", "kept alive", "handover"],
+        )
 
     def test_a_listener_for_ipv6_and_ipv4_whose_addresses_it_cannot_read(self):
         """And one for IPv4 is as it should be."""
@@ -107,35 +119,47 @@ class DoctorTests(RoostTestCase):
 
     def test_shutting_the_listener(self):
         self.assert_found(
-            "shuts_down", {"sockets": ("failure", r"by the time it had exited, http=\S+ refused connections")}, skipped=["handover"])
+            "shuts_down", {"sockets": ("failure", r"by the time it had exited, http=\S+ refused connections")}, skipped=["handover"]
+        )
 
     def test_shutting_a_unix_listener(self):
         self.assert_found(
-            "shuts_down", {"sockets": ("failure", "refused connections")}, "--listen", f"unix:{self.folder}/web.sock",
-            skipped=["handover"])
+            "shuts_down", {"sockets": ("failure", "refused connections")}, "--listen", f"unix:{self.folder}/web.sock", skipped=["handover"]
+        )
 
     def test_unlinking_the_path(self):
         self.assert_found(
-            "unlinks", {"sockets": ("failure", r"the file of \S+web\.sock was gone")}, "--listen", f"unix:{self.folder}/web.sock",
-            skipped=["handover"])
+            "unlinks",
+            {"sockets": ("failure", r"the file of \S+web\.sock was gone")},
+            "--listen",
+            f"unix:{self.folder}/web.sock",
+            skipped=["handover"],
+        )
 
     def test_a_shrunken_backlog(self):
         self.assert_found("shrinks_backlog", {"backlog": ("warning", r"that of http=\S+ from 100 to 5")}, "--backlog", "100")
 
     def test_no_drain(self):
         self.assert_found(
-            "drops_requests", {
+            "drops_requests",
+            {
                 "in flight": ("failure", r"[1-4] of \d requests lost"),
                 "handover": ("failure", r"[1-9]\d* of \d+ requests failed while .*: the connection was closed before the answer"),
-            }, skipped=["kept alive"])
+            },
+            skipped=["kept alive"],
+        )
 
     def test_kept_alive_connections_that_are_not_told(self):
         self.assert_found("keeps_alive", {"kept alive": ("failure", r"4 of 4 connections continued")})
 
     def test_an_ignored_stop_signal(self):
         self.assert_found(
-            "ignores_stop", {"exit": ("failure", "still there 1s after SIGTERM")}, "--drain-timeout", "1s",
-            skipped=["kept alive", "handover"])
+            "ignores_stop",
+            {"exit": ("failure", "still there 1s after SIGTERM")},
+            "--drain-timeout",
+            "1s",
+            skipped=["kept alive", "handover"],
+        )
 
     def test_a_child_left_behind(self):
         self.assert_found("leaves_child", {"children": ("failure", r"process \d+ \(sleep 1000\)")})
@@ -244,10 +268,10 @@ Chunked().run()
 CHUNKS = ANSWER.format(
     answer="b'HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\nConnection: ' + (b'close' if is_last else b'keep-alive')"
     " + b'\\r\\n\\r\\n3;x=y\\r\\nabc\\r\\nA\\r\\n0123456789\\r\\n0\\r\\nTrailer: x\\r\\n\\r\\n'",
-    after="return is_last")
+    after="return is_last",
+)
 UNTIL_CLOSE = ANSWER.format(answer="b'HTTP/1.1 200 OK\\r\\n\\r\\nto the end'", after="return True")
-ERRORS = ANSWER.format(
-    answer="b'HTTP/1.1 503 Service Unavailable\\r\\nContent-Length: 0\\r\\n\\r\\n'", after="return is_last")
+ERRORS = ANSWER.format(answer="b'HTTP/1.1 503 Service Unavailable\\r\\nContent-Length: 0\\r\\n\\r\\n'", after="return is_last")
 DYING = """
 import os, sys
 from good import Server

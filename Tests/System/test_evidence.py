@@ -53,7 +53,9 @@ class Queues(MetricsTestCase):
         dropped = int(found[1])
         self.assertGreaterEqual(dropped, 8)
         verdict = self.verdict(service)
-        self.assertEqual((verdict["dropped"], verdict["peakQueue"], verdict["queueLimit"], verdict["queueListener"]), (dropped, 2, 1, "http"))
+        self.assertEqual(
+            (verdict["dropped"], verdict["peakQueue"], verdict["queueLimit"], verdict["queueListener"]), (dropped, 2, 1, "http")
+        )
         self.assertIn(f"; {dropped} dropped, peak queue 2 of 1", verdict["message"])
         samples = self.samples(service)
         labels = {"listener": "http", "address": address}
@@ -86,7 +88,9 @@ class Queues(MetricsTestCase):
             self.addCleanup(connection.close)
             connection.connect(str(self.folder / "web.sock"))
         # Between two notices: it is the timer that sees them.
-        self.eventually(lambda: self.assertEqual(self.samples(service).value("roost_listener_queue_length", listener="http", address=path), 37))
+        self.eventually(
+            lambda: self.assertEqual(self.samples(service).value("roost_listener_queue_length", listener="http", address=path), 37)
+        )
         fifo.write_text("go\n")
         # Of a unix socket nobody counts drops: there are none, connect(2) waits or fails.
         self.assertRegex(service.verdict(), r"succeeded after \d+ ms; peak queue 37 of 4096$")
@@ -95,7 +99,10 @@ class Queues(MetricsTestCase):
 
     def test_the_timer_alone_sees_what_comes_and_goes_between_two_events(self):
         server = "import os, socket, sys, time\ns = socket.socket(fileno=3)\nos.write(int(os.environ['READY_FD']), b'\\n')\n"
-        accepting = self.script(f"#!{sys.executable}\n{server}while True:\n  open('{self.folder}/accept').read()\n  for _ in range(5): s.accept()\n", "accepting")
+        accepting = self.script(
+            f"#!{sys.executable}\n{server}while True:\n  open('{self.folder}/accept').read()\n  for _ in range(5): s.accept()\n",
+            "accepting",
+        )
         os.mkfifo(self.folder / "accept")
         fifo = self.folder / "go"
         os.mkfifo(fifo)
@@ -124,7 +131,9 @@ class Queues(MetricsTestCase):
         return None
 
     def test_of_several_listeners_the_fullest_is_named_and_drops_add_up(self):
-        service, addresses, fifo = self.during_a_reload("large=127.0.0.1:0,backlog=1000", "small=127.0.0.1:0,backlog=2", "tiny=127.0.0.1:0,backlog=1")
+        service, addresses, fifo = self.during_a_reload(
+            "large=127.0.0.1:0,backlog=1000", "small=127.0.0.1:0,backlog=2", "tiny=127.0.0.1:0,backlog=1"
+        )
         self.connect(addresses[0], 20)
         self.connect(addresses[1], 2)
         self.connect(addresses[2], 4)

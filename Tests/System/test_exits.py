@@ -31,8 +31,7 @@ class Recycling(RoostTestCase):
     def test_a_worker_that_ends_with_status_0_after_serving_is_replaced_at_once_each_time(self):
         fifo = self.folder / "end"
         os.mkfifo(fifo)
-        service = self.start(
-            "--restart-delay", "1h", "--restart-delay-limit", "1h", command=[sys.executable, "-c", RECYCLES, str(fifo)])
+        service = self.start("--restart-delay", "1h", "--restart-delay-limit", "1h", command=[sys.executable, "-c", RECYCLES, str(fifo)])
         service.serving()
         for _ in range(5):
             pid = service.worker()

@@ -30,15 +30,16 @@ class Full(RoostTestCase):
     def served(self, *options, **streams):
         process = subprocess.Popen(
             [ROOST, "run", "--control-directory", self.control, "--ready", "pipe", "--settle", "0s", *options, "--", "sh", "-c", SCRIBE],
-            env=dict(os.environ, FIFO=str(self.fifo), WRITTEN=str(self.folder / "written")), **streams)
+            env=dict(os.environ, FIFO=str(self.fifo), WRITTEN=str(self.folder / "written")),
+            **streams,
+        )
         self.addCleanup(process.wait, PATIENCE)
         self.addCleanup(process.terminate)
         self.eventually(lambda: self.assertEqual(self.roost("status"), 0))
         return process
 
     def roost(self, *arguments):
-        return subprocess.run(
-            [ROOST, *arguments, "--control-directory", self.control], capture_output=True, timeout=PATIENCE).returncode
+        return subprocess.run([ROOST, *arguments, "--control-directory", self.control], capture_output=True, timeout=PATIENCE).returncode
 
     def limited(self, process, size):
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))

@@ -58,8 +58,14 @@ class HistoryTestCase(RoostTestCase):
 
     def configure(self, **options):
         options = {
-            "ready": '"pipe"', "settle": '"0s"', "restart-delay": '"1ms"', "restart-delay-limit": '"5ms"',
-            "environment": '{ SETTING = "first" }', "state-directory": f'"{self.state}"', **options}
+            "ready": '"pipe"',
+            "settle": '"0s"',
+            "restart-delay": '"1ms"',
+            "restart-delay-limit": '"5ms"',
+            "environment": '{ SETTING = "first" }',
+            "state-directory": f'"{self.state}"',
+            **options,
+        }
         lines = [f'command = ["{self.current}/server"]', *(f"{name} = {value}" for name, value in options.items())]
         self.file.write_text("\n".join(lines) + "\n")
 
@@ -87,11 +93,11 @@ class HistoryTestCase(RoostTestCase):
         for pid in children:
             wait_for_exit(pid)
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]: pass
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
 
     def roost(self, service, *arguments):
-        return subprocess.run(
-            [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run([ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
 
     def status(self, service):
         """What it says, and its exit status."""
@@ -160,7 +166,9 @@ class Restarts(HistoryTestCase):
         self.written(lambda record: self.assertTrue(record["refused"]))
         self.killed(service)
         service = self.run_service()
-        service.expect("generation 3 starts with what generation 1 ran, instead of what is configured: it can't be used, or couldn't get ready")
+        service.expect(
+            "generation 3 starts with what generation 1 ran, instead of what is configured: it can't be used, or couldn't get ready"
+        )
         service.expect("generation 3 serves")
         self.assert_serves(service, 3, record_of=1, divergence="fell_back")
         self.assertEqual(service.log.count("release bad"), 0)
@@ -205,7 +213,8 @@ class Restarts(HistoryTestCase):
         service = self.run_service()
         service.expect(
             r"generation 2 can't be started: worker \d+ \(slot 0\) exited with status 3 before it was ready; falling back to what "
-            "generation 1 ran, which served well, as generation 3")
+            "generation 1 ran, which served well, as generation 3"
+        )
         service.expect("generation 3 serves")
         service.log.expect_count("release bad", 3)
         self.assertEqual(service.log.count("release bad"), 3)
@@ -343,7 +352,8 @@ class Rollback(HistoryTestCase):
         for count in range(times):
             os.kill(service.worker(), signal.SIGKILL)
             service.expect("was killed by SIGKILL after serving")
-            if count < times - 1: service.expect("is ready after")
+            if count < times - 1:
+                service.expect("is ready after")
 
     def test_it_brings_back_what_served_with_its_own_configuration(self):
         service = self.second_release()
@@ -453,7 +463,8 @@ class Reloads(HistoryTestCase):
         service = self.run_recorded()
         self.deploy("hanging", HANGS)
         waiting = subprocess.Popen(
-            [ROOST, "reload", "--control-directory", service.control], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [ROOST, "reload", "--control-directory", service.control], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         service.log.expect_count("release hanging", 1)
         return service, waiting
 
@@ -494,9 +505,16 @@ class Record(HistoryTestCase):
         self.assertEqual(self.run_recorded().stop(), 0)
         whole = self.record.read_text()
         damaged = [
-            b"", b"{", whole[: len(whole) // 2].encode(), b"[1]", b'{"format":1}', b'{"format":2,"history":{}}', os.urandom(5000),
+            b"",
+            b"{",
+            whole[: len(whole) // 2].encode(),
+            b"[1]",
+            b'{"format":1}',
+            b'{"format":2,"history":{}}',
+            os.urandom(5000),
             re.sub(r'"generation":1', '"generation":-9223372036854775808', whole).encode(),
-            re.sub(r'"generation":1', '"generation":9223372036854775807', whole).encode()]
+            re.sub(r'"generation":1', '"generation":9223372036854775807', whole).encode(),
+        ]
         for text in damaged:
             with self.subTest(text[:60]):
                 self.record.write_bytes(text)
@@ -554,7 +572,9 @@ class Record(HistoryTestCase):
         self.deploy("good")
         self.configure(**{"state-directory": f'"{self.root}/absent/state"'})
         service = self.run_service()
-        service.expect(" warning cannot record in .*/absent/state/history.json which generation serves: .*; what served last may not come back")
+        service.expect(
+            " warning cannot record in .*/absent/state/history.json which generation serves: .*; what served last may not come back"
+        )
         for _ in range(3):
             self.assertIn("succeeded", service.reload())
         self.assertEqual(self.status(service)[1], 0)

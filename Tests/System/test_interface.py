@@ -14,7 +14,8 @@ STUBBORN = (
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "os.write(int(os.environ['READY_FD']), b'\\n')\n"
     "listener, kept = socket.socket(fileno=3), []\n"
-    "while True: kept.append(listener.accept())\n")
+    "while True: kept.append(listener.accept())\n"
+)
 
 
 class Interface:
@@ -71,9 +72,7 @@ class Interface:
         if isinstance(declared, dict):
             if not isinstance(value, dict) or not value.keys() <= declared.keys():
                 return [f"{place} is {value!r}"]
-            return [
-                text for name, inner in declared.items()
-                for text in self.problems(value.get(name), inner, f"{place}.{name}", seen)]
+            return [text for name, inner in declared.items() for text in self.problems(value.get(name), inner, f"{place}.{name}", seen)]
         wanted = {"int": int, "string": str, "bool": bool}[declared]
         return [] if type(value) is wanted else [f"{place} isn't {declared}: {value!r}"]
 
@@ -116,14 +115,34 @@ class Answers(ControlTestCase):
         self.addCleanup(outsider.kill)
         number = fcntl.fcntl(passed, fcntl.F_DUPFD, 100)
         self.addCleanup(os.close, number)
-        place = f"exec 3<&{number}; export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=given; exec \"$@\""
+        place = f'exec 3<&{number}; export LISTEN_FDS=1 LISTEN_PID=$$ LISTEN_FDNAMES=given; exec "$@"'
         (self.folder / "directory").mkdir()
         self.release(f"exec python3 {self.script(STUBBORN, 'stubborn')}")
         service = self.start(
-            "-n", "2", "-l", "http=127.0.0.1:0", "-l", f"admin=unix:{self.folder}/admin", "-l", "systemd:given",
-            "--restart-delay", "1h", "--restart-delay-limit", "1h", "--drain-timeout", "1h", "--probation", "10ms",
-            "--metrics", "127.0.0.1:%d" % metrics.getsockname()[1], "--directory", str(self.folder / "directory"),
-            command=[str(self.folder / "server")], launcher=["bash", "-c", place, "bash"], pass_fds=[number])
+            "-n",
+            "2",
+            "-l",
+            "http=127.0.0.1:0",
+            "-l",
+            f"admin=unix:{self.folder}/admin",
+            "-l",
+            "systemd:given",
+            "--restart-delay",
+            "1h",
+            "--restart-delay-limit",
+            "1h",
+            "--drain-timeout",
+            "1h",
+            "--probation",
+            "10ms",
+            "--metrics",
+            f"127.0.0.1:{metrics.getsockname()[1]}",
+            "--directory",
+            str(self.folder / "directory"),
+            command=[str(self.folder / "server")],
+            launcher=["bash", "-c", place, "bash"],
+            pass_fds=[number],
+        )
         return service, service.address()
 
     def test_they_are_as_declared_and_have_all_that_is_declared(self):

@@ -107,8 +107,10 @@ class SocketFiles(LinksTestCase):
 
         self.as_nobody(swap)
         self.reload_fails(
-            service, f"cannot listen on a=unix:{file}: the file exists and isn't a socket",
-            self.table(file, 'mode = "0666", user = "nobody"' if os.geteuid() == 0 else 'mode = "0666"'))
+            service,
+            f"cannot listen on a=unix:{file}: the file exists and isn't a socket",
+            self.table(file, 'mode = "0666", user = "nobody"' if os.geteuid() == 0 else 'mode = "0666"'),
+        )
         self.assert_untouched()
         self.assertEqual(service.stop(), 0)
         self.assertTrue(file.is_symlink(), "it isn't the master's to remove")
@@ -116,7 +118,10 @@ class SocketFiles(LinksTestCase):
     def test_nor_where_the_link_comes_between_the_look_and_the_change(self):
         # The candidate itself does it: it has the rights of its user, and is ready when it is done.
         file = self.theirs / "a.sock"
-        script = f'test $ROOST_GENERATION = 2 && mv {file} {file}.aside && ln -s {self.precious} {file}; echo >&$READY_FD; exec tail -f /dev/null'
+        script = (
+            f"test $ROOST_GENERATION = 2 && mv {file} {file}.aside && ln -s {self.precious} {file}; echo >&$READY_FD; "
+            "exec tail -f /dev/null"
+        )
         command = ["sh", "-c", script]
         more = 'user = "nobody"\n' if os.geteuid() == 0 else ""
         service = self.served(self.table(file, 'mode = "0600"'), command=command, more=more)
@@ -189,7 +194,10 @@ class SocketFiles(LinksTestCase):
         file = self.theirs / "run/a.sock"
         self.configure(f"a=unix:{file}")
         service = self.start_bare("--config", str(self.folder / "web.toml"))
-        service.expect(rf"cannot listen on a=unix:{file}: 'run' in it is a symbolic link that user {NOBODY.pw_uid} can change, and root doesn't follow such a link; give the path that it leads to")
+        service.expect(
+            rf"cannot listen on a=unix:{file}: 'run' in it is a symbolic link that user {NOBODY.pw_uid} can change, and root doesn't "
+            r"follow such a link; give the path that it leads to"
+        )
         self.assertEqual(service.wait(), 78)
         self.assertEqual(os.listdir(place), [])
 
@@ -277,7 +285,10 @@ class ControlDirectories(LinksTestCase):
     @as_root
     def test_one_of_another_user_is_refused(self):
         self.refused(
-            self.theirs, f"cannot lock {self.theirs}/lock: its directory can't be trusted, because it belongs to user {NOBODY.pw_uid}: .*--control-directory names another place")
+            self.theirs,
+            f"cannot lock {self.theirs}/lock: its directory can't be trusted, because it belongs to user {NOBODY.pw_uid}: "
+            ".*--control-directory names another place",
+        )
         self.assertEqual(os.listdir(self.theirs), [])
 
     def test_one_that_others_may_write_to_is_refused(self):
@@ -297,8 +308,7 @@ class ControlDirectories(LinksTestCase):
             place.mkdir(exist_ok=True)
             place.chmod(mode)
             launcher = ["setpriv", "--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
-            service = Service(
-                ["--control-directory", str(place), "--ready", "pipe", "--settle", "0s", "--", *WORKER], launcher=launcher)
+            service = Service(["--control-directory", str(place), "--ready", "pipe", "--settle", "0s", "--", *WORKER], launcher=launcher)
             self.services.append(service)
             service.serving()
             result = subprocess.run([ROOST, "reload", "-q", "--control-directory", place], timeout=PATIENCE)

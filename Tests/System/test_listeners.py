@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 
-from harness import DEMO_WORKER, Load, PATIENCE, ROOST, RoostTestCase, stand_still
+from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, stand_still
 
 # Ready at once; answers one connection after the other with its generation and the listener's name, and drains by
 # accepting nothing more. "hold" in the request keeps the worker until the test says so.
@@ -121,11 +121,14 @@ class ListenersTestCase(RoostTestCase):
             command = [sys.executable, str(self.script(ECHO, "echo.py"))]
         listen = ", ".join(one if one.startswith("{") else json.dumps(one) for one in listen)
         (self.folder / "web.toml").write_text(
-            f'command = {json.dumps(command)}\nready = "pipe"\nsettle = "0s"\nlisten = [{listen}]\n{more}')
+            f'command = {json.dumps(command)}\nready = "pipe"\nsettle = "0s"\nlisten = [{listen}]\n{more}'
+        )
 
-    def served(self, *listen, environment={}, **options):
+    def served(self, *listen, environment=None, **options):
         self.configure(*listen, **options)
-        service = self.start_bare("--start-attempts", "3", "--config", str(self.folder / "web.toml"), env=dict(os.environ, **environment))
+        service = self.start_bare(
+            "--start-attempts", "3", "--config", str(self.folder / "web.toml"), env={**os.environ, **(environment or {})}
+        )
         return service.serving()
 
     def reload_with(self, service, *listen, **options):
@@ -271,16 +274,18 @@ class Changes(ListenersTestCase):
     def test_a_worker_that_does_not_accept_is_told_to_drain_after_a_while(self):
         staying, other = self.tcp(), self.tcp()
         service = self.served(
-            f"a={staying}", f"b={other}", command=["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"],
-            more='drain-timeout = "2s"\n')
+            f"a={staying}", f"b={other}", command=["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"], more='drain-timeout = "2s"\n'
+        )
         with connect(other) as client:
             self.reload_with(service, f"a={staying}", more='drain-timeout = "2s"\n')
             service.log.expect_count("gets its stop signal when it has accepted the connections queued on closed listeners", 1)
             # A quarter of the drain timeout.
             service.expect("generation 1. drained and was killed by SIGTERM")
             times = [
-                datetime.datetime.fromisoformat(line.split()[0]) for line in str(service.log).splitlines()
-                if re.search("generation 2 took over|generation 1. was sent SIGTERM and has 2s to drain", line)]
+                datetime.datetime.fromisoformat(line.split()[0])
+                for line in str(service.log).splitlines()
+                if re.search("generation 2 took over|generation 1. was sent SIGTERM and has 2s to drain", line)
+            ]
             self.assertGreaterEqual(times[1] - times[0], datetime.timedelta(milliseconds=499))
             service.expect(f"warning closed b={other} with 1 waiting: no worker that had it has accepted them")
             with self.assertRaises(ConnectionResetError):
@@ -315,8 +320,12 @@ class Changes(ListenersTestCase):
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         inode = file.stat().st_ino
         self.reload_fails(
-            service, "exited with status 3", table("t", address, "backlog = 200"), table("u", f"unix:{file}", 'mode = "0660"'),
-            command=[sys.executable, str(self.folder / "echo.py"), "2"])
+            service,
+            "exited with status 3",
+            table("t", address, "backlog = 200"),
+            table("u", f"unix:{file}", 'mode = "0660"'),
+            command=[sys.executable, str(self.folder / "echo.py"), "2"],
+        )
         self.assertEqual(queue(number, service.pid)[1], 100)
         self.assertEqual(file.stat().st_mode & 0o777, 0o600)
         self.reload_with(service, table("t", address, "backlog = 200"), table("u", f"unix:{file}", 'mode = "0660"'))
@@ -349,8 +358,7 @@ class Failures(ListenersTestCase):
         worker, before = service.worker(), self.sockets(service)
         with socket.create_server(("127.0.0.1", 0)) as other:
             taken = f"127.0.0.1:{other.getsockname()[1]}"
-            self.reload_fails(
-                service, f"cannot listen on d={taken}: Address already in use", f"b=unix:{file}", f"c={second}", f"d={taken}")
+            self.reload_fails(service, f"cannot listen on d={taken}: Address already in use", f"b=unix:{file}", f"c={second}", f"d={taken}")
         self.assertEqual(ask(first), ["1", "a"])
         self.assertEqual(refusal(second), errno.ECONNREFUSED)
         self.assertFalse(file.exists())
@@ -504,7 +512,7 @@ class Crashes(ListenersTestCase):
         first, second = self.tcp(), self.tcp()
         fifo = self.folder / "go"
         os.mkfifo(fifo)
-        script = f'test $ROOST_GENERATION = 2 && cat {fifo}; exec {sys.executable} {self.script(ECHO, "echo.py")}'
+        script = f"test $ROOST_GENERATION = 2 && cat {fifo}; exec {sys.executable} {self.script(ECHO, 'echo.py')}"
         service = self.served(f"a={first}", command=["sh", "-c", script])
         self.configure(f"a={first}", f"b={second}", command=["sh", "-c", script])
         service.signal(signal.SIGHUP)
@@ -647,8 +655,13 @@ class Adopted(ListenersTestCase):
         unix = self.bound(socket.AF_UNIX, socket.SOCK_STREAM, str(file))
         addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in [named, other]] + [f"[::1]:{ipv6.getsockname()[1]}", f"unix:{file}"]
         service = self.start_with(
-            ["web", "x.socket", "y.socket", "z.socket"], [named, other, ipv6, unix],
-            f"web={addresses[0]}", f"b={addresses[1]}", f"c={addresses[2]}", f"d={addresses[3]}").serving()
+            ["web", "x.socket", "y.socket", "z.socket"],
+            [named, other, ipv6, unix],
+            f"web={addresses[0]}",
+            f"b={addresses[1]}",
+            f"c={addresses[2]}",
+            f"d={addresses[3]}",
+        ).serving()
         inodes = set(self.sockets(service).values())
         for one in [named, other, ipv6, unix]:
             self.assertIn(self.inode(one), inodes)
@@ -680,7 +693,12 @@ class Adopted(ListenersTestCase):
         expected = f"127.0.0.1:{free_port()}"
         words = f"cannot adopt web={expected}: systemd passed a socket of this name, but it is "
         self.assert_refused(f"{words}127.0.0.1:{port} ", "web", other, f"web={expected}")
-        self.assert_refused(f"{words}unix:/.*/w.sock ", "web", self.bound(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "w.sock")), f"web={expected}")
+        self.assert_refused(
+            f"{words}unix:/.*/w.sock ",
+            "web",
+            self.bound(socket.AF_UNIX, socket.SOCK_STREAM, str(self.folder / "w.sock")),
+            f"web={expected}",
+        )
         datagrams = self.bound(socket.AF_INET, socket.SOCK_DGRAM, ("127.0.0.1", int(expected.split(":")[1])))
         self.assert_refused(f"{words}{expected} for datagrams ", "web", datagrams, f"web={expected}")
         deaf = self.bound(socket.AF_INET, socket.SOCK_STREAM, ("127.0.0.1", int(expected.split(":")[1])), listening=False)
@@ -693,10 +711,15 @@ class Adopted(ListenersTestCase):
         alone.bind(("::", 0))
         alone.listen()
         port = alone.getsockname()[1]
-        self.assert_refused(f"cannot adopt web=\\*:{port}: systemd passed a socket of this name, but it is \\[::\\]:{port} for IPv6 alone ", "web", alone, f"web={port}")
+        self.assert_refused(
+            f"cannot adopt web=\\*:{port}: systemd passed a socket of this name, but it is \\[::\\]:{port} for IPv6 alone ",
+            "web",
+            alone,
+            f"web={port}",
+        )
 
     def test_a_socket_that_nobody_takes_is_told_and_a_reload_can_ask_for_it(self):
-        one, file = self.tcp_socket(), self.folder / "u.sock"
+        one = self.tcp_socket()
         port = one.getsockname()[1]
         first = self.tcp()
         service = self.start_with(["late"], [one], f"a={first}")
@@ -731,7 +754,7 @@ class Store:
         self.kept = []
         self.names = []
         self.changed = threading.Condition()
-        self.path = str(folder / f"store")
+        self.path = str(folder / "store")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(self.path)
         threading.Thread(target=self.read, daemon=True).start()

@@ -56,7 +56,8 @@ for line in sys.stdin:
             text = text.rsplit(b"\0", 2)[-2] if b"\0" in text else b"end"
         except BlockingIOError: text = b"open"
         except ConnectionError: text = b"reset"
-        word = "busy" if b"Busy" in text else "denied" if b"PermissionDenied" in text else "end" if text not in (b"open", b"reset") else text.decode()
+        known = next((word for word, part in [("busy", b"Busy"), ("denied", b"PermissionDenied")] if part in text), "end")
+        word = text.decode() if text in (b"open", b"reset") else known
         told[word] = told.get(word, 0) + 1
     print(json.dumps(told), flush=True)
 """
@@ -79,7 +80,10 @@ class LockoutTestCase(ControlTestCase):
     def crowd(self, kind, user, count=100, service=None):
         process = subprocess.Popen(
             [*user, sys.executable, "-c", CROWD, (service or self.service).control + "/control", kind, str(count)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         try:
             self.assertEqual(process.stdout.readline(), "begun\n")
             yield process
@@ -93,8 +97,8 @@ class LockoutTestCase(ControlTestCase):
 
     def command(self, *arguments, user=ROOT):
         result = subprocess.run(
-            [*user, ROOST, *arguments, "--control-directory", self.service.control], capture_output=True, text=True,
-            timeout=PATIENCE)
+            [*user, ROOST, *arguments, "--control-directory", self.service.control], capture_output=True, text=True, timeout=PATIENCE
+        )
         # A service that stops serves nobody any more.
         self.assertIn(result.returncode, ANSWERED if arguments[0] == "status" else (0,), arguments)
         self.assertEqual(result.stderr, "", arguments)
@@ -119,7 +123,7 @@ class Crowds(LockoutTestCase):
     def test_who_waits_for_nothing_keeps_nobody_out(self):
         for kind in ["idle", "half", "status", "unread", "deaf", "listening"]:
             for user in [ROOT, MEMBER]:
-                with self.subTest(kind, user=user), self.crowd(kind, user) as crowd:
+                with self.subTest(kind, user=user), self.crowd(kind, user):
                     for who in [ROOT, MEMBER, OTHER_MEMBER]:
                         self.command("status", user=who)
                         self.command("reload", "-q", user=who)
@@ -188,7 +192,10 @@ class Crowds(LockoutTestCase):
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 reload = pool.submit(
                     subprocess.run,
-                    [*OTHER_MEMBER, ROOST, "reload", "-q", "--control-directory", self.service.control], capture_output=True, text=True)
+                    [*OTHER_MEMBER, ROOST, "reload", "-q", "--control-directory", self.service.control],
+                    capture_output=True,
+                    text=True,
+                )
                 self.service.expect("reload requested by process .* of user 65533; it runs when")
                 self.proceed()
                 self.assertEqual(reload.result().returncode, 0, reload.result().stderr)
@@ -224,7 +231,9 @@ class Crowds(LockoutTestCase):
             self.service.expect("reload requested by process .* of user 0")
             with self.client_crowd(64):
                 self.assertEqual(waiting.result().returncode, 1)
-                self.assertIn("had to make room for other clients; what it waited for continues: see 'roost status'", waiting.result().stderr)
+                self.assertIn(
+                    "had to make room for other clients; what it waited for continues: see 'roost status'", waiting.result().stderr
+                )
             self.proceed()
 
     @contextlib.contextmanager
@@ -261,10 +270,8 @@ class OtherSockets(LockoutTestCase):
         for client in clients:
             self.addCleanup(client.close)
             client.connect(path)
-            try:
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 client.sendall(text)
-            except (BrokenPipeError, ConnectionResetError):
-                pass
         return clients
 
     @needs_open_files(1024)
@@ -292,12 +299,12 @@ class OtherSockets(LockoutTestCase):
             "import os, signal, socket, time\n"
             "s = socket.socket(socket.AF_UNIX)\n"
             "s.connect(os.environ['EINHORN_SOCK_PATH'])\n"
-            "open('%s.connected', 'w')\n"
-            "while not os.path.exists('%s'): time.sleep(0.01)\n"
-            "s.sendall(b'{\"command\":\"worker:ack\", \"pid\":%%d}\\n' %% os.getpid())\n"
-            "signal.pause()\n" % (go, go))
-        service = self.start(
-            "-l", "127.0.0.1:0", ready="einhorn", command=[sys.executable, "-c", script])
+            f"open('{go}.connected', 'w')\n"
+            f"while not os.path.exists('{go}'): time.sleep(0.01)\n"
+            's.sendall(b\'{"command":"worker:ack", "pid":%d}\\n\' % os.getpid())\n'
+            "signal.pause()\n"
+        )
+        service = self.start("-l", "127.0.0.1:0", ready="einhorn", command=[sys.executable, "-c", script])
         self.eventually(lambda: self.assertTrue(os.path.exists(f"{go}.connected")))
         # It was there first, and says nothing for a while: but it is alone, and they are many.
         os.seteuid(65532)
@@ -317,11 +324,17 @@ class OwnUser(ControlTestCase):
     def test_its_own_user_always_gets_in(self):
         os.chown(self.folder, 65534, 65534)
         service = self.start(
-            command=["sh", "-c", f"trap '' TERM; {READY}"], launcher=["setpriv", "--reuid=65534", "--regid=65534", "--groups=60"],
-            cwd=self.folder)
+            command=["sh", "-c", f"trap '' TERM; {READY}"],
+            launcher=["setpriv", "--reuid=65534", "--regid=65534", "--groups=60"],
+            cwd=self.folder,
+        )
         service.serving()
         crowd = subprocess.Popen(
-            [sys.executable, "-c", CROWD, service.control + "/control", "drained", "100"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [sys.executable, "-c", CROWD, service.control + "/control", "drained", "100"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.assertEqual(crowd.stdout.readline(), "begun\n")
         for command in [["status"], ["reload", "-q"], ["stop", "--at-once", "-q"]]:
             result = subprocess.run([*MEMBER, ROOST, *command, "--control-directory", service.control], capture_output=True, text=True)

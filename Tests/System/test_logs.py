@@ -1,6 +1,5 @@
 """`roost logs` without a journal: what the master has kept of what its workers wrote."""
 
-import json
 import os
 import signal
 import unittest
@@ -26,32 +25,43 @@ class Logs(RoostTestCase):
 
     def shown(self, service, *arguments):
         result = self.logs(service, *arguments)
-        self.assertEqual((result.returncode, result.stderr), (0, "roost: the service web doesn't write to the journal; the last lines of its workers:\n"))
+        self.assertEqual(
+            (result.returncode, result.stderr), (0, "roost: the service web doesn't write to the journal; the last lines of its workers:\n")
+        )
         return result.stdout
 
     def test_the_last_lines_of_each_worker_are_shown(self):
         service = self.serving(SAYS, "-n", "2")
         pids = [service.worker(slot) for slot in range(2)]
         # What it does to a terminal is gone.
-        expected = [{"pid": pid, "slot": slot, "generation": 1, "hasExited": False, "lines": ["one", "two [31m"]} for slot, pid in enumerate(pids)]
+        expected = [
+            {"pid": pid, "slot": slot, "generation": 1, "hasExited": False, "lines": ["one", "two [31m"]} for slot, pid in enumerate(pids)
+        ]
         # It says so and that it is ready by different ways.
         self.eventually(lambda: self.assertEqual(self.outputs(service), expected))
-        self.assertEqual(self.shown(service), "".join(f"worker {pid} (slot {slot}, generation 1):\n  | one\n  | two [31m\n" for slot, pid in enumerate(pids)))
+        self.assertEqual(
+            self.shown(service),
+            "".join(f"worker {pid} (slot {slot}, generation 1):\n  | one\n  | two [31m\n" for slot, pid in enumerate(pids)),
+        )
         self.assertEqual(self.shown(service, "-n", "1").count("  | "), 2)
 
     def test_those_that_are_gone_are_remembered_also_over_an_upgrade(self):
-        service = self.serving("echo I am $$ >&2; echo >&$READY_FD; exec tail -f /dev/null", "--restart-delay", "1ms", "--restart-delay-limit", "1ms")
+        service = self.serving(
+            "echo I am $$ >&2; echo >&$READY_FD; exec tail -f /dev/null", "--restart-delay", "1ms", "--restart-delay-limit", "1ms"
+        )
         killed = []
         for count in range(1, 13):
             killed.append(service.worker())
             os.kill(killed[-1], signal.SIGKILL)
             service.log.expect_count("is ready after", count + 1)
+
         def assert_remembered():
             outputs = self.outputs(service)
             # Not of all time.
             self.assertEqual([(output["pid"], output["hasExited"]) for output in outputs[:-1]], [(pid, True) for pid in killed[-10:]])
             self.assertEqual([output["lines"] for output in outputs], [[f"I am {output['pid']}"] for output in outputs])
             self.assertEqual((outputs[-1]["pid"], outputs[-1]["hasExited"]), (service.worker(), False))
+
         self.eventually(assert_remembered)
         self.assertEqual(roost("upgrade", "--control-directory", service.control).returncode, 0)
         assert_remembered()
@@ -69,7 +79,9 @@ class Logs(RoostTestCase):
         self.assertIn("writes to the master's stderr itself (direct-stderr)\n", self.shown(service))
 
     def test_many_workers_tell_fewer_lines(self):
-        service = self.serving("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i >&2; done; echo >&$READY_FD; exec tail -f /dev/null", "-n", "2")
+        service = self.serving(
+            "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo $i >&2; done; echo >&$READY_FD; exec tail -f /dev/null", "-n", "2"
+        )
         last = [str(number) for number in range(3, 13)]
         self.eventually(lambda: self.assertEqual([output["lines"] for output in self.outputs(service)], [last] * 2))
 

@@ -80,13 +80,21 @@ class Counts(MetricsTestCase):
         before = time.time()
         samples = self.samples(service)
         for name, labels, value in [
-            ("roost_generation", {}, 1), ("roost_workers_wanted", {}, 2), ("roost_workers_started_total", {}, 2),
-            ("roost_workers_ready_total", {}, 2), ("roost_phase", {"roost_phase": "serving"}, 1),
-            ("roost_phase", {"roost_phase": "reloading"}, 0), ("roost_workers", {"role": "current", "state": "ready"}, 2),
-            ("roost_workers", {"role": "current", "state": "starting"}, 0), ("roost_reloads_total", {"result": "succeeded"}, 0),
-            ("roost_reloads_total", {"result": "failed"}, 0), ("roost_reload_duration_seconds_count", {"result": "failed"}, 0),
-            ("roost_last_reload_succeeded", {}, None), ("roost_last_successful_reload_time_seconds", {}, None),
-            ("roost_slot_restarts_total", {"slot": "1"}, 0), ("roost_slot_restarts_total", {"slot": "2"}, None),
+            ("roost_generation", {}, 1),
+            ("roost_workers_wanted", {}, 2),
+            ("roost_workers_started_total", {}, 2),
+            ("roost_workers_ready_total", {}, 2),
+            ("roost_phase", {"roost_phase": "serving"}, 1),
+            ("roost_phase", {"roost_phase": "reloading"}, 0),
+            ("roost_workers", {"role": "current", "state": "ready"}, 2),
+            ("roost_workers", {"role": "current", "state": "starting"}, 0),
+            ("roost_reloads_total", {"result": "succeeded"}, 0),
+            ("roost_reloads_total", {"result": "failed"}, 0),
+            ("roost_reload_duration_seconds_count", {"result": "failed"}, 0),
+            ("roost_last_reload_succeeded", {}, None),
+            ("roost_last_successful_reload_time_seconds", {}, None),
+            ("roost_slot_restarts_total", {"slot": "1"}, 0),
+            ("roost_slot_restarts_total", {"slot": "2"}, None),
             ("roost_listener_queue_limit", {"listener": "http", "address": address}, 4096),
             ("roost_listener_queue_length", {"listener": "admin", "address": f"unix:{self.folder}/admin.sock"}, 0),
             ("roost_listener_dropped_total", {"listener": "http", "address": address}, 0),
@@ -116,10 +124,13 @@ class Counts(MetricsTestCase):
         self.assertIn("failed", service.reload())
         samples = self.samples(service)
         for name, labels, value in [
-            ("roost_reloads_total", {"result": "succeeded"}, 1), ("roost_reloads_total", {"result": "failed"}, 4),
-            ("roost_last_reload_succeeded", {}, 0), ("roost_last_successful_reload_time_seconds", {}, success),
+            ("roost_reloads_total", {"result": "succeeded"}, 1),
+            ("roost_reloads_total", {"result": "failed"}, 4),
+            ("roost_last_reload_succeeded", {}, 0),
+            ("roost_last_successful_reload_time_seconds", {}, success),
             ("roost_reload_duration_seconds_count", {"result": "failed"}, 4),
-            ("roost_reload_duration_seconds_bucket", {"result": "failed", "le": "+Inf"}, 4), ("roost_generation", {}, 2),
+            ("roost_reload_duration_seconds_bucket", {"result": "failed", "le": "+Inf"}, 4),
+            ("roost_generation", {}, 2),
             # Without a listener nothing is said of queues.
             ("roost_last_reload_dropped", {}, None),
         ]:
@@ -192,8 +203,8 @@ class HTTP(MetricsTestCase):
         host, port = self.service.metrics.rsplit(":", 1)
         self.place = (host, int(port))
 
-    def scrape(self, path="/metrics", headers={}, method="GET"):
-        request = urllib.request.Request(f"http://{self.service.metrics}{path}", headers=headers, method=method)
+    def scrape(self, path="/metrics", headers=(), method="GET"):
+        request = urllib.request.Request(f"http://{self.service.metrics}{path}", headers=dict(headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status, dict(answer.headers), answer.read().decode()
@@ -244,7 +255,13 @@ class HTTP(MetricsTestCase):
         self.assertEqual(self.scrape("/metrics/x")[0], 404)
         status, headers, _ = self.scrape(method="DELETE")
         self.assertEqual((status, headers["Allow"]), (405, "GET, HEAD"))
-        for data in [b"\r\n\r\n", b"GET /metrics\r\n\r\n", b"\x16\x03\x01\x02\x00", b"GET /metrics HTTP/1.1\r\n\r\n", b"GET /metrics HTTP/1.0\n\n"]:
+        for data in [
+            b"\r\n\r\n",
+            b"GET /metrics\r\n\r\n",
+            b"\x16\x03\x01\x02\x00",
+            b"GET /metrics HTTP/1.1\r\n\r\n",
+            b"GET /metrics HTTP/1.0\n\n",
+        ]:
             self.assertEqual(self.raw(data), "HTTP/1.1 400 Bad Request", data)
         self.assertEqual(self.raw(b"GET /metrics HTTP/1.0\r\nA: " + b"b" * 9000), "HTTP/1.1 431 Request Header Fields Too Large")
 
@@ -364,7 +381,10 @@ class Waiting(MetricsTestCase):
 
     def waiting(self, address, *arguments, **options):
         service = self.start("--name", "web", "--metrics", address, *arguments, **options)
-        service.expect(rf"warning metrics aren't served, and the service runs without them: cannot listen on metrics={re.escape(address)}: .*; next try in 1s")
+        service.expect(
+            rf"warning metrics aren't served, and the service runs without them: cannot listen on metrics={re.escape(address)}: .*; "
+            r"next try in 1s"
+        )
         return service.serving()
 
     def state(self, service):
@@ -485,7 +505,7 @@ class Place(MetricsTestCase):
 
     def test_a_change_takes_effect_only_when_the_service_is_restarted(self):
         file = self.folder / "web.toml"
-        text = f'command = ["/bin/sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
+        text = 'command = ["/bin/sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
         file.write_text(text)
         service = self.start_bare("--config", str(file)).serving()
         file.write_text(text + 'metrics = "127.0.0.1:0"\n')

@@ -7,7 +7,11 @@ from harness import RoostTestCase
 
 # Asked for, or promised.
 ALWAYS = {
-    "control-0": 0o755, "control-0/lock": 0o600, "control-0/control": 0o600, "control-0/einhorn.sock": 0o666, "pid": 0o644,
+    "control-0": 0o755,
+    "control-0/lock": 0o600,
+    "control-0/control": 0o600,
+    "control-0/einhorn.sock": 0o666,
+    "pid": 0o644,
     "asked": 0o666,
 }
 
@@ -19,9 +23,19 @@ def modes(folder, names):
 class Modes(RoostTestCase):
     def served(self, mask):
         service = self.start(
-            "--pid-file", f"{self.folder}/pid", "--metrics", f"unix:{self.folder}/metrics", "--compatibility", "einhorn",
-            "--listen", f"a=unix:{self.folder}/own", "--listen", f"b=unix:{self.folder}/asked,mode=0666",
-            command=["sh", "-c", f"umask > {self.folder}/mask; echo >&$READY_FD; exec tail -f /dev/null"], umask=mask)
+            "--pid-file",
+            f"{self.folder}/pid",
+            "--metrics",
+            f"unix:{self.folder}/metrics",
+            "--compatibility",
+            "einhorn",
+            "--listen",
+            f"a=unix:{self.folder}/own",
+            "--listen",
+            f"b=unix:{self.folder}/asked,mode=0666",
+            command=["sh", "-c", f"umask > {self.folder}/mask; echo >&$READY_FD; exec tail -f /dev/null"],
+            umask=mask,
+        )
         return service.serving()
 
     def test_what_is_made_and_made_anew(self):

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 
-from harness import ROOST, RoostTestCase, WORKER
+from harness import ROOST, WORKER, RoostTestCase
 
 MASTER = pathlib.Path(ROOST).parent / "roost-master"
 
@@ -24,8 +24,7 @@ class Directory(RoostTestCase):
         self.release.mkdir()
 
     def test_an_upgrade_goes_on_and_so_do_reloads(self):
-        service = self.start(
-            "--directory", str(self.folder), f"--environment-file=-{self.folder}/none", cwd=self.release).serving()
+        service = self.start("--directory", str(self.folder), f"--environment-file=-{self.folder}/none", cwd=self.release).serving()
         pid = service.worker()
         self.release.rmdir()
         for _ in range(2):
@@ -117,7 +116,9 @@ class Proof(RoostTestCase):
         (self.programs / "real").write_bytes(master.read_bytes())
         (self.programs / "real").chmod(0o755)
         following = self.programs / "next"
-        following.write_text(f"#!/bin/sh\ncp {self.programs}/real {self.programs}/new\nmv {self.programs}/new {master}\nexec {self.programs}/real\n")
+        following.write_text(
+            f"#!/bin/sh\ncp {self.programs}/real {self.programs}/new\nmv {self.programs}/new {master}\nexec {self.programs}/real\n"
+        )
         following.chmod(0o755)
         following.rename(master)
         service.signal(signal.SIGUSR2)
@@ -139,8 +140,13 @@ int prctl(int option, ...) { (void)option; errno = EPERM; return -1; }
         library = self.folder / "late.so"
         subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
         service = self.start_copy(
-            "--listen", f"web=unix:{self.folder}/web.sock", "--metrics", f"unix:{self.folder}/metrics.sock",
-            "--pid-file", f"{self.folder}/pid")
+            "--listen",
+            f"web=unix:{self.folder}/web.sock",
+            "--metrics",
+            f"unix:{self.folder}/metrics.sock",
+            "--pid-file",
+            f"{self.folder}/pid",
+        )
         master = self.programs / "roost-master"
         master.rename(self.programs / "real")
         master.write_text(f"#!/bin/sh\nLD_PRELOAD={library} exec {self.programs}/real\n")
@@ -161,7 +167,9 @@ int prctl(int option, ...) { (void)option; errno = EPERM; return -1; }
         (self.programs / "real").write_bytes(master.read_bytes())
         (self.programs / "real").chmod(0o755)
         following = self.programs / "next"
-        following.write_text(f"#!{sys.executable}\n" + f"""
+        following.write_text(
+            f"#!{sys.executable}\n"
+            + f"""
 import os, sys
 parent, answer, state = os.environ["ROOST_PROVE"].split(":")
 read, write = os.pipe()
@@ -175,7 +183,8 @@ os.close(write)
 text = os.read(read, 65536)
 os.waitpid(pid, 0)
 os.write(int(answer), b'{{"problem": "rehearsed: %s"}}' % text.replace(b'"', b"'"))
-""")
+"""
+        )
         following.chmod(0o755)
         following.rename(master)
         service.recorded()

@@ -184,8 +184,11 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         self.addCleanup(os.close, read_end)
         address = client.getpeername()[1:].decode()
         subprocess.run(
-            ["setpriv", "--reuid=65533", "--clear-groups", sys.executable, "-c", self.MANY, address], stdin=write_end, check=True,
-            timeout=PATIENCE)
+            ["setpriv", "--reuid=65533", "--clear-groups", sys.executable, "-c", self.MANY, address],
+            stdin=write_end,
+            check=True,
+            timeout=PATIENCE,
+        )
         os.close(write_end)
         client.send(b"READY=1")
         service.serving()
@@ -202,7 +205,9 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         service, client = self.silent()
         with self.passing(service, client, 200):
             pass
-        service.expect(r" warning worker \d+ \(slot 0, generation 1\) has passed descriptors that can't be closed: its messages are no longer read")
+        service.expect(
+            r" warning worker \d+ \(slot 0, generation 1\) has passed descriptors that can't be closed: its messages are no longer read"
+        )
 
     def test_what_lingers_does_not_hold_up_the_start_of_another_worker(self):
         service, client = self.silent("--ready-timeout", "60s", "--restart-delay-limit", "100ms")
@@ -228,8 +233,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
             sender.sendmsg([message], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [lingering.fileno()]))])
             lingering.close()
             service.signal(signal.SIGCONT)
-            result = subprocess.run(
-                [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True)
+            result = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True)
             self.assertEqual((result.returncode, result.stderr), (2, ""), "nobody is ready yet")
         client.send(b"READY=1")
         service.serving()
@@ -238,8 +242,7 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         service, client = self.silent()
         client.send("READY=1\nSTATUS=x{}".format("é" * 2000).encode())
         service.serving()
-        result = subprocess.run(
-            [ROOST, "status", "--json", "--control-directory", service.control], capture_output=True, text=True)
+        result = subprocess.run([ROOST, "status", "--json", "--control-directory", service.control], capture_output=True, text=True)
         self.assertEqual(json.loads(result.stdout)["workers"][0]["status"], "x" + "é" * 127)
 
     def test_what_is_no_message_is_dropped_whole(self):
@@ -261,7 +264,11 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
 
     @unittest.skipUnless(os.getuid() == 0, "LOUD: only root can make the queues long")
     def test_workers_that_flood_the_master_with_messages_cannot_keep_it_from_a_reload_or_a_stop(self):
-        script = "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.connect('\\0' + os.environ['NOTIFY_SOCKET'][1:])\ns.send(b'READY=1')\nwhile True: s.send(b'STATUS=x')"
+        script = (
+            "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+            "s.connect('\\0' + os.environ['NOTIFY_SOCKET'][1:])\n"
+            "s.send(b'READY=1')\nwhile True: s.send(b'STATUS=x')"
+        )
         # As long as systemd sets them; in a network namespace of its own, to which the length belongs.
         long_queues = ["unshare", "--net", "sh", "-c", 'echo 512 > /proc/sys/net/unix/max_dgram_qlen; exec "$@"', "sh"]
         service = self.start("-n", "16", ready="notify", command=[sys.executable, "-c", script], launcher=long_queues)
@@ -270,7 +277,11 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
         self.assertEqual(service.stop(), 0)
 
     def test_the_last_word_of_a_worker_comes_before_its_exit(self):
-        script = "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\nos._exit(7)"
+        script = (
+            "import os, socket\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+            "s.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\n"
+            "os._exit(7)"
+        )
         service = self.start("--start-attempts", "1", ready="notify", command=[sys.executable, "-c", script])
         service.expect(r"worker (\d+) \(slot 0, generation 1\) is ready")
         service.expect("serves")
@@ -299,7 +310,12 @@ for _ in range(3): socket.send_fds(client, [b"STATUS=x"], [0] * 253)
     @unittest.skipUnless(os.getuid() == 0, "LOUD: only root can be somebody else")
     def test_a_worker_that_has_changed_its_user_is_understood(self):
         nobody = pwd.getpwnam("nobody").pw_uid
-        script = f"import os, signal, socket\nos.setuid({nobody})\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\ns.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\nsignal.pause()"
+        script = (
+            f"import os, signal, socket\nos.setuid({nobody})\n"
+            "s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n"
+            "s.sendto(b'READY=1', '\\0' + os.environ['NOTIFY_SOCKET'][1:])\n"
+            "signal.pause()"
+        )
         self.start(ready="notify", command=[sys.executable, "-c", script]).serving()
 
     def test_a_worker_that_asks_for_time_gets_it(self):

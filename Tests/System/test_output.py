@@ -7,7 +7,6 @@ import os
 import pathlib
 import pty
 import re
-import select
 import signal
 import struct
 import subprocess
@@ -31,8 +30,8 @@ class Terminal:
         environment = dict(os.environ, TERM="xterm-256color")
         environment.pop("NO_COLOR", None)
         self.process = subprocess.Popen(
-            arguments, stdin=end, stdout=end, stderr=end, env=dict(environment, **popen.pop("env", {})),
-            start_new_session=True, **popen)
+            arguments, stdin=end, stdout=end, stderr=end, env=dict(environment, **popen.pop("env", {})), start_new_session=True, **popen
+        )
         os.close(end)
         self.text = ""
         self.changed = threading.Condition()
@@ -113,11 +112,14 @@ class Output(RoostTestCase):
 
     def test_all_bytes_arrive_in_their_order_however_many_there_are(self):
         target = self.folder / "log"
-        script = "import os, sys\nfor i in range(200000): sys.stderr.write(f'line {i}\\n')\nos.write(3, b'\\n')\nimport signal; signal.pause()"
+        script = (
+            "import os, sys\nfor i in range(200000): sys.stderr.write(f'line {i}\\n')\nos.write(3, b'\\n')\nimport signal; signal.pause()"
+        )
         with open(target, "wb") as file:
             process = subprocess.Popen(
                 [ROOST, "run", "--ready", "pipe", "--control-directory", str(self.folder / "c"), "--", sys.executable, "-c", script],
-                stderr=file)
+                stderr=file,
+            )
             self.eventually(lambda: self.assertIn(b"line 199999\n", target.read_bytes()[-200000:]))
             process.terminate()
             self.assertEqual(process.wait(PATIENCE), 0)
@@ -130,9 +132,27 @@ class Output(RoostTestCase):
     def test_a_flood_that_nobody_reads_holds_back_the_worker_and_not_the_master(self):
         read_end, write_end = os.pipe()
         process = subprocess.Popen(
-            [ROOST, "run", "-n", "2", "--ready", "pipe", "--settle", "0s", "--drain-timeout", "200ms", "--control-directory",
-             str(self.folder / "c"), "--", "sh", "-c", "echo >&$READY_FD; exec yes flood >&2"],
-            stderr=write_end, stdout=subprocess.DEVNULL)
+            [
+                ROOST,
+                "run",
+                "-n",
+                "2",
+                "--ready",
+                "pipe",
+                "--settle",
+                "0s",
+                "--drain-timeout",
+                "200ms",
+                "--control-directory",
+                str(self.folder / "c"),
+                "--",
+                "sh",
+                "-c",
+                "echo >&$READY_FD; exec yes flood >&2",
+            ],
+            stderr=write_end,
+            stdout=subprocess.DEVNULL,
+        )
         os.close(write_end)
         control = ["--control-directory", str(self.folder / "c")]
         try:
@@ -154,7 +174,9 @@ class Output(RoostTestCase):
         return int(fields[11]) + int(fields[12])
 
     def test_a_flood_that_is_read_does_not_keep_the_master_from_working(self):
-        service = self.start("--drain-timeout", "200ms", command=["sh", "-c", "echo >&$READY_FD; exec yes flood >&2"], stdout=subprocess.DEVNULL)
+        service = self.start(
+            "--drain-timeout", "200ms", command=["sh", "-c", "echo >&$READY_FD; exec yes flood >&2"], stdout=subprocess.DEVNULL
+        )
         control = ["--control-directory", service.control]
         self.eventually(lambda: self.assertEqual(subprocess.run([ROOST, "status", *control], capture_output=True).returncode, 0))
         for _ in range(3):
@@ -164,7 +186,10 @@ class Output(RoostTestCase):
         self.assertEqual(service.process.wait(PATIENCE), 0)
 
     def test_a_worker_that_ignores_sigpipe_drains_without_a_master(self):
-        script = f"trap '' PIPE; trap 'echo draining >&2; echo more >&2; echo drained > {self.folder}/done; exit 0' TERM; echo >&$READY_FD; while :; do sleep 0.05; done"
+        script = (
+            f"trap '' PIPE; trap 'echo draining >&2; echo more >&2; echo drained > {self.folder}/done; exit 0' TERM; "
+            "echo >&$READY_FD; while :; do sleep 0.05; done"
+        )
         service = self.start(command=["sh", "-c", script]).serving()
         service.signal(signal.SIGKILL)
         service.process.wait(PATIENCE)
@@ -196,7 +221,9 @@ class Output(RoostTestCase):
         control = str(self.folder / "c")
         process = subprocess.Popen(
             [ROOST, "run", "--ready", "pipe", "--settle", "0s", "--control-directory", control, *arguments, "--", *command],
-            stderr=write_end, stdout=write_end if options.pop("shared", False) else subprocess.DEVNULL)
+            stderr=write_end,
+            stdout=write_end if options.pop("shared", False) else subprocess.DEVNULL,
+        )
         os.close(write_end)
         self.addCleanup(self.end_unread, process, read_end)
         return process, read_end, ["--control-directory", control]
@@ -246,8 +273,25 @@ class Output(RoostTestCase):
         self.addCleanup(os.close, main)
         control = ["--control-directory", str(self.folder / "c")]
         process = subprocess.Popen(
-            [ROOST, "run", "--ready", "pipe", "--settle", "0s", "--drain-timeout", "200ms", *control, "--", "sh", "-c",
-             "echo >&$READY_FD; exec yes flood >&2"], stderr=end, stdout=subprocess.DEVNULL, start_new_session=True)
+            [
+                ROOST,
+                "run",
+                "--ready",
+                "pipe",
+                "--settle",
+                "0s",
+                "--drain-timeout",
+                "200ms",
+                *control,
+                "--",
+                "sh",
+                "-c",
+                "echo >&$READY_FD; exec yes flood >&2",
+            ],
+            stderr=end,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         os.close(end)
         try:
             self.eventually(lambda: self.assertEqual(self.status(control)["phase"], "serving"))
@@ -386,8 +430,18 @@ class OnATerminal(RoostTestCase):
 
     def test_the_log_is_for_people(self):
         terminal = self.terminal(
-            ROOST, "run", "--ready", "pipe", "--log-prefix", "--control-directory", str(self.folder / "c"), "--",
-            "sh", "-c", f"echo hello; {READY}")
+            ROOST,
+            "run",
+            "--ready",
+            "pipe",
+            "--log-prefix",
+            "--control-directory",
+            str(self.folder / "c"),
+            "--",
+            "sh",
+            "-c",
+            f"echo hello; {READY}",
+        )
         terminal.expect(r"\x1b\[2m\d\d:\d\d:\d\d\.\d{3}\x1b\[0m generation 1 serves")
         terminal.expect(r"\x1b\[36mslot 0 generation 1 \| \x1b\[0mhello")
         terminal.process.send_signal(signal.SIGTTOU)
@@ -404,7 +458,8 @@ class OnATerminal(RoostTestCase):
     def test_a_closed_pipe_is_no_crash(self):
         service = self.start("-n", "30").serving()
         result = subprocess.run(
-            f"{ROOST} status --control-directory {service.control} | head -n 1", shell=True, capture_output=True, text=True)
+            f"{ROOST} status --control-directory {service.control} | head -n 1", shell=True, capture_output=True, text=True
+        )
         self.assertEqual(result.stderr, "")
 
 

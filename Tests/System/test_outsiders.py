@@ -62,7 +62,8 @@ class Outsiders(RoostTestCase):
     def holder(self, name):
         """A process of this test: it neither descends from a master nor has started one."""
         process = subprocess.Popen(
-            [str(self.folder / "holder"), str(self.folder / name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            [str(self.folder / "holder"), str(self.folder / name)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         self.addCleanup(process.communicate)
         self.assertEqual(process.stdout.readline(), "ready\n")
         return process
@@ -80,8 +81,7 @@ class Outsiders(RoostTestCase):
         return service.serving()
 
     def shown(self, service, *arguments):
-        result = subprocess.run(
-            [ROOST, "status", "--control-directory", service.control, *arguments], capture_output=True, text=True)
+        result = subprocess.run([ROOST, "status", "--control-directory", service.control, *arguments], capture_output=True, text=True)
         # The last reload may have failed.
         self.assertIn(result.returncode, (0, 1), result.stderr)
         return result.stdout
@@ -91,6 +91,7 @@ class Outsiders(RoostTestCase):
 
     def searched(self, service):
         """What the first search has found, once it has ended."""
+
         def status():
             status = self.status(service)
             self.assertIsNotNone(status["sawAllProcesses"])
@@ -107,7 +108,8 @@ class Outsiders(RoostTestCase):
     def expect_told(self, service, pid):
         service.expect(
             rf"warning process {pid} \(holder\) doesn't belong to this service, has the socket of web open and may take its "
-            rf"connections, even after a reload: 'kill {pid}' ends it, if this isn't intended$")
+            rf"connections, even after a reload: 'kill {pid}' ends it, if this isn't intended$"
+        )
 
     def test_one_is_told_and_shown_after_a_reload_that_fails_and_is_not_told_again(self):
         first, second = self.holder("first"), self.holder("second")
@@ -117,11 +119,12 @@ class Outsiders(RoostTestCase):
         self.expect_told(service, first.pid)
         # It answers, which is why it is told.
         self.eventually(lambda: self.assertEqual(ask(self.address)[0], "passed"))
-        self.assertEqual(
-            self.status(service)["outsiders"], [{"pid": first.pid, "name": "holder", "listeners": ["web"]}])
+        self.assertEqual(self.status(service)["outsiders"], [{"pid": first.pid, "name": "holder", "listeners": ["web"]}])
         self.assertRegex(
             self.shown(service),
-            rf"process {first.pid} \(holder\) doesn't belong to this service, has web open and may take its connections: 'kill {first.pid}' ends it")
+            rf"process {first.pid} \(holder\) doesn't belong to this service, has web open and may take its connections: 'kill "
+            rf"{first.pid}' ends it",
+        )
         self.bad("second", "say(); serve('better')")
         self.assertIn("succeeded", service.reload())
         self.expect_told(service, second.pid)
@@ -219,7 +222,8 @@ class Outsiders(RoostTestCase):
         self.assertIn("failed", service.reload())
         found = service.expect(
             r"info (\d+) process(es)? can't be looked at, so processes outside this service may have its listeners open without "
-            "being reported")
+            "being reported"
+        )
         self.assertGreaterEqual(int(found[1]), 1)
         status = self.status(service)
         self.assertEqual((status["sawAllProcesses"], status["outsiders"]), (False, []))

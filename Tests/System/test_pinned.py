@@ -1,7 +1,7 @@
 """A worker that is restarted runs what its generation was started with, wherever links lead by then."""
 
-import json
 import contextlib
+import json
 import os
 import pathlib
 import re
@@ -102,13 +102,13 @@ class PinnedTestCase(UpgradeTestCase):
         if not shutil.which("cc"):
             self.skipTest("no compiler")
         following = path.with_name("following")
-        subprocess.run(
-            ["cc", "-o", following, "-x", "c", "-", f'-DRELEASE="{name}"'], input=BINARY, text=True, check=True)
+        subprocess.run(["cc", "-o", following, "-x", "c", "-", f'-DRELEASE="{name}"'], input=BINARY, text=True, check=True)
         following.rename(path)
 
     def serve(self, *arguments, command, workers=2, **options):
         service = self.start(
-            "-l", "127.0.0.1:0", "-n", str(workers), "--name", "web", "--restart-delay", "1ms", *arguments, command=command, **options)
+            "-l", "127.0.0.1:0", "-n", str(workers), "--name", "web", "--restart-delay", "1ms", *arguments, command=command, **options
+        )
         service.web = service.address()
         return service.serving()
 
@@ -169,8 +169,12 @@ class Programs(PinnedTestCase):
     def test_python_finds_the_packages_of_its_release(self):
         self.python()
         service = self.serve(
-            "--directory", str(self.current), "--environment", f"SETTINGS={self.current}/settings",
-            command=[f"{self.current}/venv/bin/python", "-B", "app.py"])
+            "--directory",
+            str(self.current),
+            "--environment",
+            f"SETTINGS={self.current}/settings",
+            command=[f"{self.current}/venv/bin/python", "-B", "app.py"],
+        )
         self.bad_release_and_crashes(service, f"good good {self.app}/releases/good/settings")
         arguments = pathlib.Path(f"/proc/{self.current_worker(service)}/cmdline").read_bytes().split(b"\0")
         self.assertEqual(arguments[0], f"{self.app}/releases/good/venv/bin/python".encode())
@@ -178,8 +182,12 @@ class Programs(PinnedTestCase):
     def test_python_is_found_in_the_path_of_its_release(self):
         self.python()
         service = self.serve(
-            "--directory", str(self.current), "--environment", f"PATH={self.current}/venv/bin:/usr/bin:/bin",
-            command=["python", "-B", "app.py"])
+            "--directory",
+            str(self.current),
+            "--environment",
+            f"PATH={self.current}/venv/bin:/usr/bin:/bin",
+            command=["python", "-B", "app.py"],
+        )
         self.bad_release_and_crashes(service, "good good")
 
     def test_a_binary_keeps_its_name(self):
@@ -289,9 +297,7 @@ class Files(PinnedTestCase):
         service = self.serve(command=[f"{self.current}/run"], workers=1)
         self.assertEqual(self.status(service)["obstacles"], [])
         (release / "run").unlink()
-        self.assertEqual(
-            self.status(service)["obstacles"],
-            [{"generation": 1, "reason": f"its executable {release}/run is gone"}])
+        self.assertEqual(self.status(service)["obstacles"], [{"generation": 1, "reason": f"its executable {release}/run is gone"}])
 
     def test_a_generation_takes_two_descriptors_and_gives_them_back(self):
         self.compiled(self.app / "server", "good")
@@ -343,8 +349,12 @@ class Texts(PinnedTestCase):
     def test_the_directory_is_a_placeholder(self):
         release = self.release("good")
         service, seen = self.witness(
-            "--directory", str(self.current), "--environment", "ROOT={directory}/etc",
-            arguments=["--root={directory}", "{directory}:{slot}", "{{directory}}"])
+            "--directory",
+            str(self.current),
+            "--environment",
+            "ROOT={directory}/etc",
+            arguments=["--root={directory}", "{directory}:{slot}", "{{directory}}"],
+        )
         self.assertEqual(seen["arguments"], [f"--root={release}", f"{release}:0", "{directory}"])
         self.assertEqual(seen["environment"]["ROOT"], f"{release}/etc")
         self.deploy("bad")
@@ -357,13 +367,36 @@ class Texts(PinnedTestCase):
         (release / "lib").mkdir()
         (release / "settings").write_text("")
         _, seen = self.witness(
-            "--environment", f"LIBRARIES={self.current}/lib:/usr/lib:{self.current}/lib/*", "--environment", "TEXT=/bin/sh",
+            "--environment",
+            f"LIBRARIES={self.current}/lib:/usr/lib:{self.current}/lib/*",
+            "--environment",
+            "TEXT=/bin/sh",
             arguments=[
-                f"--settings={self.current}/settings", f"{self.current}/lib", f"{self.current}/log-{{slot}}.txt", f"{self.current}/new.sock",
-                f"say {self.current}/lib", "/dev/stdin", "/etc/localtime", "/no/such/path", "./lib"])
-        self.assertEqual(seen["arguments"], [
-            f"--settings={release}/settings", f"{release}/lib", f"{release}/log-0.txt", f"{release}/new.sock",
-            f"say {self.current}/lib", "/dev/stdin", "/etc/localtime", "/no/such/path", "./lib"])
+                f"--settings={self.current}/settings",
+                f"{self.current}/lib",
+                f"{self.current}/log-{{slot}}.txt",
+                f"{self.current}/new.sock",
+                f"say {self.current}/lib",
+                "/dev/stdin",
+                "/etc/localtime",
+                "/no/such/path",
+                "./lib",
+            ],
+        )
+        self.assertEqual(
+            seen["arguments"],
+            [
+                f"--settings={release}/settings",
+                f"{release}/lib",
+                f"{release}/log-0.txt",
+                f"{release}/new.sock",
+                f"say {self.current}/lib",
+                "/dev/stdin",
+                "/etc/localtime",
+                "/no/such/path",
+                "./lib",
+            ],
+        )
         self.assertEqual(seen["environment"]["LIBRARIES"], f"{release}/lib:/usr/lib:{release}/lib/*")
         self.assertEqual(seen["environment"]["TEXT"], "/bin/sh")
 
@@ -380,18 +413,25 @@ class Warnings(PinnedTestCase):
     def test_check_names_what_it_cannot_pin_and_the_remedy(self):
         self.deploy("good")
         errors = self.check(
-            f'command = ["sh", "-c", "exec node {self.current}/server.js"]\nenvironment = {{ OPTIONS = "-Xmx1g -Droot={self.current}" }}\n')
+            f'command = ["sh", "-c", "exec node {self.current}/server.js"]\nenvironment = {{ OPTIONS = "-Xmx1g -Droot={self.current}" }}\n'
+        )
         self.assertEqual(errors.count("\n"), 2, errors)
         self.assertRegex(
-            errors, rf"web.toml: warning: argument 2 of the command contains {self.current}/server.js, which leads through a "
-            rf"symbolic link to {self.app}/releases/good/server.js and can't be pinned there: .*write {{directory}}")
+            errors,
+            rf"web.toml: warning: argument 2 of the command contains {self.current}/server.js, which leads through a "
+            rf"symbolic link to {self.app}/releases/good/server.js and can't be pinned there: .*write {{directory}}",
+        )
         self.assertRegex(errors, rf"warning: the variable OPTIONS contains {self.current}, which leads through")
 
     def test_check_is_silent_where_everything_is_pinned(self):
         self.deploy("good")
-        self.assertEqual(self.check(
-            f'directory = "{self.current}"\ncommand = ["sh", "-c", "exec node {{directory}}/server.js", "{self.current}/x"]\n'
-            f'environment = {{ ROOT = "{self.current}", URL = "http://localhost/current" }}\n'), "")
+        self.assertEqual(
+            self.check(
+                f'directory = "{self.current}"\ncommand = ["sh", "-c", "exec node {{directory}}/server.js", "{self.current}/x"]\n'
+                f'environment = {{ ROOT = "{self.current}", URL = "http://localhost/current" }}\n'
+            ),
+            "",
+        )
 
     def test_the_doctor_warns_too(self):
         self.deploy("good")

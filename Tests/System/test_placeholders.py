@@ -53,8 +53,23 @@ class Placeholders(RoostTestCase):
     def test_every_placeholder_is_filled_in_for_each_worker(self):
         path = f"{self.folder}/admin.sock"
         service, addresses, seen = self.witness(
-            "-l", "http=127.0.0.1:0", "-l", f"admin=unix:{path}", "--environment", "URL=http://{address:http}/{slot}",
-            arguments=["--fd", "{fd}", "{fd:admin}", "{port:http}", "{address:http}", "{address:admin}", "{slot}/{generation}", "{ready-fd}"])
+            "-l",
+            "http=127.0.0.1:0",
+            "-l",
+            f"admin=unix:{path}",
+            "--environment",
+            "URL=http://{address:http}/{slot}",
+            arguments=[
+                "--fd",
+                "{fd}",
+                "{fd:admin}",
+                "{port:http}",
+                "{address:http}",
+                "{address:admin}",
+                "{slot}/{generation}",
+                "{ready-fd}",
+            ],
+        )
         port = addresses[0].rsplit(":", 1)[1]
         self.assertEqual(seen["arguments"], ["--fd", "3", "4", port, addresses[0], path, "0/1", "5"])
         self.assertEqual(seen["environment"]["URL"], f"http://{addresses[0]}/0")
@@ -78,7 +93,7 @@ class Placeholders(RoostTestCase):
 
     def test_a_mistake_is_told_before_anything_is_started(self):
         service = self.start("-l", "http=127.0.0.1:0", command=["/bin/true", "{fd:htp}"])
-        service.expect("--: command: '{fd:htp}': there is no listener \"htp\": did you mean \"http\"\\?")
+        service.expect('--: command: \'{fd:htp}\': there is no listener "htp": did you mean "http"\\?')
         self.assertEqual(service.wait(), 64)
 
     def test_a_port_that_systemd_does_not_give_is_told(self):
@@ -90,10 +105,19 @@ class Placeholders(RoostTestCase):
 
         def adopt():
             os.dup2(listener.fileno(), 3)
+
         launcher = ["sh", "-c", 'LISTEN_PID=$$ exec "$@"', "sh"]
         service = self.start(
-            "-l", "systemd:web", "--start-attempts", "1", command=["/bin/true", "{port:web}"], launcher=launcher,
-            env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"}, pass_fds=[3], preexec_fn=adopt)
+            "-l",
+            "systemd:web",
+            "--start-attempts",
+            "1",
+            command=["/bin/true", "{port:web}"],
+            launcher=launcher,
+            env={**os.environ, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "web"},
+            pass_fds=[3],
+            preexec_fn=adopt,
+        )
         service.expect("start failed: .* the listener web has no port")
         self.assertEqual(service.wait(), 1)
 
@@ -102,8 +126,16 @@ class Compatibility(RoostTestCase):
     def test_server_starter_variables(self):
         path = f"{self.folder}/x.sock"
         service = self.start(
-            "-l", "127.0.0.1:0", "-l", f"unix:{path}", "-l", "all=0", "--compatibility", "server-starter",
-            command=[sys.executable, str(self.script(WITNESS))])
+            "-l",
+            "127.0.0.1:0",
+            "-l",
+            f"unix:{path}",
+            "-l",
+            "all=0",
+            "--compatibility",
+            "server-starter",
+            command=[sys.executable, str(self.script(WITNESS))],
+        )
         addresses = [service.address() for _ in range(3)]
         service.serving()
         seen = json.loads((self.folder / "seen-1").read_text())["environment"]
@@ -122,8 +154,13 @@ class Compatibility(RoostTestCase):
     def test_a_perl_server_for_server_starter_runs_unchanged(self):
         application = self.script('sub { [200, ["Content-Length" => 2], ["ok"]] }\n', "app.psgi")
         service = self.start(
-            "-l", "127.0.0.1:0", "--compatibility", "server-starter", ready="accepting",
-            command=["plackup", "-s", "Starlet", "--max-workers", "2", str(application)])
+            "-l",
+            "127.0.0.1:0",
+            "--compatibility",
+            "server-starter",
+            ready="accepting",
+            command=["plackup", "-s", "Starlet", "--max-workers", "2", str(application)],
+        )
         address = service.address()
         service.serving()
         for _ in range(3):
@@ -136,8 +173,14 @@ class Compatibility(RoostTestCase):
     def einhorn(self, way, *options, **start):
         go = self.folder / "go"
         service = self.start(
-            "-l", "a=127.0.0.1:0", "-l", "b=127.0.0.1:0", *options,
-            command=[sys.executable, str(self.script(EINHORN)), way, str(go)], **start)
+            "-l",
+            "a=127.0.0.1:0",
+            "-l",
+            "b=127.0.0.1:0",
+            *options,
+            command=[sys.executable, str(self.script(EINHORN)), way, str(go)],
+            **start,
+        )
         service.expect("^waiting$")
         self.assertEqual(service.log.count("is ready"), 0)
         go.touch()
@@ -158,8 +201,13 @@ class Compatibility(RoostTestCase):
 
     def test_nobody_else_acknowledges_for_a_worker(self):
         service = self.start(
-            "-l", "a=127.0.0.1:0", "-l", "b=127.0.0.1:0", ready="einhorn",
-            command=[sys.executable, str(self.script(EINHORN)), "json", str(self.folder / "go")])
+            "-l",
+            "a=127.0.0.1:0",
+            "-l",
+            "b=127.0.0.1:0",
+            ready="einhorn",
+            command=[sys.executable, str(self.script(EINHORN)), "json", str(self.folder / "go")],
+        )
         service.expect("^waiting$")
         path = f"{service.control}/einhorn.sock"
         with socket.socket(socket.AF_UNIX) as client:

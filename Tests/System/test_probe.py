@@ -36,7 +36,9 @@ while True:
             if status == "silent": signal.pause()
             if status == "nonsense": connection.sendall(b"nonsense\\r\\n")
             elif status == "hangup": pass
-            else: connection.sendall(f"HTTP/1.1 {status} X\\r\\nContent-Length: 100000\\r\\nConnection: close\\r\\n\\r\\n".encode() + b"x" * 100000)
+            else:
+                head = f"HTTP/1.1 {status} X\\r\\nContent-Length: 100000\\r\\nConnection: close\\r\\n\\r\\n"
+                connection.sendall(head.encode() + b"x" * 100000)
 """
 
 
@@ -44,7 +46,12 @@ class Probe(RoostTestCase):
     def server(self, *options, health="200", **start):
         self.answer(health)
         service = self.start(
-            "-l", "http=127.0.0.1:0,nonblocking=true", *options, command=[sys.executable, str(self.script(SERVER)), str(self.folder)], **start)
+            "-l",
+            "http=127.0.0.1:0,nonblocking=true",
+            *options,
+            command=[sys.executable, str(self.script(SERVER)), str(self.folder)],
+            **start,
+        )
         self.address = service.address()
         return service
 
@@ -112,8 +119,10 @@ class Probe(RoostTestCase):
         self.assertIn(b"503", self.get())
 
     def test_a_command_asks_by_the_address_in_its_environment(self):
-        ask = (f"{sys.executable} -c 'import os, urllib.request; print(urllib.request.urlopen(\"http://\" + "
-               "os.environ[\"ROOST_PROBE_ADDRESS\"] + \"/health\").status, os.environ[\"ROOST_GENERATION\"], file=__import__(\"sys\").stderr)'")
+        ask = (
+            f'{sys.executable} -c \'import os, urllib.request; print(urllib.request.urlopen("http://" + '
+            'os.environ["ROOST_PROBE_ADDRESS"] + "/health").status, os.environ["ROOST_GENERATION"], file=__import__("sys").stderr)\''
+        )
         service = self.server("--probe", f"command={ask}", "--probe", "timeout=20s")
         service.expect("^200 1$")
         service.serving()
@@ -121,8 +130,14 @@ class Probe(RoostTestCase):
         self.assertEqual(service.log.count("^200 2$"), 1)
 
     def test_a_command_that_fails_is_run_again_and_its_last_words_are_told(self):
-        service = self.server("--probe", f"command=test -e {self.folder}/good || {{ echo not good >&2; exit 3; }}", "--probe", "timeout=1s",
-                              "--start-attempts", "1")
+        service = self.server(
+            "--probe",
+            f"command=test -e {self.folder}/good || {{ echo not good >&2; exit 3; }}",
+            "--probe",
+            "timeout=1s",
+            "--start-attempts",
+            "1",
+        )
         service.expect("^not good$")
         service.expect("^not good$")
         service.expect("start failed: .* did not pass its probe within 1s: the command exited with status 3, saying: not good")
@@ -130,8 +145,14 @@ class Probe(RoostTestCase):
 
     def test_a_command_that_hangs_is_killed_with_all_that_it_has_started(self):
         pids = self.folder / "pids"
-        service = self.server("--probe", f"command=echo $$ >{pids}; tail -f /dev/null & echo $! >>{pids}; wait", "--probe", "timeout=1s",
-                              "--start-attempts", "1")
+        service = self.server(
+            "--probe",
+            f"command=echo $$ >{pids}; tail -f /dev/null & echo $! >>{pids}; wait",
+            "--probe",
+            "timeout=1s",
+            "--start-attempts",
+            "1",
+        )
         service.expect("start failed: .* did not pass its probe within 1s: it has not answered")
         self.assertEqual(service.wait(), 1)
         for pid in pids.read_text().split():
@@ -144,10 +165,17 @@ class Probe(RoostTestCase):
         self.assertEqual(service.wait(), 78)
 
     def test_placeholders_name_the_probes_listener(self):
-        witness = "import os, sys; os.write(2, ' '.join(['args', *sys.argv[1:], '\\n']).encode()); os.write(int(os.environ['READY_FD']), b'\\n'); import signal; signal.pause()"
+        witness = (
+            "import os, sys; os.write(2, ' '.join(['args', *sys.argv[1:], '\\n']).encode()); "
+            "os.write(int(os.environ['READY_FD']), b'\\n'); import signal; signal.pause()"
+        )
         service = self.start(
-            "-l", "http=127.0.0.1:0", "--probe", "command=echo address $ROOST_PROBE_ADDRESS >&2",
-            command=[sys.executable, "-c", witness, "{fd:probe}", "{address:probe}"])
+            "-l",
+            "http=127.0.0.1:0",
+            "--probe",
+            "command=echo address $ROOST_PROBE_ADDRESS >&2",
+            command=[sys.executable, "-c", witness, "{fd:probe}", "{address:probe}"],
+        )
         service.log.expect_count(r"^args 4 127\.0\.0\.1:\d+ $", 1)
         service.log.expect_count(r"^address ", 1)
         addresses = {line.split()[-1] for line in service.log.lines if line.startswith(("args ", "address "))}

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import unittest
 
-from harness import Log, ROOST, RoostTestCase, Service
+from harness import ROOST, Log, RoostTestCase, Service
 
 COMMAND = 'command = ["sh", "-c", "echo A=$A >&2; echo >&$READY_FD; exec tail -f /dev/null"]\nready = "pipe"\nsettle = "0s"\n'
 
@@ -46,9 +46,13 @@ class Reading(RoostTestCase):
         environment.write_text(f'{COMMAND}environment-file = "{self.fifo}"\n')
         command = ["--", "tail", "-f", "/dev/null"]
         for arguments in [
-            ["run", "--config", self.fifo], ["run", "--config", environment],
-            ["run", "--environment-file", self.fifo, *command], ["check", self.fifo], ["check", environment],
-            ["unit", self.fifo], ["doctor", "--config", self.fifo],
+            ["run", "--config", self.fifo],
+            ["run", "--config", environment],
+            ["run", "--environment-file", self.fifo, *command],
+            ["check", self.fifo],
+            ["check", environment],
+            ["unit", self.fifo],
+            ["doctor", "--config", self.fifo],
         ]:
             for number in [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT]:
                 with self.subTest(f"{arguments[:2]} {number.name}"):
@@ -92,8 +96,8 @@ class Reading(RoostTestCase):
         control = str(self.folder / "control")
         service = Service.__new__(Service)
         process = subprocess.Popen(
-            ["bash", "-c", line, "bash", ROOST, control], stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True,
-            start_new_session=True)
+            ["bash", "-c", line, "bash", ROOST, control], stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True, start_new_session=True
+        )
         service.process, service.pid, service.control = process, process.pid, control
         service.log = Log()
         service.reader = threading.Thread(target=service.log.read_from, args=[process.stderr], daemon=True)
@@ -109,7 +113,10 @@ class Reading(RoostTestCase):
             "environment": f'exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file <(echo A=1) -- {worker}',
             "optional": f'exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file=-<(echo A=1) -- {worker}',
             "configuration": f'exec "$1" run --control-directory "$2" --environment A=1 --config <(echo \'{COMMAND}\')',
-            "stdin": f'exec < <(echo A=1); exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file /dev/stdin -- {worker}',
+            "stdin": (
+                'exec < <(echo A=1); exec "$1" run --control-directory "$2" --ready pipe --settle 0s --environment-file /dev/stdin -- '
+                f"{worker}"
+            ),
         }.items():
             with self.subTest(name):
                 service = self.shell(line)
@@ -139,11 +146,12 @@ class Reading(RoostTestCase):
         loop = self.folder / "loop"
         loop.symlink_to(loop)
         socket = self.folder / "socket"
-        subprocess.run(
-            ["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", socket], check=True)
+        subprocess.run(["python3", "-c", "import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])", socket], check=True)
         for path, reason in [
-            (directory, "Is a directory"), (loop, "Too many levels of symbolic links"),
-            (socket, "No such device or address"), (self.folder / "none", "No such file or directory"),
+            (directory, "Is a directory"),
+            (loop, "Too many levels of symbolic links"),
+            (socket, "No such device or address"),
+            (self.folder / "none", "No such file or directory"),
             ("/dev/zero", "is longer than"),
         ]:
             for arguments in [["run", "--config", path], ["run", "--environment-file", path, "--", "true"]]:

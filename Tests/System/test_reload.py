@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import socket
@@ -25,9 +26,17 @@ class Reload(RoostTestCase):
         parents = service.children()
         service.signal(signal.SIGHUP)
         for pattern in [
-            "reload requested by SIGHUP", "reload to generation 2 began", "generation 2. started", "generation 2. started",
-            "is ready", "is ready", "generation 2 took over in slots 0, 1", "slot 0, generation 1. was sent SIGTERM",
-            "slot 1, generation 1. was sent SIGTERM", "reload to generation 2 succeeded", "drained and was killed by SIGTERM",
+            "reload requested by SIGHUP",
+            "reload to generation 2 began",
+            "generation 2. started",
+            "generation 2. started",
+            "is ready",
+            "is ready",
+            "generation 2 took over in slots 0, 1",
+            "slot 0, generation 1. was sent SIGTERM",
+            "slot 1, generation 1. was sent SIGTERM",
+            "reload to generation 2 succeeded",
+            "drained and was killed by SIGTERM",
             "drained and was killed by SIGTERM",
         ]:
             service.expect(pattern)
@@ -78,7 +87,9 @@ class Reload(RoostTestCase):
     def test_a_reload_that_is_asked_for_during_the_start_runs_after_it(self):
         fifo = self.folder / "go"
         os.mkfifo(fifo)
-        service = self.start(command=["sh", "-c", f"test $ROOST_GENERATION = 1 && read go < {fifo}; echo >&$READY_FD; exec tail -f /dev/null"])
+        service = self.start(
+            command=["sh", "-c", f"test $ROOST_GENERATION = 1 && read go < {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
+        )
         service.expect("started")
         service.signal(signal.SIGHUP)
         service.expect("reload requested by SIGHUP; it runs when the start has ended")
@@ -97,7 +108,7 @@ class Reload(RoostTestCase):
         upstream.log.expect("^STATUS=stopp")
         told = [line for line in upstream.log.lines if line in ["READY=1", "RELOADING=1", "STOPPING=1"]]
         self.assertLess(len(told), 200)
-        for said, answer in zip(told, told[1:]):
+        for said, answer in itertools.pairwise(told):
             self.assertFalse(said == answer == "RELOADING=1", told)
         self.assertEqual(service.log.count("failed"), 0)
 
@@ -106,7 +117,9 @@ class Reload(RoostTestCase):
         service = self.start("-n", "3", "--surge", "1", command=["sh", "-c", script]).serving()
         keepers = {service.worker(1), service.worker(2)}
         service.signal(signal.SIGHUP)
-        self.assertRegex(service.verdict(), r"failed .* \(slot 1\) exited with status 3 before it was ready; 1 of 3 slots had moved to generation 2")
+        self.assertRegex(
+            service.verdict(), r"failed .* \(slot 1\) exited with status 3 before it was ready; 1 of 3 slots had moved to generation 2"
+        )
         self.assertLessEqual(keepers, set(service.children()))
         self.assertIn("succeeded", service.reload())
 
@@ -115,14 +128,16 @@ class Reload(RoostTestCase):
         os.mkfifo(fifo)
         script = (
             'test "$ROOST_GENERATION $ROOST_SLOT" = "2 1" && exec tail -f /dev/null; '
-            f'echo >&$READY_FD; test "$ROOST_GENERATION" = 2 && read go < {fifo} && exit 7; exec tail -f /dev/null')
+            f'echo >&$READY_FD; test "$ROOST_GENERATION" = 2 && read go < {fifo} && exit 7; exec tail -f /dev/null'
+        )
         service = self.start("-n", "3", "--surge", "1", command=["sh", "-c", script]).serving()
         keepers = {service.worker(1), service.worker(2)}
         service.signal(signal.SIGHUP)
         service.expect(r"\(slot 1, generation 2\) started")
         fifo.write_text("go\n")
         self.assertRegex(
-            service.verdict(), r"failed .* \(slot 0\) exited with status 7 after serving .*; 1 of 3 slots had moved to generation 2")
+            service.verdict(), r"failed .* \(slot 0\) exited with status 7 after serving .*; 1 of 3 slots had moved to generation 2"
+        )
         service.expect(r"\(slot 0, generation 2\) started")
         self.assertLessEqual(keepers, set(service.children()))
 
@@ -135,7 +150,7 @@ class Reload(RoostTestCase):
         service.expect("reload to generation 2 succeeded")
 
     def test_the_backlog_that_a_worker_has_shrunk_is_restored(self):
-        script = f"""
+        script = """
 import os, signal, socket
 listener = socket.socket(fileno=3)
 listener.listen(1)

@@ -119,7 +119,8 @@ class Retirees(RoostTestCase):
 
     def roost(self, command, service, *arguments):
         return subprocess.run(
-            [ROOST, command, "--control-directory", service.control, *arguments], capture_output=True, text=True, check=True).stdout
+            [ROOST, command, "--control-directory", service.control, *arguments], capture_output=True, text=True, check=True
+        ).stdout
 
     def status(self, service):
         return json.loads(self.roost("status", service, "--json"))
@@ -129,6 +130,7 @@ class Retirees(RoostTestCase):
 
     def looked_at(self, service, holds=lambda retiree: True):
         """The retiree in the status, when it was looked at."""
+
         def seen():
             retiree = self.retiree(service)
             self.assertIsNotNone(retiree["looked"])
@@ -155,19 +157,19 @@ class Retirees(RoostTestCase):
             old = self.replace(service)
             told = service.expect(
                 rf"warning worker {old} \(slot 0, generation 1\) was sent SIGTERM 1s ago and still accepts connections; it has "
-                r"2 open connections \(from ([0-9.:]+), ([0-9.:]+)\) and may continue until its drain timeout ends in 9m59s$")
+                r"2 open connections \(from ([0-9.:]+), ([0-9.:]+)\) and may continue until its drain timeout ends in 9m59s$"
+            )
             self.assertEqual({told[1], told[2]}, peers)
             retiree = self.looked_at(service)
-            self.assertEqual(
-                (retiree["pid"], retiree["accepts"], retiree["connections"], set(retiree["peers"])), (old, True, 2, peers))
+            self.assertEqual((retiree["pid"], retiree["accepts"], retiree["connections"], set(retiree["peers"])), (old, True, 2, peers))
             self.assertRegex(
                 self.roost("status", service),
                 rf"worker {old} \(slot 0, generation 1\) was told to stop and still accepts connections; it has 2 open connections "
-                r"\(from 127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+\), as seen \d+s ago")
+                r"\(from 127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+\), as seen \d+s ago",
+            )
             self.assertEqual(self.gauge(service), "1")
             current = next(worker for worker in self.status(service)["workers"] if worker["role"] == "current")
-            self.assertEqual(
-                [current[name] for name in ("accepts", "connections", "peers", "looked")], [None, None, [], None])
+            self.assertEqual([current[name] for name in ("accepts", "connections", "peers", "looked")], [None, None, [], None])
         # The next look sees that they are gone, and tells it no more.
         self.looked_at(service, lambda retiree: retiree["connections"] == 0)
         self.assertTrue(self.retiree(service)["accepts"])
@@ -194,7 +196,8 @@ class Retirees(RoostTestCase):
             self.assertEqual(retiree["peers"], ["{}:{}".format(*client.getsockname())])
             self.assertRegex(
                 self.roost("status", service),
-                rf"worker {old} \(slot 0, generation 1\) waits for 1 open connection \(from 127\.0\.0\.1:\d+\), as seen")
+                rf"worker {old} \(slot 0, generation 1\) waits for 1 open connection \(from 127\.0\.0\.1:\d+\), as seen",
+            )
             self.assert_nothing_told(service)
         service.expect(rf"worker {old} \(.*\) drained and exited with status 0")
 
@@ -237,6 +240,7 @@ class Retirees(RoostTestCase):
             self.assertEqual((retiree["accepts"], retiree["connections"]), (None, 1))
         # Of several, since those that the new worker accepts are no sign.
         with contextlib.ExitStack() as open_ones:
+
             def accepted():
                 client = open_ones.enter_context(self.connection())
                 self.assertEqual(client.makefile().readline(), "old\n")
@@ -280,7 +284,8 @@ class Retirees(RoostTestCase):
             service.expect(rf"worker {old} \(slot 0, generation 1\) left process \d+ \(server\) behind, which was sent SIGTERM")
             service.expect(
                 rf"what worker {old} \(slot 0, generation 1\) has left behind was sent SIGTERM \ds ago and still accepts connections; "
-                r"it has 1 open connection")
+                r"it has 1 open connection"
+            )
             self.assertEqual(self.retiree(service)["state"], "remains")
             os.killpg(old, signal.SIGKILL)
 
@@ -288,8 +293,7 @@ class Retirees(RoostTestCase):
         service = self.serve(IGNORES, "-n", "2")
         old = [service.worker(slot) for slot in range(2)]
         self.release("heed(); ready(); serve()", "new")
-        reload = subprocess.Popen(
-            [ROOST, "reload", "--drained", "--control-directory", service.control], stdout=subprocess.PIPE, text=True)
+        reload = subprocess.Popen([ROOST, "reload", "--drained", "--control-directory", service.control], stdout=subprocess.PIPE, text=True)
         self.addCleanup(reload.communicate)
         service.log.expect_count("still accepts connections", 2)
         for pid in old:
@@ -324,8 +328,7 @@ class Retirees(RoostTestCase):
         thread.start()
         self.addCleanup(thread.join)
         message = self.verdict(service)["message"]
-        self.assertRegex(
-            message, r"^reload to generation 2 succeeded .*; 1 old worker still accepted connections after its stop signal$")
+        self.assertRegex(message, r"^reload to generation 2 succeeded .*; 1 old worker still accepted connections after its stop signal$")
 
     def test_an_upgraded_master_looks_anew_and_does_not_tell_it_again(self):
         service = self.serve(IGNORES)
@@ -373,8 +376,7 @@ class Retirees(RoostTestCase):
         self.folder.chmod(0o755)
         subprocess.run(["cc", "-o", self.folder / "acceptor", ROOT / "Tests/System/servers/acceptor.c", "-lpthread"], check=True)
         self.script(f"#!/bin/sh\ntrap '' TERM\necho >&$READY_FD\nexec {self.folder}/acceptor poll\n")
-        service = self.start(
-            "-l", "web=127.0.0.1:0", "--user", "nobody", command=[str(self.folder / "server")], **popen).serving()
+        service = self.start("-l", "web=127.0.0.1:0", "--user", "nobody", command=[str(self.folder / "server")], **popen).serving()
         old = service.worker()
         self.assertIn("succeeded", service.reload())
         return service, old
@@ -388,8 +390,7 @@ class Retirees(RoostTestCase):
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "LOUD: takes a capability away")
     def test_of_one_that_may_not_be_looked_at_nothing_is_claimed(self):
         capability = "-sys_ptrace"
-        service, old = self.serve_as_nobody(
-            launcher=["setpriv", f"--bounding-set={capability}", f"--inh-caps={capability}", "--"])
+        service, old = self.serve_as_nobody(launcher=["setpriv", f"--bounding-set={capability}", f"--inh-caps={capability}", "--"])
         retiree = self.looked_at(service)
         self.assertEqual((retiree["accepts"], retiree["connections"], retiree["peers"]), (None, None, []))
         self.assert_nothing_told(service)

@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-from harness import ANSWERED, DEMO_WORKER, ROOST, Load, PATIENCE, RoostTestCase, held, state
+from harness import ANSWERED, DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, held, state
 from surroundings import needs_open_files
 
 # Answers each connection with its slot, generation and processor. It stops to accept in the moment of the stop signal, and
@@ -73,7 +73,8 @@ class ReuseportTestCase(RoostTestCase):
 
     def roost(self, service, *arguments):
         result = subprocess.run(
-            [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+            [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE
+        )
         # A slot whose worker is stopped or on its way has nobody who serves, and status says so.
         self.assertIn(result.returncode, ANSWERED if arguments[0] == "status" else (0,), result)
         return result.stdout
@@ -162,7 +163,10 @@ class Sockets(ReuseportTestCase):
 
     def test_queues_and_limits_add_up_and_a_backlog_that_workers_have_shrunk_is_restored_in_all(self):
         service, address = self.served(3, options=",backlog=100", server=["shrink"])
-        self.assertEqual(self.listener(service), {"name": "web", "address": address, "queued": 0, "limit": 300, "peak": 0, "dropped": 0, "unreachable": None})
+        self.assertEqual(
+            self.listener(service),
+            {"name": "web", "address": address, "queued": 0, "limit": 300, "peak": 0, "dropped": 0, "unreachable": None},
+        )
         for slot in range(3):
             os.kill(service.worker(slot), signal.SIGSTOP)
             self.eventually(lambda: self.assertEqual(state(service.worker(slot)), "T"))
@@ -305,10 +309,11 @@ class Scaling(ReuseportTestCase):
 
         def configure(workers):
             file.write_text(
-                f"name = \"web\"\nworkers = {workers}\nready = \"pipe\"\nsettle = \"0s\"\n"
-                f"listen = [\"web=127.0.0.1:0,nonblocking=true,reuseport=true\"]\n"
+                f'name = "web"\nworkers = {workers}\nready = "pipe"\nsettle = "0s"\n'
+                f'listen = ["web=127.0.0.1:0,nonblocking=true,reuseport=true"]\n'
                 f"command = {json.dumps([sys.executable, '-c', SERVER])}\n"
-                f"environment = {{ BEFORE_READY = {json.dumps(fails)} }}\n")
+                f"environment = {{ BEFORE_READY = {json.dumps(fails)} }}\n"
+            )
 
         configure(2)
         service = self.start_bare("--config", str(file))
@@ -327,8 +332,7 @@ class UnderLoad(ReuseportTestCase):
     """The demo worker under real requests, counted exactly."""
 
     def demo(self, workers):
-        service = self.start(
-            "-l", "http=127.0.0.1:0,reuseport=true", "-n", str(workers), ready="notify", command=[DEMO_WORKER])
+        service = self.start("-l", "http=127.0.0.1:0,reuseport=true", "-n", str(workers), ready="notify", command=[DEMO_WORKER])
         address = service.address()
         return service.serving(), address, Load(address)
 
@@ -358,7 +362,7 @@ class UnderLoad(ReuseportTestCase):
 
     def test_scaling_between_and_during_reloads_loses_nothing(self):
         service, address, load = self.demo(2)
-        for round in range(5):
+        for _ in range(5):
             service.signal(signal.SIGHUP)
             self.scale(service, 4)
             service.signal(signal.SIGHUP)
@@ -373,7 +377,11 @@ class Mixtures(ReuseportTestCase):
     """With what else happens to slots and listeners."""
 
     def test_a_stop_while_a_slot_is_emptied(self):
-        before = "import time\nif os.environ['ROOST_SLOT'] == '1':\n    os.write(int(os.environ['READY_FD']), b'\\n')\n    while True: signal.pause()"
+        before = (
+            "import time\nif os.environ['ROOST_SLOT'] == '1':\n"
+            "    os.write(int(os.environ['READY_FD']), b'\\n')\n"
+            "    while True: signal.pause()"
+        )
         service, address = self.served(2, "--drain-timeout", "3s", env=dict(os.environ, BEFORE_READY=before))
         clients = connect(address, 16)
         self.roost(service, "scale", "1")
@@ -392,7 +400,10 @@ class Mixtures(ReuseportTestCase):
         def configure(listener):
             command = json.dumps([sys.executable, str(self.script(ending + SERVER))])
             file.write_text(
-                f'command = {command}\nready = "pipe"\nworkers = 2\nsurge = 1\nsettle = "1s"\ndrain-timeout = "40s"\nlisten = ["{listener},reuseport=true,nonblocking=true"]\n')
+                f'command = {command}\nready = "pipe"\n'
+                'workers = 2\nsurge = 1\nsettle = "1s"\n'
+                f'drain-timeout = "40s"\nlisten = ["{listener},reuseport=true,nonblocking=true"]\n'
+            )
 
         configure(f"a={addresses[0]}")
         service = self.start_bare("--config", str(file)).serving()
@@ -417,9 +428,10 @@ class Mixtures(ReuseportTestCase):
 
     def test_a_roll_that_stops_half_way_leaves_each_listener_to_those_who_have_it(self):
         service, addresses, status, generations = self.roll(
-            "import os, sys\nif os.environ['ROOST_GENERATION'] == '2' and os.environ['ROOST_SLOT'] == '1': sys.exit(3)\n")
+            "import os, sys\nif os.environ['ROOST_GENERATION'] == '2' and os.environ['ROOST_SLOT'] == '1': sys.exit(3)\n"
+        )
         self.assertEqual((status, set(generations)), (1, {1}))
-        for address, slot in zip(addresses, [1, 0]):
+        for address, slot in zip(addresses, [1, 0], strict=True):
             self.assertEqual(slots(connect(address, 20)), {slot: 20})
 
 

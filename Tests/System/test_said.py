@@ -37,7 +37,6 @@ class Reloads(RoostTestCase):
         # By the worker and by its successor, before and while a reload runs.
         self.assertLessEqual(service.log.count("reload requested by worker"), 4)
 
-
     def test_one_whose_reloads_fail_at_once_is_not_heard_without_end(self):
         script = self.script(f"#!{sys.executable}\n" + ASKS.replace("range(5000)", "range(50000)"))
         service = self.start("--allow-worker-reload", ready="notify", command=[str(script)])

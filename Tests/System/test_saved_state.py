@@ -12,7 +12,6 @@ that is saved."""
 import fcntl
 import json
 import os
-import pathlib
 import signal
 import socket
 import sys
@@ -80,12 +79,19 @@ class SavedState(UpgradeTestCase):
     def configure(self, kind, text):
         self.file.write_text(
             f'name = "web"\ncommand = ["{sys.executable}", "{self.server}", "{kind}", "{{fd:plain}}"]\nsettle = "0s"\n'
-            f'state-directory = "{self.folder}/state"\n{text}')
+            f'state-directory = "{self.folder}/state"\n{text}'
+        )
 
     def begin(self, launcher=(), pass_fds=(), **environment):
         return self.start_bare(
-            "--config", str(self.file), program=str(self.programs / "roost"), cwd="/", launcher=launcher, pass_fds=pass_fds,
-            env={"PATH": os.environ["PATH"], "HOME": "/root", **environment})
+            "--config",
+            str(self.file),
+            program=str(self.programs / "roost"),
+            cwd="/",
+            launcher=launcher,
+            pass_fds=pass_fds,
+            env={"PATH": os.environ["PATH"], "HOME": "/root", **environment},
+        )
 
     def background(self, service, command, *arguments):
         """A command that waits for longer than the test."""
@@ -122,8 +128,10 @@ class SavedState(UpgradeTestCase):
         if MAKES and not fixture.exists():
             text = json.dumps(state, indent=1)
             for part, other in [
-                (str(self.folder), "/srv/web"), (os.path.realpath(sys.executable), "/usr/bin/python3"),
-                (sys.executable, "/usr/bin/python3"), (os.environ["PATH"], "/usr/bin:/bin"),
+                (str(self.folder), "/srv/web"),
+                (os.path.realpath(sys.executable), "/usr/bin/python3"),
+                (sys.executable, "/usr/bin/python3"),
+                (os.environ["PATH"], "/usr/bin:/bin"),
             ]:
                 text = text.replace(part, other)
             fixture.write_text(text + "\n")
@@ -144,7 +152,7 @@ class Reloading(SavedState):
         service = self.begun(passed)
         service.expect("it is the last good one")
         # Who waits for the last retiree, which won't go.
-        self.configure("serves", self.text(ready="notify", probation="1h", more=f'after-takeover = "echo hook >&2; sleep 1000"'))
+        self.configure("serves", self.text(ready="notify", probation="1h", more='after-takeover = "echo hook >&2; sleep 1000"'))
         self.background(service, "reload", "--drained")
         service.expect("reload to generation 2 succeeded")
         service.expect("still accepts connections")
@@ -160,8 +168,9 @@ class Reloading(SavedState):
                 break
             service.expect(r"slot 1 generation 4 \| generation 4")
         os.kill(self.current(service, 0), signal.SIGSTOP)
-        self.configure("candidate", self.text(
-            ready="automatic", probation="1h", more='[probe]\npath = "/"\nstatus = 204\ntimeout = "1h"\n'))
+        self.configure(
+            "candidate", self.text(ready="automatic", probation="1h", more='[probe]\npath = "/"\nstatus = 204\ntimeout = "1h"\n')
+        )
         self.background(service, "reload")
         service.expect("reload to generation 6 began")
         service.expect(r"slot 1 generation 6 \| generation 6")
@@ -169,14 +178,16 @@ class Reloading(SavedState):
         self.background(service, "reload")
         service.expect("it runs when the running reload has ended")
         for name, text in [
-            ("control", b'{"method":"roost.Control.Subscribe","more":true}\0{"method"'), ("einhorn.sock", b'{"command"'),
+            ("control", b'{"method":"roost.Control.Subscribe","more":true}\0{"method"'),
+            ("einhorn.sock", b'{"command"'),
         ]:
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
             client.connect(f"{service.control}/{name}")
             client.sendall(text)
         state = self.record(
-            service, lambda state: state["spoken"] and state["probes"] and state["upstream"] and state["einhorn"]["clients"])
+            service, lambda state: state["spoken"] and state["probes"] and state["upstream"] and state["einhorn"]["clients"]
+        )
         self.check("reloading", state)
 
     def text(self, ready, probation, more=""):
@@ -219,11 +230,8 @@ class Reloading(SavedState):
         numbers = [fcntl.fcntl(one, fcntl.F_DUPFD, 100) for one in passed]
         for number in numbers:
             self.addCleanup(os.close, number)
-        place = (
-            f"exec 3<&{numbers[0]} 4<&{numbers[1]}; "
-            'export LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=given:unused; exec "$@"')
-        return self.begin(
-            launcher=["bash", "-c", place, "bash"], pass_fds=numbers, NOTIFY_SOCKET=f"{self.folder}/upstream", FDSTORE="64")
+        place = f'exec 3<&{numbers[0]} 4<&{numbers[1]}; export LISTEN_FDS=2 LISTEN_PID=$$ LISTEN_FDNAMES=given:unused; exec "$@"'
+        return self.begin(launcher=["bash", "-c", place, "bash"], pass_fds=numbers, NOTIFY_SOCKET=f"{self.folder}/upstream", FDSTORE="64")
 
     def fill(self, upstream):
         """Nothing more can be told to whoever reads there."""
@@ -264,7 +272,7 @@ class Otherwise(SavedState):
     def test_a_start_that_is_in_trouble_and_a_configuration_that_is_read_meanwhile(self):
         taken = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(taken.close)
-        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
         text = """
             ready = "notify"
             start-limit = "1h"
@@ -281,7 +289,7 @@ class Otherwise(SavedState):
         program, read = self.programs / "roost", self.folder / "read"
         os.mkfifo(read)
         program.rename(self.programs / "real")
-        program.write_text(f"#!/bin/sh\nread x < {read}\nexec {self.programs}/real \"$@\"\n")
+        program.write_text(f'#!/bin/sh\nread x < {read}\nexec {self.programs}/real "$@"\n')
         program.chmod(0o755)
         service.signal(signal.SIGHUP)
         service.expect("reload to generation 3 began")

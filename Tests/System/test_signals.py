@@ -11,20 +11,27 @@ import sys
 import termios
 import threading
 
-from harness import PATIENCE, ROOST, RoostTestCase, Log, Service, WORKER, wait_for_exit
+from harness import PATIENCE, ROOST, WORKER, Log, RoostTestCase
 
 # With the number that signal(7) gives it, for a Python that doesn't know it.
 SIGSTKFLT = 16
 UNHEEDED = [
-    signal.SIGPIPE, signal.SIGXFSZ, signal.SIGXCPU, signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF, signal.SIGIO,
-    signal.SIGPWR, SIGSTKFLT, *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
+    signal.SIGPIPE,
+    signal.SIGXFSZ,
+    signal.SIGXCPU,
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    signal.SIGPWR,
+    SIGSTKFLT,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
 ]
 
 
 class Signals(RoostTestCase):
     def status(self, service):
-        return subprocess.run(
-            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
 
     def test_what_means_nothing_to_a_master_does_nothing(self):
         service = self.start().serving()
@@ -51,12 +58,12 @@ class Signals(RoostTestCase):
         with open(file, "w") as log:
             control = str(self.folder / "c")
             process = subprocess.Popen(
-                [ROOST, "run", "--control-directory", control, "--ready", "pipe", "--settle", "0s", "--", *WORKER], stderr=log)
+                [ROOST, "run", "--control-directory", control, "--ready", "pipe", "--settle", "0s", "--", *WORKER], stderr=log
+            )
         self.eventually(lambda: self.assertIn("generation 1 serves", file.read_text()))
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file.stat().st_size + 10, resource.RLIM_INFINITY))
         for _ in range(3):
-            reload = subprocess.run(
-                [ROOST, "reload", "--control-directory", control], capture_output=True, text=True, timeout=PATIENCE)
+            reload = subprocess.run([ROOST, "reload", "--control-directory", control], capture_output=True, text=True, timeout=PATIENCE)
             self.assertEqual(reload.returncode, 0, reload.stderr)
         process.terminate()
         self.assertEqual(process.wait(PATIENCE), 0)
@@ -69,7 +76,9 @@ class Signals(RoostTestCase):
         self.assertEqual(resource.prlimit(service.pid, resource.RLIMIT_FSIZE), (10, resource.RLIM_INFINITY))
         resource.prlimit(service.pid, resource.RLIMIT_FSIZE, (10, 10))
         service.signal(signal.SIGUSR2)
-        service.expect(r" error upgrade of the master refused: cannot write the state: File too large \(.*RLIMIT_FSIZE.*\); version .* keeps running")
+        service.expect(
+            r" error upgrade of the master refused: cannot write the state: File too large \(.*RLIMIT_FSIZE.*\); version .* keeps running"
+        )
         self.assertIn("succeeded", service.reload())
         self.assertEqual(service.stop(), 0)
 
@@ -81,8 +90,11 @@ class Signals(RoostTestCase):
         # Where nothing can be said, the status says it.
         with open(self.folder / "errors", "wb") as file:
             result = subprocess.run(
-                [ROOST, "run", "--control-directory", str(self.folder / "c"), "--", *WORKER], stderr=file,
-                preexec_fn=limit, timeout=PATIENCE)
+                [ROOST, "run", "--control-directory", str(self.folder / "c"), "--", *WORKER],
+                stderr=file,
+                preexec_fn=limit,
+                timeout=PATIENCE,
+            )
         self.assertEqual(result.returncode, 70)
 
     def test_what_is_meant_for_the_master_does_not_reach_the_reader_of_the_configuration(self):
@@ -122,8 +134,7 @@ class Terminal(RoostTestCase):
             fcntl.ioctl(own, termios.TIOCSCTTY, 0)
 
         command = [ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *WORKER]
-        process = subprocess.Popen(
-            [*launcher, *command], stdin=own, stdout=own, stderr=subprocess.PIPE, text=True, preexec_fn=own_terminal)
+        process = subprocess.Popen([*launcher, *command], stdin=own, stdout=own, stderr=subprocess.PIPE, text=True, preexec_fn=own_terminal)
         threading.Thread(target=log.read_from, args=[process.stderr], daemon=True).start()
         self.addCleanup(process.stderr.close)
         self.addCleanup(self.end, process)
@@ -144,7 +155,7 @@ class Terminal(RoostTestCase):
 
     def test_a_shell_that_hangs_up_its_jobs_stops_the_service(self):
         # A shell sends its jobs a SIGHUP when its terminal is gone. The master may see that one only.
-        shell = f"""
+        shell = """
 import os, signal, subprocess, sys
 job = subprocess.Popen(sys.argv[1:], preexec_fn=lambda: os.setpgid(0, 0))
 signal.signal(signal.SIGHUP, lambda *_: os.kill(job.pid, signal.SIGHUP))

@@ -78,9 +78,21 @@ class Spawn(RoostTestCase):
                 os.dup2(0, number)
 
         spoiled = dict(
-            os.environ, LISTEN_FDS="3", LISTEN_PID="1", LISTEN_FDNAMES="x", LISTEN_PIDFDID="1", WATCHDOG_USEC="1000000",
-            WATCHDOG_PID="1", NOTIFY_SOCKET=self.upstream().path, MAINPID="1", MAINPIDFDID="1", FDSTORE="9",
-            SYSTEMD_EXEC_PID="1", ROOST_STATE="1:3", READY_FD="9", ROOST_ANYTHING="x",
+            os.environ,
+            LISTEN_FDS="3",
+            LISTEN_PID="1",
+            LISTEN_FDNAMES="x",
+            LISTEN_PIDFDID="1",
+            WATCHDOG_USEC="1000000",
+            WATCHDOG_PID="1",
+            NOTIFY_SOCKET=self.upstream().path,
+            MAINPID="1",
+            MAINPIDFDID="1",
+            FDSTORE="9",
+            SYSTEMD_EXEC_PID="1",
+            ROOST_STATE="1:3",
+            READY_FD="9",
+            ROOST_ANYTHING="x",
         )
         _, facts = self.witness(preexec_fn=spoil, close_fds=False, stdin=subprocess.DEVNULL, env=spoiled)
         self.assertEqual(facts["blocked"], 0)
@@ -88,7 +100,19 @@ class Spawn(RoostTestCase):
         self.assertEqual(facts["ignored"] & ~(1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1), 0)
         self.assertLessEqual(set(facts["descriptors"]) - {"4"}, set("0123"))
         environment = facts["environment"]
-        for name in ["LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_USEC", "WATCHDOG_PID", "MAINPID", "MAINPIDFDID", "FDSTORE", "SYSTEMD_EXEC_PID", "ROOST_STATE", "ROOST_ANYTHING"]:
+        for name in [
+            "LISTEN_FDS",
+            "LISTEN_FDNAMES",
+            "LISTEN_PIDFDID",
+            "WATCHDOG_USEC",
+            "WATCHDOG_PID",
+            "MAINPID",
+            "MAINPIDFDID",
+            "FDSTORE",
+            "SYSTEMD_EXEC_PID",
+            "ROOST_STATE",
+            "ROOST_ANYTHING",
+        ]:
             self.assertNotIn(name, environment)
         self.assertEqual(environment["READY_FD"], "3")
         self.assertTrue(environment["NOTIFY_SOCKET"].startswith("@roost/"))
@@ -97,9 +121,8 @@ class Spawn(RoostTestCase):
         facts = self.folder / "facts"
         os.mkfifo(facts)
         command = 'exec "$0" "$@" <&- >&- 2>&-'
-        text = f"it=$(ls -l /proc/$$/fd); echo \"$it\" > {facts}; echo >&$READY_FD; exec tail -f /dev/null"
-        service = self.start(
-            "-l", "127.0.0.1:0", "--direct-stderr", command=["sh", "-c", text], launcher=["sh", "-c", command])
+        text = f'it=$(ls -l /proc/$$/fd); echo "$it" > {facts}; echo >&$READY_FD; exec tail -f /dev/null'
+        self.start("-l", "127.0.0.1:0", "--direct-stderr", command=["sh", "-c", text], launcher=["sh", "-c", command])
         with open(facts) as file:
             listing = file.read()
         for number in [0, 1, 2]:
@@ -124,8 +147,7 @@ class Spawn(RoostTestCase):
 
     def test_a_descriptor_that_systemd_is_said_to_have_passed_must_be_open(self):
         for named in ["systemd:x", "127.0.0.1:0"]:
-            service = self.start(
-                "-l", named, launcher=["sh", "-c", 'LISTEN_FDS=2 LISTEN_FDNAMES=x:y LISTEN_PID=$$ exec "$0" "$@"'])
+            service = self.start("-l", named, launcher=["sh", "-c", 'LISTEN_FDS=2 LISTEN_FDNAMES=x:y LISTEN_PID=$$ exec "$0" "$@"'])
             self.assertEqual(service.wait(), 78)
             self.assertRegex(str(service.log), "cannot take the descriptors that systemd passed: Bad file descriptor")
 
@@ -133,7 +155,7 @@ class Spawn(RoostTestCase):
         word = b"gr\xfc\xdfe \xc3\xa9 \xf4\x8f\xbe\x80"
         facts = self.folder / "facts"
         os.mkfifo(facts)
-        text = f"printf %s \"$WORD\" > {facts}; echo >&$READY_FD; exec tail -f /dev/null"
+        text = f'printf %s "$WORD" > {facts}; echo >&$READY_FD; exec tail -f /dev/null'
         service = self.start(command=["sh", "-c", text], env={**os.environb, b"WORD": word})
         self.assertEqual(facts.read_bytes(), word)
         service.serving()
@@ -158,7 +180,10 @@ class Spawn(RoostTestCase):
     def test_a_moved_link_is_followed_by_a_reload_and_not_by_a_restart(self):
         for release in ["1", "2"]:
             (self.folder / release).mkdir()
-            self.script(f"#!/bin/sh\necho release {release} in $PWD and $(/bin/pwd) >&2; echo >&$READY_FD; exec tail -f /dev/null\n", f"{release}/server")
+            self.script(
+                f"#!/bin/sh\necho release {release} in $PWD and $(/bin/pwd) >&2; echo >&$READY_FD; exec tail -f /dev/null\n",
+                f"{release}/server",
+            )
         link = self.folder / "current"
         link.symlink_to("1")
         service = self.start(command=[str(link / "server")], cwd=str(link), env=dict(os.environ, PWD=str(link)))

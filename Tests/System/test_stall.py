@@ -1,7 +1,6 @@
 """A machine that stands still, as a virtual one does that is moved or saved: nobody took too long who wasn't run."""
 
 import json
-import os
 import signal
 import sys
 import time
@@ -38,8 +37,7 @@ signal.pause()
 class Stall(RoostTestCase):
     def setUp(self):
         super().setUp()
-        self.service = self.start(
-            "--ready-timeout", "3s", "--drain-timeout", "3s", command=[sys.executable, "-c", SLOW])
+        self.service = self.start("--ready-timeout", "3s", "--drain-timeout", "3s", command=[sys.executable, "-c", SLOW])
         self.service.serving()
 
     def stand_still(self, *pids, seconds=5):
@@ -55,7 +53,8 @@ class Stall(RoostTestCase):
                 time.sleep(used)
                 self.stand_still(retiree, seconds=seconds)
                 self.service.expect(
-                    " warning nothing ran for .*s, as when a virtual machine is paused or moved: deadlines are postponed by as much")
+                    " warning nothing ran for .*s, as when a virtual machine is paused or moved: deadlines are postponed by as much"
+                )
                 self.service.expect(rf"worker {retiree} .* drained and exited with status 0")
         self.assertEqual(self.service.stop(), 0)
 
@@ -98,8 +97,13 @@ class HeldBack(RoostTestCase):
 
     def configuration(self, listen):
         lines = [
-            f"command = {json.dumps([sys.executable, '-c', SLOW_START])}", f"listen = {json.dumps(listen)}",
-            'ready = "pipe"', "workers = 2", "surge = 1", 'settle = "0s"', 'drain-timeout = "2s"',
+            f"command = {json.dumps([sys.executable, '-c', SLOW_START])}",
+            f"listen = {json.dumps(listen)}",
+            'ready = "pipe"',
+            "workers = 2",
+            "surge = 1",
+            'settle = "0s"',
+            'drain-timeout = "2s"',
         ]
         return self.script("\n".join(lines) + "\n", "web.toml")
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import unittest
 
-from harness import ROOST, RoostTestCase, WORKER
+from harness import ROOST, WORKER, RoostTestCase
 
 
 class Start(RoostTestCase):
@@ -54,13 +54,12 @@ class Start(RoostTestCase):
     @unittest.skipUnless(os.geteuid() == 0, "root alone has a capability to lose")
     def test_a_capability_that_the_master_has_not_is_named(self):
         for option, capability in [(["--nice=-5"], "sys_nice"), (["--limit", "open-files=2000000"], "sys_resource")]:
-            service = self.start(
-                *option, "--start-attempts", "1", launcher=["setpriv", f"--bounding-set=-{capability}"])
+            service = self.start(*option, "--start-attempts", "1", launcher=["setpriv", f"--bounding-set=-{capability}"])
             service.expect(f"start failed: .*: cannot set .* needs CAP_{capability.upper()}\\b")
             self.assertEqual(service.wait(), 1)
 
     def test_a_worker_that_exits_is_tried_again_and_then_the_start_has_failed(self):
-        service = self.start("-n", "2", command=["sh", "-c", 'test $ROOST_SLOT = 1 && exit 3; echo >&$READY_FD; exec tail -f /dev/null'])
+        service = self.start("-n", "2", command=["sh", "-c", "test $ROOST_SLOT = 1 && exit 3; echo >&$READY_FD; exec tail -f /dev/null"])
         service.expect(r"\(slot 1, generation 1\) exited with status 3 before it was ready; starting another in 100ms")
         service.expect(r"\(slot 1, generation 1\) exited with status 3 before it was ready; starting another in 200ms")
         service.expect(r"start failed: worker \d+ \(slot 1\) exited with status 3 before it was ready")
@@ -155,8 +154,8 @@ class Usage(RoostTestCase):
         self.assert_usage("'5' is no duration: use .*500ms", "run", "--settle", "5", "--", "true")
         self.assert_usage("--workers: 0 is out of range, expected a whole number from 1 to 1024", "run", "-n", "0", "--", "true")
         self.assert_usage("--surge: 0 is out of range", "run", "--surge", "0", "--", "true")
-        self.assert_usage("--listen: there are two listeners named \"a\"", "run", "-l", "a=1", "-l", "a=2", "--", "true")
-        self.assert_usage("\"a\" and \"b\" have the same address", "run", "-l", "a=1", "-l", "b=1", "--", "true")
+        self.assert_usage('--listen: there are two listeners named "a"', "run", "-l", "a=1", "-l", "a=2", "--", "true")
+        self.assert_usage('"a" and "b" have the same address', "run", "-l", "a=1", "-l", "b=1", "--", "true")
         self.assert_usage("'KILL' can't ask a worker to stop", "run", "--stop-signal", "KILL", "--", "true")
         self.assert_usage("--ready-after: has a meaning only with 'ready' set to \"none\"", "run", "--ready-after", "1s", "--", "true")
         self.assert_usage("--ready-timeout: has no meaning", "run", "--ready", "none", "--ready-timeout", "1s", "--", "true")

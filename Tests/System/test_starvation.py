@@ -74,8 +74,7 @@ class StarvationTestCase(ControlTestCase):
 
 class Workers(StarvationTestCase):
     def test_a_readiness_pipe_without_a_line_keeps_nobody_waiting_and_no_deadline(self):
-        service = self.flooding(
-            NO_LINE, "-n", "4", "--ready-timeout", "3s", "--start-attempts", "1", ready="pipe")
+        service = self.flooding(NO_LINE, "-n", "4", "--ready-timeout", "3s", "--start-attempts", "1", ready="pipe")
         service.log.expect_count("started", 4)
         self.assert_answers_at_once(service)
         began = time.monotonic()
@@ -95,7 +94,9 @@ class Workers(StarvationTestCase):
 
     def test_what_is_no_line_is_told_once_and_read_no_more(self):
         service = self.flooding(NO_LINE, "--ready-timeout", "60s", ready="pipe")
-        service.expect(r"worker \d+ \(slot 0, generation 1\) has written 65536 bytes to its readiness pipe without a line: nothing more is read of it")
+        service.expect(
+            r"worker \d+ \(slot 0, generation 1\) has written 65536 bytes to its readiness pipe without a line: nothing more is read of it"
+        )
         before = cpu(service.pid)
         time.sleep(1)
         self.assertLess(cpu(service.pid) - before, 10)
@@ -106,8 +107,7 @@ class Workers(StarvationTestCase):
         self.flooding(script, ready="pipe").serving()
 
     def test_messages_without_end_keep_nobody_waiting_and_no_deadline(self):
-        service = self.flooding(
-            MESSAGES, "-n", "4", "--ready-timeout", "3s", "--start-attempts", "1", ready="notify")
+        service = self.flooding(MESSAGES, "-n", "4", "--ready-timeout", "3s", "--start-attempts", "1", ready="notify")
         service.log.expect_count("started", 4)
         self.assert_answers_at_once(service)
         service.expect("was not ready within 3s")
@@ -116,8 +116,19 @@ class Workers(StarvationTestCase):
 
     def test_acknowledgements_without_end_keep_nobody_waiting_and_no_deadline(self):
         service = self.flooding(
-            ACKNOWLEDGEMENTS, "-l", "127.0.0.1:0", "-n", "2", "--ready-timeout", "5s", "--start-attempts", "1",
-            "--compatibility", "einhorn", ready="notify")
+            ACKNOWLEDGEMENTS,
+            "-l",
+            "127.0.0.1:0",
+            "-n",
+            "2",
+            "--ready-timeout",
+            "5s",
+            "--start-attempts",
+            "1",
+            "--compatibility",
+            "einhorn",
+            ready="notify",
+        )
         service.log.expect_count("^flooding$", 2)
         self.assert_answers_at_once(service)
         service.expect("was not ready within 5s")
@@ -126,9 +137,7 @@ class Workers(StarvationTestCase):
 
     def test_what_a_worker_wrote_last_is_told_whatever_the_length_of_its_pipe(self):
         # F_SETPIPE_SZ
-        script = (
-            "import fcntl, os\nfcntl.fcntl(2, 1031, 1 << 20)\n"
-            "os.write(2, b'x\\n' * 400000 + b'the reason\\n')\nos._exit(3)\n")
+        script = "import fcntl, os\nfcntl.fcntl(2, 1031, 1 << 20)\nos.write(2, b'x\\n' * 400000 + b'the reason\\n')\nos._exit(3)\n"
         service = self.deployed()
         self.release(f'exec {sys.executable} -c "{script}"')
         result = self.roost(service, "reload", "-q")
@@ -139,8 +148,8 @@ class Others(StarvationTestCase):
     @contextlib.contextmanager
     def processes(self, script, count, *arguments):
         running = [
-            subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True)
-            for _ in range(count)]
+            subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.PIPE, text=True) for _ in range(count)
+        ]
         try:
             for process in running:
                 self.assertEqual(process.stdout.readline(), "begun\n")
@@ -161,9 +170,11 @@ class Others(StarvationTestCase):
             "    s = socket.socket(socket.AF_UNIX)\n"
             "    s.connect(sys.argv[1])\n"
             "    threading.Thread(target=read, args=[s], daemon=True).start()\n"
-            "    threading.Thread(target=lambda s=s: [s.sendall(b'{\"method\":\"roost.Control.Status\"}\\0' * 400) for _ in iter(int, 1)], daemon=True).start()\n"
+            '    threading.Thread(target=lambda s=s: [s.sendall(b\'{"method":"roost.Control.Status"}\\0\' * 400) for _ in '
+            "iter(int, 1)], daemon=True).start()\n"
             "print('begun', flush=True)\n"
-            "threading.Event().wait()\n")
+            "threading.Event().wait()\n"
+        )
         with self.processes(script, 1, service.control + "/control"):
             self.assert_answers_at_once(service)
             # What comes last of all comes in its turn, too.
@@ -183,7 +194,8 @@ class Others(StarvationTestCase):
             "print('begun', flush=True)\n"
             "try:\n"
             "    while True: os.kill(pid, signal.SIGUSR1)\n"
-            "except ProcessLookupError: pass\n")
+            "except ProcessLookupError: pass\n"
+        )
         with self.processes(script, 2, service.pid):
             self.assert_answers_at_once(service)
             self.assertIn("succeeded", service.reload())
@@ -207,8 +219,7 @@ class Acceptors(StarvationTestCase):
         yield "a client of einhorn's", service.control + "/einhorn.sock"
 
     def complete(self, *arguments):
-        return self.deployed(
-            "--metrics", f"unix:{self.folder}/metrics.sock", "-l", "127.0.0.1:0", "--compatibility", "einhorn", *arguments)
+        return self.deployed("--metrics", f"unix:{self.folder}/metrics.sock", "-l", "127.0.0.1:0", "--compatibility", "einhorn", *arguments)
 
     def test_without_descriptors_nobody_spins_and_all_recovers(self):
         service = self.complete()
@@ -248,7 +259,8 @@ class Acceptors(StarvationTestCase):
 
         def roost(command):
             return subprocess.run(
-                [ROOST, command, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+                [ROOST, command, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE
+            )
 
         with contextlib.ExitStack() as clients:
             # Each takes a number that is free, and waits for something.

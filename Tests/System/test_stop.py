@@ -7,7 +7,11 @@ import sys
 from harness import DEMO_WORKER, PATIENCE, ROOST, RoostTestCase, state, wait_for_exit
 
 # Ignores the stop signal. It says it is ready, and waits for good.
-IGNORES = "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nos.write(int(os.environ['READY_FD']), b'\\n')\nwhile True: signal.pause()"
+IGNORES = (
+    "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "os.write(int(os.environ['READY_FD']), b'\\n')\n"
+    "while True: signal.pause()"
+)
 STUBBORN = [sys.executable, "-c", IGNORES]
 
 
@@ -80,7 +84,12 @@ signal.pause()
         self.assertEqual(service.wait(), 0)
 
     def test_new_connections_are_refused_while_workers_drain(self):
-        script = "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\nos.close(3)\nos.write(4, b'\\n')\nsignal.sigwait([signal.SIGTERM])\nopen(os.environ['FIFO']).read()"
+        script = (
+            "import os, signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+            "os.close(3)\nos.write(4, b'\\n')\n"
+            "signal.sigwait([signal.SIGTERM])\n"
+            "open(os.environ['FIFO']).read()"
+        )
         fifo = self.folder / "fifo"
         os.mkfifo(fifo)
         service = self.start("-l", "127.0.0.1:0", command=[sys.executable, "-c", script], env=dict(os.environ, FIFO=str(fifo)))
@@ -116,7 +125,10 @@ signal.pause()
         fifo = self.folder / "facts"
         os.mkfifo(fifo)
         command = ["sh", "-c", f"echo $$ > {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
-        master = subprocess.Popen([ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
+        master = subprocess.Popen(
+            [ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command],
+            stderr=write_end,
+        )
         first = fifo.read_text()
         master.send_signal(signal.SIGHUP)
         self.assertNotEqual(fifo.read_text(), first)
@@ -130,7 +142,10 @@ signal.pause()
         os.mkfifo(fifo)
         read_end, write_end = os.pipe()
         command = ["sh", "-c", f"echo $$ > {fifo}; echo >&$READY_FD; exec tail -f /dev/null"]
-        master = subprocess.Popen([ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command], stderr=write_end)
+        master = subprocess.Popen(
+            [ROOST, "run", "--control-directory", str(self.folder / "c"), "--ready", "pipe", "--settle", "0s", "--", *command],
+            stderr=write_end,
+        )
         os.close(write_end)
         os.close(read_end)
         first = fifo.read_text()
@@ -161,7 +176,10 @@ class Leftovers(RoostTestCase):
         self.assertEqual(service.log.count("killing"), 0)
 
     def test_a_child_that_ignores_the_stop_signal_is_killed(self):
-        child = f"{sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ[\"FIFO\"], \"w\").write(str(os.getpid())); signal.pause()'"
+        child = (
+            f"{sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+            'open(os.environ["FIFO"], "w").write(str(os.getpid())); signal.pause()\''
+        )
         service, pid = self.forking(child, drain_timeout="500ms")
         service.signal(signal.SIGTERM)
         service.expect(rf"left process {pid} \(.*\) behind")
@@ -179,7 +197,10 @@ class Leftovers(RoostTestCase):
         self.assertIsNone(state(pid))
 
     def test_a_process_that_has_left_the_group_and_ignores_the_stop_signal_is_killed(self):
-        child = f"setsid {sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); open(os.environ[\"FIFO\"], \"w\").write(str(os.getpid())); signal.pause()'"
+        child = (
+            f"setsid {sys.executable} -c 'import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+            'open(os.environ["FIFO"], "w").write(str(os.getpid())); signal.pause()\''
+        )
         service, pid = self.forking(child)
         service.signal(signal.SIGTERM)
         service.expect(rf"process {pid} \(.*\), left behind by worker \d+ \(slot 0, generation 1\), did not end within 5 s: killing it")

@@ -92,7 +92,10 @@ class Stopped(RoostTestCase):
         wait_for_exit(pid)
 
     def test_so_does_what_is_left_of_a_group(self):
-        script = f"{sys.executable} -c 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP)' & echo $! > {self.folder}/pid; echo >&$READY_FD; wait"
+        script = (
+            f"{sys.executable} -c 'import os, signal; os.kill(os.getpid(), signal.SIGSTOP)' & echo $! > {self.folder}/pid; "
+            "echo >&$READY_FD; wait"
+        )
         service = self.start("--drain-timeout", f"{int(PATIENCE)}s", command=["sh", "-c", script]).serving()
         child = int((self.folder / "pid").read_text())
         self.eventually(lambda: self.assertEqual(state(child), "T"))
@@ -107,7 +110,8 @@ class Stopped(RoostTestCase):
         path = self.folder / "pids"
         script = (
             f"test $ROOST_GENERATION = 1 && for i in $(seq {count}); do setsid sh -c 'echo $$ >> {path}; exec tail -f /dev/null' & done; "
-            f"until test $(wc -l < {path}) = {count}; do sleep 0.05; done; echo >&$READY_FD; exec tail -f /dev/null")
+            f"until test $(wc -l < {path}) = {count}; do sleep 0.05; done; echo >&$READY_FD; exec tail -f /dev/null"
+        )
         service = self.start(command=["sh", "-c", script]).serving()
         left = [int(pid) for pid in path.read_text().split()]
         first = service.worker()
@@ -195,10 +199,27 @@ class Terminal(RoostTestCase):
         says = "while :; do echo said >&2; echo >&$READY_FD; sleep 0.01; done"
         log = Log()
         process = subprocess.Popen(
-            [ROOST, "run", "--control-directory", str(self.folder / "control"), "--ready", "pipe", "--settle", "0s",
-             "--direct-stderr", "--", "sh", "-c", says],
-            stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+            [
+                ROOST,
+                "run",
+                "--control-directory",
+                str(self.folder / "control"),
+                "--ready",
+                "pipe",
+                "--settle",
+                "0s",
+                "--direct-stderr",
+                "--",
+                "sh",
+                "-c",
+                says,
+            ],
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
         os.close(terminal)
 
         def read():

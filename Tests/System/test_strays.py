@@ -106,7 +106,8 @@ class Strays(RoostTestCase):
             "def threads():\n"
             "    threading.Thread(target=serve, args=['bad']).start()\n"
             "    ctypes.CDLL(None).pthread_exit(None)\n"
-            "stray(threads); signal.pause()")
+            "stray(threads); signal.pause()"
+        )
         service.signal(signal.SIGHUP)
         service.expect(r"generation 2\) started")
         worker = service.worker()
@@ -143,16 +144,21 @@ class Strays(RoostTestCase):
         verdict = service.reload()
         found = re.search(
             r"failed after \d+ ms: worker \d+ \(slot 0\) exited with status 0 before it was ready, and left process (\d+) "
-            r"\(server\) behind: a worker has to stay in the foreground; generation 1 keeps serving", verdict)
+            r"\(server\) behind: a worker has to stay in the foreground; generation 1 keeps serving",
+            verdict,
+        )
         self.assertTrue(found, verdict)
         wait_for_exit(int(found[1]))
         self.assert_only("good")
 
     def test_so_is_a_worker_of_the_start(self):
         service = self.serve("stray(lambda: serve('bad'))", "--start-attempts", "1")
-        pid = int(service.expect(
-            r"start failed: worker \d+ \(slot 0\) exited with status 0 before it was ready, and left process (\d+) \(server\) "
-            r"behind: a worker has to stay in the foreground$")[1])
+        pid = int(
+            service.expect(
+                r"start failed: worker \d+ \(slot 0\) exited with status 0 before it was ready, and left process (\d+) \(server\) "
+                r"behind: a worker has to stay in the foreground$"
+            )[1]
+        )
         service.wait()
         self.assertIsNone(state(pid))
 
@@ -160,7 +166,8 @@ class Strays(RoostTestCase):
         service = self.start(command=["sh", "-c", "tail -f /dev/null & exit 0"])
         service.expect(
             r"worker \d+ \(slot 0, generation 1\) exited with status 0 before it was ready, and left process \d+ \((dash|sh|bash|tail)\) "
-            r"behind: a worker has to stay in the foreground; starting another")
+            r"behind: a worker has to stay in the foreground; starting another"
+        )
 
     def test_what_ignores_the_stop_signal_is_killed(self):
         service = self.serve("say(); serve('good')").serving()
@@ -210,7 +217,8 @@ class Strays(RoostTestCase):
             "    server = http.server.ThreadingHTTPServer(('', 0), http.server.SimpleHTTPRequestHandler, False)\n"
             "    server.socket = socket.socket(fileno=3)\n"
             "    server.serve_forever()\n"
-            "stray(http_server); time.sleep(1000)")
+            "stray(http_server); time.sleep(1000)"
+        )
         service.signal(signal.SIGHUP)
         service.expect("reload to generation 2 began")
         service.expect("started")
@@ -231,7 +239,8 @@ class Strays(RoostTestCase):
             "    quietly(signal.pause)\n"
             "stray(parent)\n"
             f"while not os.path.exists('{pid}') or not open('{pid}').read(): time.sleep(0.01)\n"
-            "sys.exit(1)")
+            "sys.exit(1)"
+        )
         service.signal(signal.SIGHUP)
         found = int(service.expect(r"left process (\d+) \(server\) behind")[1])
         self.assertEqual(found, int(pid.read_text()))
@@ -242,7 +251,9 @@ class Strays(RoostTestCase):
         self.eventually(lambda: self.assertEqual(state(found), "Z"))
         self.assertEqual(service.stop(), 0)
         self.assertEqual(service.log.count("did not drain"), 0)
-        self.assertEqual(service.log.count(r"process \d+ \(server\), left behind by worker \d+ \(slot 0, generation 2\), was sent SIGTERM"), 1)
+        self.assertEqual(
+            service.log.count(r"process \d+ \(server\), left behind by worker \d+ \(slot 0, generation 2\), was sent SIGTERM"), 1
+        )
 
     def test_a_process_without_a_listener_stays_until_the_master_ends(self):
         service = self.serve("stray(lambda: quietly(signal.pause)); say(); serve('good')").serving()
@@ -316,7 +327,8 @@ class Strays(RoostTestCase):
         path = self.folder / "web.toml"
         path.write_text(
             f'command = ["{self.folder}/server"]\nready = "pipe"\nsettle = "0s"\nlisten = "127.0.0.1:0"\n'
-            f'before-reload = ["{hook}"]\nafter-takeover = ["{hook}"]\n')
+            f'before-reload = ["{hook}"]\nafter-takeover = ["{hook}"]\n'
+        )
         service = self.start_bare("--config", str(path)).serving()
         self.assertIn("succeeded", service.reload())
         service.expect("after-takeover succeeded")

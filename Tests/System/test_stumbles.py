@@ -24,8 +24,7 @@ READY = 'command = ["sh", "-c", "echo >&$READY_FD; exec tail -f /dev/null"]\nrea
 
 
 def roost(*arguments, **run):
-    return subprocess.run(
-        [ROOST, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, **run)
+    return subprocess.run([ROOST, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=PATIENCE, **run)
 
 
 class UsualPlace(RoostTestCase):
@@ -48,7 +47,8 @@ class UsualPlace(RoostTestCase):
         state.mkdir()
         service = Service(
             ["--name", name, "--state-directory", str(state), "--ready", "pipe", "--settle", "0s", *arguments, "--", *command],
-            env=self.environment)
+            env=self.environment,
+        )
         self.services.append(service)
         return service.serving()
 
@@ -183,7 +183,9 @@ class BesideARunningService(RoostTestCase):
         service, _ = self.start_good(f"http=unix:{path}")
         service.serving()
         inode = path.stat().st_ino
-        text = self.assert_moved(self.doctor("--listen", f"http=unix:{path}"), rf"^http=unix:{path} is in use, .* gets http=unix:/tmp/roost-doctor")
+        text = self.assert_moved(
+            self.doctor("--listen", f"http=unix:{path}"), rf"^http=unix:{path} is in use, .* gets http=unix:/tmp/roost-doctor"
+        )
         self.assertIn("accepts on http=unix:/tmp/roost-doctor.", text)
         self.assertEqual(path.stat().st_ino, inode)
         with socket.socket(socket.AF_UNIX) as client:
@@ -217,8 +219,10 @@ class FixedOptions(UsualPlace):
         for changed, told in (
             (text.replace("/control", "/other"), "'control-directory' has changed, which takes effect only when"),
             (text + f"control-group = {group}\n", "'control-group' has changed, which"),
-            (text.replace("/control", "/other") + f'control-group = {group}\nmetrics = "9100"\nname = "x"\npid-file = "/run/x"\n',
-             "'name', 'pid-file', 'control-directory', 'control-group' and 'metrics' have changed, which"),
+            (
+                text.replace("/control", "/other") + f'control-group = {group}\nmetrics = "9100"\nname = "x"\npid-file = "/run/x"\n',
+                "'name', 'pid-file', 'control-directory', 'control-group' and 'metrics' have changed, which",
+            ),
         ):
             path.write_text(changed)
             self.assertIn(f": {told}", service.reload())
@@ -257,17 +261,24 @@ class Access(RoostTestCase):
     def test_the_first_that_refuses_on_the_way_to_command_directory_and_hooks(self):
         self.folder.chmod(0o700)
         because = f"(mode 700 of {self.folder}, which is root:root's)"
-        self.assertEqual(self.check(before_reload=[str(self.server)], after_takeover=[str(self.server)]), [
-            f"the user nobody can't enter {self.app} {because}", f"the user nobody can't execute {self.server} {because}",
-            f"the user nobody can't execute {self.server} for 'before-reload' {because}",
-            f"the user nobody can't execute {self.server} for 'after-takeover' {because}"])
+        self.assertEqual(
+            self.check(before_reload=[str(self.server)], after_takeover=[str(self.server)]),
+            [
+                f"the user nobody can't enter {self.app} {because}",
+                f"the user nobody can't execute {self.server} {because}",
+                f"the user nobody can't execute {self.server} for 'before-reload' {because}",
+                f"the user nobody can't execute {self.server} for 'after-takeover' {because}",
+            ],
+        )
         # Root gets everywhere.
         self.assertEqual(self.check(user="root"), [])
 
     def test_the_command_of_a_probe(self):
         probe = self.script("#!/bin/sh\n", name="ask", mode=0o700)
-        self.assertEqual(self.check(f'probe = {{ command = ["{probe}"] }}\n', listen="127.0.0.1:0"), [
-            f"the user nobody can't execute {probe} for 'probe' (mode 700 of {probe}, which is root:root's)"])
+        self.assertEqual(
+            self.check(f'probe = {{ command = ["{probe}"] }}\n', listen="127.0.0.1:0"),
+            [f"the user nobody can't execute {probe} for 'probe' (mode 700 of {probe}, which is root:root's)"],
+        )
 
     def test_the_file_itself(self):
         self.server.chmod(0o744)
@@ -275,16 +286,23 @@ class Access(RoostTestCase):
 
     def test_a_script_has_to_be_read(self):
         self.server.chmod(0o711)
-        self.assertEqual(self.check(), [
-            f"the user nobody can't read {self.server}, as its interpreter has to (mode 711 of {self.server}, which is root:root's)"])
+        self.assertEqual(
+            self.check(),
+            [f"the user nobody can't read {self.server}, as its interpreter has to (mode 711 of {self.server}, which is root:root's)"],
+        )
 
     def test_the_interpreter_of_a_script(self):
         interpreter = self.folder / "interpreter"
         interpreter.write_bytes(pathlib.Path("/bin/sh").read_bytes())
         interpreter.chmod(0o750)
         self.server.write_text(f"#! {interpreter} -e\n")
-        self.assertEqual(self.check(), [
-            f"the user nobody can't execute {interpreter}, the interpreter of {self.server} (mode 750 of {interpreter}, which is root:root's)"])
+        self.assertEqual(
+            self.check(),
+            [
+                f"the user nobody can't execute {interpreter}, the interpreter of {self.server} (mode 750 of {interpreter}, which is "
+                "root:root's)"
+            ],
+        )
 
     def test_groups_count(self):
         self.app.chmod(0o750)
@@ -299,8 +317,16 @@ class Access(RoostTestCase):
         closed.mkdir(mode=0o700)
         (closed / "current").symlink_to(self.app)
         self.assertEqual(self.check(command=[str(closed / "current/server")], directory=str(closed / "current")), [])
-        self.start("--user", "nobody", "--directory", str(closed / "current"), "--ready-after", "10ms",
-                   command=["/bin/sh", "-c", "exec tail -f /dev/null"], ready="none").serving()
+        self.start(
+            "--user",
+            "nobody",
+            "--directory",
+            str(closed / "current"),
+            "--ready-after",
+            "10ms",
+            command=["/bin/sh", "-c", "exec tail -f /dev/null"],
+            ready="none",
+        ).serving()
 
 
 class Terminals(UsualPlace):
@@ -333,8 +359,7 @@ class Terminals(UsualPlace):
 
     def test_the_first_interrupt_says_what_a_second_does(self):
         control = str(self.folder / "control")
-        pid, number = self.terminal(
-            ["run", "--control-directory", control, "--ready", "pipe", "--settle", "0s", "--", *self.SLOW])
+        pid, number = self.terminal(["run", "--control-directory", control, "--ready", "pipe", "--settle", "0s", "--", *self.SLOW])
         self.read_until(number, "generation 1 serves")
         os.write(number, b"\x03")
         text = self.read_until(number, "Ctrl-C again stops at once")
@@ -382,7 +407,7 @@ class Terminals(UsualPlace):
                 # Whatever the terminal makes of what it shows, and wherever its cursor stands then.
                 screen.resize(rows, columns)
                 text = self.read_until(number, r"\x1b\[H\x1b\[J.*\x1b\[\?7h")
-                screen.show(text[text.index("\x1b[H"):])
+                screen.show(text[text.index("\x1b[H") :])
                 self.assertNotIn("#", str(screen), screen)
                 self.assertEqual(screen.scrolled, 0, screen)
                 self.assertTrue(screen.lines[0].startswith("many: generation"), screen)
@@ -424,7 +449,7 @@ class ReloadAll(UsualPlace):
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "", ""))
 
     def test_one_that_fails_is_told_and_the_others_get_their_turn(self):
-        (path, one), (_, two) = self.release("one"), self.release("two")
+        _, (_, two) = self.release("one"), self.release("two")
         self.script("#!/bin/sh\necho out of paper >&2\nexit 3\n", name="one")
         result = self.roost("reload", "--all", "--quiet")
         self.assertEqual((result.returncode, result.stdout), (1, ""), result)
@@ -518,8 +543,8 @@ class Screen:
         elif final == "H":
             self.row = self.column = 0
         elif final == "J":
-            self.cells[self.row][self.column:] = [" "] * (self.columns - self.column)
-            self.cells[self.row + 1:] = [[" "] * self.columns for _ in range(self.rows - self.row - 1)]
+            self.cells[self.row][self.column :] = [" "] * (self.columns - self.column)
+            self.cells[self.row + 1 :] = [[" "] * self.columns for _ in range(self.rows - self.row - 1)]
         else:
             assert final == "m", final
 

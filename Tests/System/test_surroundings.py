@@ -38,12 +38,30 @@ class Surroundings(unittest.TestCase):
     def test_the_tests_pass_in_odd_surroundings(self):
         environment = {name: value for name, value in os.environ.items() if name not in ("HOME", "TERM")}
         environment.update(
-            LC_ALL="tr_TR.UTF-8", LANG="C", NOTIFY_SOCKET="/run/nobody", WATCHDOG_USEC="1", LISTEN_FDS="3",
-            LISTEN_PID="1", RUNTIME_DIRECTORY="/run/another", INVOCATION_ID="0", JOURNAL_STREAM="1:2", FDSTORE="9",
-            ROOST_SLOT="7", ROOST_PREPARE="1:3", NO_COLOR="1")
+            LC_ALL="tr_TR.UTF-8",
+            LANG="C",
+            NOTIFY_SOCKET="/run/nobody",
+            WATCHDOG_USEC="1",
+            LISTEN_FDS="3",
+            LISTEN_PID="1",
+            RUNTIME_DIRECTORY="/run/another",
+            INVOCATION_ID="0",
+            JOURNAL_STREAM="1:2",
+            FDSTORE="9",
+            ROOST_SLOT="7",
+            ROOST_PREPARE="1:3",
+            NO_COLOR="1",
+        )
         result = subprocess.run(
-            [sys.executable, "-B", "-m", "unittest", *CHOSEN], cwd=FOLDER, env=environment, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, preexec_fn=odd, timeout=200)
+            [sys.executable, "-B", "-m", "unittest", *CHOSEN],
+            cwd=FOLDER,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=odd,
+            timeout=200,
+        )
         self.assertEqual(result.returncode, 0, result.stdout)
         self.assertRegex(result.stdout, r"Ran \d\d tests")
 

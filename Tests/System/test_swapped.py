@@ -59,8 +59,10 @@ class Ways(LinksTestCase):
         swapping = self.neighbour(SWAP=self.way, TARGET=self.roots)
         self.refused(
             self.file,
-            f"Permission denied; user {NOBODY.pw_uid} can replace a directory on its path, so it is created with no more rights than theirs; give it a path on which all directories belong to root",
-            **swapping)
+            f"Permission denied; user {NOBODY.pw_uid} can replace a directory on its path, so it is created with no more rights "
+            "than theirs; give it a path on which all directories belong to root",
+            **swapping,
+        )
         self.assertEqual(os.listdir(self.roots), [], "that user may not write there")
 
     def test_nor_at_a_reload(self):
@@ -102,8 +104,7 @@ class Ways(LinksTestCase):
         self.assertEqual(ask(f"unix:{self.file}"), ["1", "a"])
 
     def test_ways_that_a_group_or_everybody_may_change(self):
-        for name, group, mode, whom, place_mode in [
-            ("groups", 4, 0o775, "group 4", 0o775), ("everybodys", 0, 0o777, "everybody", 0o777)]:
+        for name, group, mode, whom, place_mode in [("groups", 4, 0o775, "group 4", 0o775), ("everybodys", 0, 0o777, "everybody", 0o777)]:
             above = self.folder / name
             place = above / "run"
             place.mkdir(parents=True)
@@ -137,7 +138,8 @@ class Ways(LinksTestCase):
         self.services.append(service)
         service.expect(
             f"cannot lock {place}/lock: its directory can't be trusted, because user {NOBODY.pw_uid} can replace a directory"
-            " on its path: .*--control-directory names another place")
+            " on its path: .*--control-directory names another place"
+        )
         self.assertEqual(service.wait(), 78)
         self.assertEqual(os.listdir(place), [])
 
@@ -152,13 +154,26 @@ class Ways(LinksTestCase):
         everybodys = self.folder / "open/theirs"
         self.as_nobody(everybodys.mkdir)
         service = Service(
-            ["--control-directory", str(self.theirs / "control"), "--listen", f"a=unix:{file}", "--listen", f"b=unix:{everybodys}/b.sock", "--ready", "pipe", "--settle", "0s",
-             "--", *WORKER], launcher=launcher)
+            [
+                "--control-directory",
+                str(self.theirs / "control"),
+                "--listen",
+                f"a=unix:{file}",
+                "--listen",
+                f"b=unix:{everybodys}/b.sock",
+                "--ready",
+                "pipe",
+                "--settle",
+                "0s",
+                "--",
+                *WORKER,
+            ],
+            launcher=launcher,
+        )
         self.services.append(service)
         service.serving()
         self.assertTrue(file.is_socket())
-        result = subprocess.run(
-            [*launcher[:-2], ROOST, "reload", "-q", "--control-directory", self.theirs / "control"], timeout=PATIENCE)
+        result = subprocess.run([*launcher[:-2], ROOST, "reload", "-q", "--control-directory", self.theirs / "control"], timeout=PATIENCE)
         self.assertEqual(result.returncode, 0)
 
     def neighbour(self, **what):

@@ -1,6 +1,5 @@
 """Text that costs too much or misleads: what Roost is given is read in the time that it deserves, and told as it is."""
 
-import json
 import os
 import pathlib
 import shutil
@@ -58,8 +57,10 @@ class Cost(RoostTestCase):
 
     def test_a_value_that_no_process_can_be_given_is_told(self):
         self.assert_quick(
-            self.environment("A=" + "x" * 800000 + "\n"), 78,
-            "variables:1:1: the variable 'A' has 800002 bytes, and the kernel gives no process more than 131071 in one (execve(2))")
+            self.environment("A=" + "x" * 800000 + "\n"),
+            78,
+            "variables:1:1: the variable 'A' has 800002 bytes, and the kernel gives no process more than 131071 in one (execve(2))",
+        )
         self.assert_quick(f'{COMMAND}[environment]\nA = "{"x" * 800000}"\n', 78, "environment.A: has 800002 bytes")
         self.assert_quick(f'command = ["/bin/true", "{"x" * 800000}"]\n', 78, "command: an argument has 800000 bytes")
 
@@ -76,12 +77,14 @@ class Cost(RoostTestCase):
     def test_a_place_for_what_is_no_text(self):
         nul = "contains a NUL character"
         for text, problem in [
-            (b"A=1\nB=\xc3\xa4\0\n", f"variables:2:4: {nul}"), (b"A=1\nB=\xc3\xa4\xff\n", "variables:2:4: isn't UTF-8"),
+            (b"A=1\nB=\xc3\xa4\0\n", f"variables:2:4: {nul}"),
+            (b"A=1\nB=\xc3\xa4\xff\n", "variables:2:4: isn't UTF-8"),
         ]:
             (self.folder / "variables").write_bytes(text)
             self.assert_quick(f'{COMMAND}environment-file = "{self.folder}/variables"\n', 78, problem)
         for text, problem in [
-            (b"# \0\n", f"web.toml:4:3: {nul}"), (b'name = "\xc3\xa4\xff"\n', "web.toml:4:10: isn't UTF-8"),
+            (b"# \0\n", f"web.toml:4:3: {nul}"),
+            (b'name = "\xc3\xa4\xff"\n', "web.toml:4:10: isn't UTF-8"),
             (b'\nname = "a\\U00000000"\n', f"web.toml:5:10: {nul}"),
         ]:
             self.assert_quick(COMMAND.encode() + text, 78, problem)
@@ -90,15 +93,17 @@ class Cost(RoostTestCase):
         listeners = [f'"unix:/run/{i}.sock"' for i in range(1025)]
         self.assert_quick(f"{COMMAND}listen = [{', '.join(listeners[:1024])}]\n", 0, "unix-1023.sock")
         self.assert_quick(
-            f"{COMMAND}listen = [{', '.join(listeners)}]\n", 78,
-            "listen: there are 1025 listeners, and a service can have at most 1024")
+            f"{COMMAND}listen = [{', '.join(listeners)}]\n", 78, "listen: there are 1025 listeners, and a service can have at most 1024"
+        )
 
     def test_more_listeners_than_there_can_be_open_files(self):
         listeners = ", ".join(f'"unix:{self.folder}/{i}.sock"' for i in range(100))
         (self.folder / "web.toml").write_text(f"{COMMAND}listen = [{listeners}]\n")
         service = self.start_bare("--config", str(self.folder / "web.toml"), launcher=["prlimit", "--nofile=64"])
         service.expect(
-            r"cannot listen on unix-\d+.sock=unix:.*: Too many open files \(64 are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'\)")
+            r"cannot listen on unix-\d+.sock=unix:.*: Too many open files \(64 are the limit; "
+            r"LimitNOFILE= in the unit raises it, or 'ulimit -n'\)"
+        )
         self.assertEqual(service.wait(), 78)
 
     def test_many_and_deep_values(self):
@@ -107,7 +112,7 @@ class Cost(RoostTestCase):
         self.assert_quick(f'{COMMAND}listen = "1{",backlog=1" * 50000}"\n', 0)
         self.assert_quick(f"{COMMAND}x{'.x' * 100000} = 1\n", 78, "expected a name of fewer parts")
         self.assert_quick(f"{COMMAND}x = {'[' * 100000}\n", 78, "expected less nesting")
-        self.assert_quick(f'{COMMAND}{"x" * 900000} = 1\n', 78, "there is no option")
+        self.assert_quick(f"{COMMAND}{'x' * 900000} = 1\n", 78, "there is no option")
 
     def test_a_large_environment_reaches_workers_and_outlives_an_upgrade(self):
         """As large as the kernel takes it: a quarter of the limit of the stack."""
@@ -140,8 +145,10 @@ class Cost(RoostTestCase):
         service.expect("start failed: .* cannot execute .*: Argument list too long .arguments and environment")
         self.assertEqual(service.wait(), 1)
         self.assert_quick(
-            self.environment("".join(f"VARIABLE_{i}={'x' * 1000}\n" for i in range(8000))), 78,
-            "environment-file: the command and its variables have ")
+            self.environment("".join(f"VARIABLE_{i}={'x' * 1000}\n" for i in range(8000))),
+            78,
+            "environment-file: the command and its variables have ",
+        )
 
 
 class Passed(RoostTestCase):
@@ -159,7 +166,8 @@ class Passed(RoostTestCase):
             with self.subTest(fault):
                 # Descriptor 3 is open where names are the fault.
                 line = f'export LISTEN_PID="{process}" LISTEN_FDS="{count}"; ' + (
-                    f'export LISTEN_FDNAMES="{names}"; exec 3</dev/null; ' if names else "")
+                    f'export LISTEN_FDNAMES="{names}"; exec 3</dev/null; ' if names else ""
+                )
                 service = self.start_bare("--", "tail", "-f", "/dev/null", launcher=["sh", "-c", line + 'exec "$@"', "sh"])
                 service.expect(f"cannot take the descriptors that systemd passed: .* [(]{fault}{remedy}[)]$")
                 self.assertEqual(service.wait(), 78)
@@ -172,8 +180,7 @@ class Interim(RoostTestCase):
         return [sys.executable, str(self.script(HINTING)), str(status), str(count)]
 
     def test_a_probe_passes_over_them(self):
-        service = self.start(
-            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=2s", command=self.server(200, 1)).serving()
+        service = self.start("-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=2s", command=self.server(200, 1)).serving()
         self.assertIn("succeeded", service.reload())
         # So does the load generator.
         listening = next(line for line in service.log.lines if " listening on " in line).split("=")[-1]
@@ -181,28 +188,27 @@ class Interim(RoostTestCase):
 
     def test_a_probe_reads_what_comes_after_them(self):
         service = self.start(
-            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1",
-            command=self.server(503, 1))
+            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1", command=self.server(503, 1)
+        )
         service.expect("did not pass its probe within 1s: it answered with status 503")
         self.assertEqual(service.wait(), 1)
 
     def test_a_switch_of_protocols_is_an_answer(self):
         service = self.start(
-            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1",
-            command=self.server(101, 0))
+            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1", command=self.server(101, 0)
+        )
         service.expect("did not pass its probe within 1s: it answered with status 101")
         self.assertEqual(service.wait(), 1)
 
     def test_nobody_reads_them_for_ever(self):
         service = self.start(
-            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1",
-            command=self.server(200, 5000))
+            "-l", "127.0.0.1:0", "--probe", "path=/", "--probe", "timeout=1s", "--start-attempts", "1", command=self.server(200, 5000)
+        )
         service.expect("did not pass its probe within 1s: its answer isn't HTTP")
         self.assertEqual(service.wait(), 1)
 
     def test_the_doctor_passes_over_them(self):
-        result = subprocess.run(
-            [ROOST, "doctor", "--ready", "pipe", "--", *self.server(200, 2)], capture_output=True, text=True)
+        result = subprocess.run([ROOST, "doctor", "--ready", "pipe", "--", *self.server(200, 2)], capture_output=True, text=True)
         self.assertRegex(result.stdout, "requests +400 of 400 requests answered")
 
 
@@ -218,10 +224,12 @@ class Runner(RoostTestCase):
     @unittest.skipUnless(os.geteuid() == 0, "only root can have workers of other users")
     def test_check_says_as_whom_workers_run(self):
         for text, runner in [
-            ("", "sh as ROOT (no 'user' is set)"), ('user = "nobody"\n', "sh as user nobody, group nogroup"),
-            ('user = "root"\n', "sh as ROOT, group root"), ('group = "daemon"\n', "sh as ROOT, group daemon"),
+            ("", "sh as ROOT (no 'user' is set)"),
+            ('user = "nobody"\n', "sh as user nobody, group nogroup"),
+            ('user = "root"\n', "sh as ROOT, group root"),
+            ('group = "daemon"\n', "sh as ROOT, group daemon"),
             ("user = 54321\ngroup = 54322\n", "sh as user 54321, group 54322"),
-            ("[environment]\nUSER = \"nobody\"\n", "sh as ROOT (no 'user' is set)"),
+            ('[environment]\nUSER = "nobody"\n', "sh as ROOT (no 'user' is set)"),
         ]:
             result = self.check(text)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -237,8 +245,7 @@ class Runner(RoostTestCase):
     def test_a_variable_of_such_a_name_can_be_had(self):
         (self.folder / "variables").write_text("user=x\n")
         command = ["sh", "-c", "echo $user $group >&2; echo >&$READY_FD; exec tail -f /dev/null"]
-        service = self.start(
-            "--environment", "group=y", "--environment-file", str(self.folder / "variables"), command=command).serving()
+        service = self.start("--environment", "group=y", "--environment-file", str(self.folder / "variables"), command=command).serving()
         service.log.expect_count("^x y$", 1)
 
 
@@ -294,7 +301,10 @@ class Lie(RoostTestCase):
             ("configuration['worker']['command'] = []", "'command' names no program"),
             ("configuration['worker']['environment'] = ['LISTEN_PID=']", "'LISTEN_PID' is set by Roost itself"),
             ("configuration['worker']['nice'] = 2**32", "'nice' is 4294967296, expected -20 to 19"),
-            ("configuration['worker']['identity'] = {'user': 2**32, 'group': 0, 'groups': []}", "'worker.identity.user' is 4294967296, expected 0 to 4294967295"),
+            (
+                "configuration['worker']['identity'] = {'user': 2**32, 'group': 0, 'groups': []}",
+                "'worker.identity.user' is 4294967296, expected 0 to 4294967295",
+            ),
             ("configuration['worker']['identity'] = {'user': -1, 'group': 0, 'groups': []}", "'worker.identity.user' is -1"),
             ("configuration['listeners'][0]['backlog'] = 2**32", "'listeners.backlog' is 4294967296"),
             ("configuration['listeners'] *= 2", "there are two listeners named 'a'"),

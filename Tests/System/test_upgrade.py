@@ -9,14 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import unittest
 
 from harness import DEMO_WORKER, PATIENCE, ROOST, Load, RoostTestCase, Service, eventually
 from surroundings import needs_open_files
 
 WAITS = "echo >&$READY_FD; exec tail -f /dev/null"
-STUBBORN = "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nos.write(int(os.environ['READY_FD']), b'\\n')\nwhile True: signal.pause()"
+STUBBORN = (
+    "import os, signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "os.write(int(os.environ['READY_FD']), b'\\n')\n"
+    "while True: signal.pause()"
+)
 
 
 class UpgradeTestCase(RoostTestCase):
@@ -34,7 +37,11 @@ class UpgradeTestCase(RoostTestCase):
     def roost(self, command, service, *arguments, **options):
         return subprocess.Popen(
             [ROOST, command, "--control-directory", service.control, *arguments],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **options,
+        )
 
     def told(self, process):
         """Exit status, stdout and stderr of a command."""
@@ -241,12 +248,16 @@ class Meanwhile(UpgradeTestCase):
         os.mkfifo(read)
         values.write_text("A=1\n")
         service = self.start(
-            "--environment-file", str(values), "--before-reload", f"echo hook >&2; read x < {go}",
-            command=["sh", "-c", f"echo A=$A >&2; {WAITS}"]).serving()
+            "--environment-file",
+            str(values),
+            "--before-reload",
+            f"echo hook >&2; read x < {go}",
+            command=["sh", "-c", f"echo A=$A >&2; {WAITS}"],
+        ).serving()
         # What reads the configuration waits until it may.
         program = self.programs / "roost"
         program.rename(self.programs / "real")
-        program.write_text(f"#!/bin/sh\nread x < {read}\nexec {self.programs}/real \"$@\"\n")
+        program.write_text(f'#!/bin/sh\nread x < {read}\nexec {self.programs}/real "$@"\n')
         program.chmod(0o755)
         values.write_text("A=2\n")
         waiting = self.roost("reload", service, "-q")
@@ -288,8 +299,8 @@ class Meanwhile(UpgradeTestCase):
 
     def test_what_workers_write_goes_on(self):
         service = self.start(
-            "--log-prefix", command=["sh", "-c", f"printf half >&2; {WAITS.replace('exec', 'read x;')}"],
-            stdin=subprocess.PIPE).serving()
+            "--log-prefix", command=["sh", "-c", f"printf half >&2; {WAITS.replace('exec', 'read x;')}"], stdin=subprocess.PIPE
+        ).serving()
         self.upgrade(service)
         service.stop()
         service.log.expect_count(r"^slot 0 generation 1 \| half$", 1)
@@ -307,7 +318,8 @@ class Meanwhile(UpgradeTestCase):
         service = self.start("--name", "web", "--pid-file", str(file)).serving()
         self.upgrade(service)
         second = subprocess.run(
-            [ROOST, "run", "--name", "web", "--control-directory", service.control, "--", "true"], capture_output=True, text=True)
+            [ROOST, "run", "--name", "web", "--control-directory", service.control, "--", "true"], capture_output=True, text=True
+        )
         self.assertEqual(second.returncode, 78)
         self.assertIn(f"is already running: process {service.pid} has locked", second.stderr)
         self.assertEqual(file.read_text(), f"{service.pid}\n")
@@ -385,7 +397,9 @@ class Refused(UpgradeTestCase):
             next(checking)
 
     def test_a_binary_that_does_not_run(self):
-        self.refuse("#!/bin/sh\nexit 1\n", r".*/roost-master ended without an answer: it doesn't run here, or its version doesn't support upgrades")
+        self.refuse(
+            "#!/bin/sh\nexit 1\n", r".*/roost-master ended without an answer: it doesn't run here, or its version doesn't support upgrades"
+        )
 
     def test_a_file_that_cannot_be_executed(self):
         self.refuse("no program\n", r"cannot execute .*/roost-master: Exec format error")
@@ -397,8 +411,10 @@ class Refused(UpgradeTestCase):
         self.refuse(
             "#!/usr/bin/env python3\nimport json, os\n"
             "answer, state = map(int, os.environ['ROOST_PROVE'].split(':')[1:])\nstate = json.loads(open(state).read())\n"
-            "os.write(answer, json.dumps({'problem': 'format %d is too new, pid %d' % (state['format'], len(state['running']['workers']))}).encode())\n",
-            r".*/roost-master: format \d+ is too new, pid 2")
+            "os.write(answer, json.dumps({'problem': 'format %d is too new, pid %d' % (state['format'], "
+            "len(state['running']['workers']))}).encode())\n",
+            r".*/roost-master: format \d+ is too new, pid 2",
+        )
 
     def test_a_binary_that_hangs(self):
         self.refuse("#!/bin/sh\nexec sleep 1000\n", r".*/roost-master didn't answer within 10s")
@@ -415,7 +431,8 @@ class Refused(UpgradeTestCase):
         self.refuse(
             "#!/usr/bin/env python3\nimport os\nos.unlink(__file__)\n"
             "os.write(int(os.environ['ROOST_PROVE'].split(':')[1]), b'{\"version\": \"9\"}')\n",
-            r"cannot execute .*/roost-master: No such file or directory")
+            r"cannot execute .*/roost-master: No such file or directory",
+        )
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,19 +12,24 @@ from test_listeners import ECHO, connect
 from test_probe import SERVER as PROBED
 
 ACCEPTING = "import socket; listener = socket.socket(fileno=3)\nwhile True: listener.accept()[0].close()"
-SILENT = "import socket, sys, time\nlistener = socket.socket(fileno=3)\nexec(open(sys.argv[1]).read())\nwhile True:\n    client, _ = listener.accept()\n    client.close()"
+SILENT = (
+    "import socket, sys, time\nlistener = socket.socket(fileno=3)\n"
+    "exec(open(sys.argv[1]).read())\n"
+    "while True:\n    client, _ = listener.accept()\n"
+    "    client.close()"
+)
 
 
 class UpgradeOfSockets(RoostTestCase):
     def roost(self, service, *arguments):
         result = subprocess.run(
-            [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+            [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE
+        )
         self.assertEqual(result.returncode, 0, result)
         return result.stdout
 
     def reloading(self, service):
-        return subprocess.Popen(
-            [ROOST, "reload", "-q", "--control-directory", service.control], stderr=subprocess.PIPE, text=True)
+        return subprocess.Popen([ROOST, "reload", "-q", "--control-directory", service.control], stderr=subprocess.PIPE, text=True)
 
     def status(self, service):
         return json.loads(self.roost(service, "status", "--json"))
@@ -38,8 +42,7 @@ class UpgradeOfSockets(RoostTestCase):
             self.roost(service, "upgrade")
             self.roost(service, "scale", str(workers))
             self.roost(service, "upgrade")
-            self.eventually(lambda: self.assertEqual(
-                [worker["state"] for worker in self.status(service)["workers"]], ["ready"] * workers))
+            self.eventually(lambda: self.assertEqual([worker["state"] for worker in self.status(service)["workers"]], ["ready"] * workers))
             self.roost(service, "reload", "-q")
         self.roost(service, "upgrade")
         result = load.finish()
@@ -78,7 +81,14 @@ class UpgradeOfSockets(RoostTestCase):
         health = self.folder / "health"
         health.write_text("200")
         service = self.start(
-            "-l", "http=127.0.0.1:0,nonblocking=true", "--probe", "path=/health", "--ready-timeout", "60s", command=[sys.executable, str(self.script(PROBED)), str(self.folder)])
+            "-l",
+            "http=127.0.0.1:0,nonblocking=true",
+            "--probe",
+            "path=/health",
+            "--ready-timeout",
+            "60s",
+            command=[sys.executable, str(self.script(PROBED)), str(self.folder)],
+        )
         service.serving()
         health.write_text("503")
         reloading = self.reloading(service)
@@ -95,8 +105,13 @@ class UpgradeOfSockets(RoostTestCase):
     def test_a_command_that_asks_does_not_outlive_it(self):
         pids = self.folder / "pids"
         service = self.start(
-            "-l", "http=127.0.0.1:0", "--probe", f"command=test $ROOST_GENERATION = 1 || {{ echo $$ >> {pids}; exec sleep 1000; }}",
-            "--probe", "timeout=60s").serving()
+            "-l",
+            "http=127.0.0.1:0",
+            "--probe",
+            f"command=test $ROOST_GENERATION = 1 || {{ echo $$ >> {pids}; exec sleep 1000; }}",
+            "--probe",
+            "timeout=60s",
+        ).serving()
         reloading = self.reloading(service)
         for count in range(1, 4):
             self.eventually(lambda: self.assertEqual(len(pids.read_text().split()) if pids.exists() else 0, count))
@@ -109,7 +124,12 @@ class UpgradeOfSockets(RoostTestCase):
 
     def test_a_worker_that_speaks_has_to_say_that_it_is_ready_after_any_number(self):
         script = f"systemd-notify --status=warming; exec {sys.executable} -c '{ACCEPTING}'"
-        service = self.start("-l", "127.0.0.1:0", ready="automatic", command=["sh", "-c", f"test $ROOST_GENERATION = 1 && exec {sys.executable} -c '{ACCEPTING}'; {script}"]).serving()
+        service = self.start(
+            "-l",
+            "127.0.0.1:0",
+            ready="automatic",
+            command=["sh", "-c", f"test $ROOST_GENERATION = 1 && exec {sys.executable} -c '{ACCEPTING}'; {script}"],
+        ).serving()
         reloading = self.reloading(service)
         self.eventually(lambda: self.assertIn("warming", self.roost(service, "status")))
         for _ in range(3):
@@ -124,8 +144,7 @@ class UpgradeOfSockets(RoostTestCase):
     def test_a_candidate_is_seen_to_accept_after_it(self):
         gate = self.folder / "gate.py"
         gate.write_text("")
-        service = self.start(
-            "-l", "127.0.0.1:0", ready="accepting", command=[sys.executable, "-c", SILENT, str(gate)]).serving()
+        service = self.start("-l", "127.0.0.1:0", ready="accepting", command=[sys.executable, "-c", SILENT, str(gate)]).serving()
         gate.write_text(f"import os\nopen({str(self.folder / 'started')!r}, 'w').close()\nopen({str(self.folder / 'go')!r}).read()")
         os.mkfifo(self.folder / "started")
         os.mkfifo(self.folder / "go")

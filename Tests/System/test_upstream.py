@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 
-from harness import PATIENCE, ROOST, RoostTestCase, WORKER
+from harness import PATIENCE, ROOST, WORKER, RoostTestCase
 
 
 class Upstream(RoostTestCase):
@@ -46,7 +46,10 @@ class Upstream(RoostTestCase):
         service.signal(signal.SIGHUP)
         log.expect("^RELOADING=1$")
         log.expect("^READY=1$")
-        log.expect(r"^STATUS=generation 1 serves: 1 of 1 workers ready; reload to generation 2 failed: worker \d+ \(slot 0\) exited with status 3 before it was ready$")
+        log.expect(
+            r"^STATUS=generation 1 serves: 1 of 1 workers ready; "
+            r"reload to generation 2 failed: worker \d+ \(slot 0\) exited with status 3 before it was ready$"
+        )
         service.signal(signal.SIGHUP)
         log.expect("^STATUS=generation 3 serves: 1 of 1 workers ready(; 1 draining)?$")
 
@@ -73,8 +76,7 @@ class Upstream(RoostTestCase):
         log.expect("^RELOADING=1$")
         log.expect("^READY=1$")
         log.expect("^STATUS=generations 1 and 2 serve: 2 of 2 workers ready; ")
-        status = subprocess.run(
-            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+        status = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
         self.assertRegex(status.stdout, "^[^\n]*: generations 1 and 2 serve, ")
 
     def test_stopping_is_announced_with_time_for_the_drain(self):
@@ -92,7 +94,10 @@ class Upstream(RoostTestCase):
         self.assertEqual(log.count("^READY=1$"), 0)
 
     def test_what_a_worker_says_is_not_forwarded(self):
-        script = "systemd-notify --ready --status=mine; systemd-notify STOPPING=1 MAINPID=1 FDSTORE=1 WATCHDOG=1; echo said >&2; exec tail -f /dev/null"
+        script = (
+            "systemd-notify --ready --status=mine; systemd-notify STOPPING=1 MAINPID=1 FDSTORE=1 WATCHDOG=1; echo said >&2; "
+            "exec tail -f /dev/null"
+        )
         service, log = self.served(ready="notify", command=["sh", "-c", script])
         service.expect("^said$")
         service.stop()
@@ -102,10 +107,11 @@ class Upstream(RoostTestCase):
 
     def test_the_watchdog_is_fed_as_often_as_systemd_asks(self):
         upstream = self.upstream()
-        script = f"export WATCHDOG_PID=$$ WATCHDOG_USEC=200000 NOTIFY_SOCKET={upstream.path}; exec \"$@\""
+        script = f'export WATCHDOG_PID=$$ WATCHDOG_USEC=200000 NOTIFY_SOCKET={upstream.path}; exec "$@"'
         control = ["--control-directory", str(self.folder / "c")]
         master = subprocess.Popen(
-            ["sh", "-c", script, "sh", ROOST, "run", *control, "--ready", "pipe", "--", *WORKER], stderr=subprocess.DEVNULL)
+            ["sh", "-c", script, "sh", ROOST, "run", *control, "--ready", "pipe", "--", *WORKER], stderr=subprocess.DEVNULL
+        )
         for _ in range(5):
             upstream.log.expect("^WATCHDOG=1$")
         master.terminate()

@@ -18,8 +18,7 @@ from test_listeners import ECHO, ListenersTestCase, ask, connect, refusal
 
 class VanishedTestCase(ListenersTestCase):
     def roost(self, service, *arguments):
-        return subprocess.run(
-            [ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
+        return subprocess.run([ROOST, *arguments, "--control-directory", service.control], capture_output=True, text=True, timeout=PATIENCE)
 
     def unreachable(self, service):
         result = self.roost(service, "status", "--json")
@@ -40,15 +39,16 @@ class Listeners(VanishedTestCase):
         self.place.mkdir()
         self.assertEqual(refusal(self.address), errno.ENOENT)
         self.assertEqual(self.unreachable(service), [f"{self.file} is gone"])
+        self.assertIn(f"clients can't connect to a: {self.file} is gone; a reload recreates it", self.roost(service, "status").stdout)
         self.assertIn(
-            f"clients can't connect to a: {self.file} is gone; a reload recreates it", self.roost(service, "status").stdout)
-        self.assertIn('roost_listener_reachable{service="web",listener="a",address="%s"} 0' % self.address, self.roost(service, "metrics").stdout)
+            f'roost_listener_reachable{{service="web",listener="a",address="{self.address}"}} 0', self.roost(service, "metrics").stdout
+        )
         self.assertIn("succeeded", service.reload())
         service.log.expect_count(f"warning clients couldn't connect to a={self.address}: {self.file} is gone", 1)
         service.expect(f"closed a={self.address}")
         self.assertEqual(ask(self.address), ["2", "a"])
         self.assertEqual(self.unreachable(service), [None])
-        self.assertIn('listener="a",address="%s"} 1' % self.address, self.roost(service, "metrics").stdout)
+        self.assertIn(f'listener="a",address="{self.address}"}} 1', self.roost(service, "metrics").stdout)
         self.assertIn("succeeded", service.reload())
         self.assertEqual(service.log.count("clients couldn't connect"), 1)
         self.assertEqual(service.log.count("listening on"), 2)
@@ -58,7 +58,9 @@ class Listeners(VanishedTestCase):
     def test_a_directory_that_is_not_there_fails_the_reload(self):
         service = self.served(f"a={self.address}")
         shutil.rmtree(self.place)
-        self.reload_fails(service, rf"cannot listen on a={self.address}: No such file or directory \(its directory isn't there\)", f"a={self.address}")
+        self.reload_fails(
+            service, rf"cannot listen on a={self.address}: No such file or directory \(its directory isn't there\)", f"a={self.address}"
+        )
         self.place.mkdir()
         self.assertIn("succeeded", service.reload())
         service.expect("generation 1. drained")
@@ -202,8 +204,17 @@ class OwnFiles(VanishedTestCase):
         self.pid_file = self.folder / "pid"
         self.metrics = self.folder / "metrics.sock"
         service = self.start(
-            "--name", "web", "--pid-file", str(self.pid_file), "--metrics", f"unix:{self.metrics}", "--compatibility", "einhorn",
-            *arguments, **options).serving()
+            "--name",
+            "web",
+            "--pid-file",
+            str(self.pid_file),
+            "--metrics",
+            f"unix:{self.metrics}",
+            "--compatibility",
+            "einhorn",
+            *arguments,
+            **options,
+        ).serving()
         self.control = pathlib.Path(service.control)
         self.all = [self.pid_file, self.metrics, *(self.control / name for name in ["control", "lock", "einhorn.sock"])]
         return service
@@ -239,7 +250,13 @@ class OwnFiles(VanishedTestCase):
             self.remove()
             self.assertIn("succeeded", service.reload())
             self.assert_there(service)
-        for what in ["the lock of the control socket", "the control socket: .* is gone", "the pid file", "the socket of the metrics", "the socket for acknowledgements"]:
+        for what in [
+            "the lock of the control socket",
+            "the control socket: .* is gone",
+            "the pid file",
+            "the socket of the metrics",
+            "the socket for acknowledgements",
+        ]:
             self.assertEqual(service.log.count(f"warning recreated: {what}"), 2, what)
         self.assertEqual(service.stop(), 0)
         self.assert_nothing_left()
@@ -248,7 +265,9 @@ class OwnFiles(VanishedTestCase):
         gate = self.folder / "gate"
         os.mkfifo(gate)
         self.pid_file = self.folder / "pid"
-        service = self.start("--pid-file", str(self.pid_file), command=["sh", "-c", f"cat {gate}; echo >&$READY_FD; exec tail -f /dev/null"])
+        service = self.start(
+            "--pid-file", str(self.pid_file), command=["sh", "-c", f"cat {gate}; echo >&$READY_FD; exec tail -f /dev/null"]
+        )
         service.expect("worker .* started")
         self.eventually(lambda: self.assertTrue(self.pid_file.exists()))
         self.pid_file.unlink()
@@ -286,7 +305,8 @@ class OwnFiles(VanishedTestCase):
         self.pid_file = self.folder / "pid"
         service = self.start("--pid-file", str(self.pid_file), program=str(roost)).serving()
         script = self.script(
-            f'#!/bin/sh\ntest "$ROOST_STATE" && rm -r {self.pid_file} {service.control}\nexec {self.folder}/bin/real "$@"\n', "new")
+            f'#!/bin/sh\ntest "$ROOST_STATE" && rm -r {self.pid_file} {service.control}\nexec {self.folder}/bin/real "$@"\n', "new"
+        )
         os.replace(script, master)
         service.signal(signal.SIGUSR2)
         service.expect("upgraded the master")
@@ -334,7 +354,8 @@ class OwnFiles(VanishedTestCase):
         self.assertIn("succeeded", service.reload())
         for pattern in [
             f"error cannot open the control socket {self.control}/control: the file exists and isn't a socket",
-            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and isn't a socket; next try in 1s",
+            f"warning metrics aren't served, .*: cannot listen on metrics=unix:{self.metrics}: the file exists and isn't a socket; "
+            "next try in 1s",
             f"error the pid file {self.pid_file} now belongs to process {os.getpid()}",
         ]:
             self.assertEqual(service.log.count(pattern), 1, pattern)
@@ -368,7 +389,8 @@ class TwoMasters(VanishedTestCase):
         self.control = self.folder / "control"
         service = Service(
             ["--control-directory", str(self.control), "--name", "web", "--ready", "pipe", "--settle", "0s", *arguments, "--", *WORKER],
-            **options)
+            **options,
+        )
         service.control = str(self.control)
         self.services.append(service)
         return service
@@ -377,7 +399,9 @@ class TwoMasters(VanishedTestCase):
         first = self.master().serving()
         (self.control / "lock").unlink()
         second = self.master()
-        second.expect(f"cannot open the control socket {self.control}/control: process {first.pid} listens there, although it doesn't hold the lock")
+        second.expect(
+            f"cannot open the control socket {self.control}/control: process {first.pid} listens there, although it doesn't hold the lock"
+        )
         self.assertEqual(second.wait(), 78)
         self.assertEqual(self.roost(first, "status").returncode, 0)
         self.assertIn("succeeded", first.reload())
@@ -393,7 +417,12 @@ class TwoMasters(VanishedTestCase):
         second = self.master().serving()
         self.assertIn("succeeded", first.reload())
         self.assertEqual(
-            first.log.count(f"error two masters of the service web are running: process {second.pid} has locked {self.control}/lock since this one's lock was removed; one of them has to be stopped"), 1)
+            first.log.count(
+                f"error two masters of the service web are running: process {second.pid} has locked {self.control}/lock since this "
+                "one's lock was removed; one of them has to be stopped"
+            ),
+            1,
+        )
         self.assertEqual(first.stop(), 0)
         self.assertEqual((self.control / "lock").read_text(), f"{second.pid}\n")
         self.assertIn(f"master {second.pid}", self.roost(second, "status").stdout)
@@ -415,7 +444,16 @@ class TwoMasters(VanishedTestCase):
 
     def test_what_a_killed_one_has_left_gives_way(self):
         pid_file, metrics = self.folder / "pid", self.folder / "metrics.sock"
-        arguments = ["--pid-file", str(pid_file), "--metrics", f"unix:{metrics}", "--compatibility", "einhorn", "-l", f"unix:{self.folder}/a.sock"]
+        arguments = [
+            "--pid-file",
+            str(pid_file),
+            "--metrics",
+            f"unix:{metrics}",
+            "--compatibility",
+            "einhorn",
+            "-l",
+            f"unix:{self.folder}/a.sock",
+        ]
         for _ in range(3):
             service = self.master(*arguments).serving()
             worker = service.worker()

@@ -12,8 +12,8 @@ import struct
 import subprocess
 import sys
 
+from harness import ANSWERED, PATIENCE, ROOST, WORKER, RoostTestCase, Service, libc
 from surroundings import children
-from harness import ANSWERED, PATIENCE, ROOST, RoostTestCase, Service, WORKER, libc
 
 # How many datagrams wait for a reader, at most one more.
 QUEUE = int(pathlib.Path("/proc/sys/net/unix/max_dgram_qlen").read_text())
@@ -76,8 +76,8 @@ class Upstream(RoostTestCase):
 
     def roost(self, *arguments):
         return subprocess.run(
-            [ROOST, *arguments, "--control-directory", self.services[0].control],
-            capture_output=True, text=True, timeout=PATIENCE)
+            [ROOST, *arguments, "--control-directory", self.services[0].control], capture_output=True, text=True, timeout=PATIENCE
+        )
 
     def test_reloads_go_on_workers_are_replaced_and_the_service_stops(self):
         service = self.served()
@@ -138,7 +138,7 @@ class Upstream(RoostTestCase):
         self.silent.fill()
         self.served(WATCHDOG_USEC="100000")
         messages = self.silent.read_until("WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1")
-        self.assertNotIn("WATCHDOG=1", messages[1:QUEUE - 1], "one is enough")
+        self.assertNotIn("WATCHDOG=1", messages[1 : QUEUE - 1], "one is enough")
 
     def test_a_socket_that_vanishes_is_told_once(self):
         service = self.served()
@@ -156,7 +156,6 @@ class Upstream(RoostTestCase):
         self.silent = SilentUpstream(self.folder / "upstream")
         self.assertIn("succeeded", service.reload())
         self.silent.read_until("RELOADING=1", "READY=1")
-
 
     def vanish(self):
         """The supervisor above isn't there, as one that executes itself anew."""
@@ -240,8 +239,7 @@ class FileSystem(RoostTestCase):
         return end
 
     def status(self, service):
-        result = subprocess.run(
-            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=10)
+        result = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=10)
         self.assertIn(result.returncode, ANSWERED, result.stderr)
         return result.stdout
 
@@ -274,7 +272,9 @@ class FileSystem(RoostTestCase):
         app, service = self.deployed("--restart-delay-limit", "100ms")
         end = self.hang(app)
         os.kill(service.worker(), signal.SIGKILL)
-        service.expect("was not started: cannot execute .*/app/server in .*/app: Connection timed out .does a file system hang.*; starting another in ")
+        service.expect(
+            "was not started: cannot execute .*/app/server in .*/app: Connection timed out .does a file system hang.*; starting another in "
+        )
         self.status(service)
         end()
         service.expect("is ready after")
@@ -291,16 +291,22 @@ class Observation(RoostTestCase):
         go = self.folder / "go"
         accepts = f"import os, socket, time\nwhile not os.path.exists('{go}'): time.sleep(0.01)\nsocket.socket(fileno=3).accept()"
         service = self.start(
-            "-n", "2", "--listen", "127.0.0.1:0", "--ready-timeout", "30s", ready="accepting",
-            command=["sh", "-c", f'test $ROOST_SLOT = 0 && exec {sys.executable} {server}; exec {sys.executable} -c "{accepts}"'])
+            "-n",
+            "2",
+            "--listen",
+            "127.0.0.1:0",
+            "--ready-timeout",
+            "30s",
+            ready="accepting",
+            command=["sh", "-c", f'test $ROOST_SLOT = 0 && exec {sys.executable} {server}; exec {sys.executable} -c "{accepts}"'],
+        )
         held = service.expect("memory is held|cannot: (.*)")
         if held[1]:
             self.skipTest(f"userfaultfd(2): {held[1]}")
         service.expect(r" warning checking whether worker \d+ accepts takes longer than 3s: ")
         go.touch()
         service.expect(r"worker \d+ \(slot 1, generation 1\) is ready")
-        result = subprocess.run(
-            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=10)
+        result = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=10)
         self.assertIn(result.returncode, ANSWERED, result.stderr)
         self.assertEqual(service.stop(), 0)
         self.assertEqual(service.log.count("left behind"), 0)
@@ -308,9 +314,11 @@ class Observation(RoostTestCase):
 
 # Says READY=1 once it has said where it says it.
 NOTIFYING = [
-    "sh", "-c",
+    "sh",
+    "-c",
     "echo $NOTIFY_SOCKET >&2; exec python3 -c 'import os, socket, signal; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM);"
-    " s.connect(chr(0) + os.environ[\"NOTIFY_SOCKET\"][1:]); s.send(b\"READY=1\"); signal.pause()'"]
+    ' s.connect(chr(0) + os.environ["NOTIFY_SOCKET"][1:]); s.send(b"READY=1"); signal.pause()\'',
+]
 
 
 class Descriptors(RoostTestCase):
@@ -339,8 +347,7 @@ class Descriptors(RoostTestCase):
             service.signal(signal.SIGCONT)
 
     def assert_goes_on(self, service):
-        result = subprocess.run(
-            [ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=30)
+        result = subprocess.run([ROOST, "status", "--control-directory", service.control], capture_output=True, text=True, timeout=30)
         self.assertEqual(result.returncode, 0, result.stderr)
 
     def test_what_a_client_has_sent_while_nobody_listened_to_it_is_closed_at_once(self):
@@ -385,8 +392,7 @@ class Descriptors(RoostTestCase):
         self.assertEqual(service.stop(), 0)
 
     def test_a_socket_that_lingers_is_closed_at_once(self):
-        service = self.start(
-            "--metrics", f"unix:{self.folder}/metrics.sock", "--compatibility", "einhorn").serving()
+        service = self.start("--metrics", f"unix:{self.folder}/metrics.sock", "--compatibility", "einhorn").serving()
         for path in [f"{self.folder}/metrics.sock", f"{service.control}/einhorn.sock"]:
             with self.subTest(path), socket.socket(socket.AF_UNIX) as client:
                 client.connect(path)
@@ -395,8 +401,7 @@ class Descriptors(RoostTestCase):
         self.assertEqual(service.stop(), 0)
 
     def test_neither_is_one_that_comes_out_of_band(self):
-        service = self.start(
-            "--metrics", f"unix:{self.folder}/metrics.sock", "--compatibility", "einhorn").serving()
+        service = self.start("--metrics", f"unix:{self.folder}/metrics.sock", "--compatibility", "einhorn").serving()
         for path in [f"{self.folder}/metrics.sock", f"{service.control}/einhorn.sock", f"{service.control}/control"]:
             with self.subTest(path), socket.socket(socket.AF_UNIX) as client:
                 client.connect(path)
@@ -415,8 +420,7 @@ class Descriptors(RoostTestCase):
         for path in ["metrics.sock", "notify"]:
             with self.subTest(path):
                 limited = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-                service = self.start(
-                    "--metrics", f"unix:{self.folder}/metrics.sock", ready="notify", command=NOTIFYING, preexec_fn=limited)
+                service = self.start("--metrics", f"unix:{self.folder}/metrics.sock", ready="notify", command=NOTIFYING, preexec_fn=limited)
                 address = service.expect("^@(roost/.*)")[1]
                 service.serving()
                 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM if path == "notify" else socket.SOCK_STREAM) as client:

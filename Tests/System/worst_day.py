@@ -12,7 +12,7 @@ import subprocess
 import threading
 
 from harness import PATIENCE, eventually, wait_for_exit
-from systemd_test import BIN, FILE, NAME, ROOST_BIN, SystemdTestCase, shown, systemctl
+from systemd_test import FILE, NAME, ROOST_BIN, SystemdTestCase, shown, systemctl
 
 # Where sites are. In /run nothing is pinned.
 SITE = pathlib.Path("/srv/web")
@@ -67,8 +67,8 @@ def venv(folder, name, mode):
 
 def binary(folder, name, mode):
     subprocess.run(
-        ["cc", "-o", folder / "server", "-x", "c", "-", f'-DRELEASE="{name}"', f'-DMODE="{mode}"'], input=BINARY, text=True,
-        check=True)
+        ["cc", "-o", folder / "server", "-x", "c", "-", f'-DRELEASE="{name}"', f'-DMODE="{mode}"'], input=BINARY, text=True, check=True
+    )
 
 
 def script(folder, name, mode):
@@ -157,17 +157,20 @@ class WorstDayTestCase(SystemdTestCase):
 
     def tearDown(self):
         super().tearDown()
-        if self.client: self.client.finish()
+        if self.client:
+            self.client.finish()
 
     def deploy(self, kind, name=None, mode="serves"):
         """Moves the link to another release, as deployments do."""
         # The class above has a server of its own.
-        if name is None: return
+        if name is None:
+            return
         make, _, missing = KINDS[kind]
         folder = SITE / name
         folder.mkdir()
         make(folder, name, mode)
-        if mode == "missing" and (folder / missing).exists(): (folder / missing).unlink()
+        if mode == "missing" and (folder / missing).exists():
+            (folder / missing).unlink()
         following = SITE / "following"
         following.symlink_to(name)
         following.rename(CURRENT)
@@ -199,7 +202,8 @@ class WorstDayTestCase(SystemdTestCase):
         main, restarts = int(shown("MainPID")), int(shown("NRestarts"))
         workers = self.workers_now().values()
         os.kill(main, signal.SIGKILL)
-        for pid in workers: wait_for_exit(pid)
+        for pid in workers:
+            wait_for_exit(pid)
         eventually(lambda: self.assertEqual((shown("NRestarts"), shown("ActiveState")), (str(restarts + 1), "active")))
 
     def kill_workers(self):
@@ -211,7 +215,8 @@ class WorstDayTestCase(SystemdTestCase):
         """As far as a service sees of it. Listeners are gone meanwhile: the client that goes on is another."""
         counts = self.client.finish()
         systemctl("stop", NAME)
-        for path in vanish: shutil.rmtree(path)
+        for path in vanish:
+            shutil.rmtree(path)
         systemctl("start", NAME)
         self.client = Client()
         return counts
@@ -232,14 +237,16 @@ class WorstDayTestCase(SystemdTestCase):
         said = {
             "reload_failed": r"generation \d+ serves: 2 of 2 workers ready(; \d draining)?; reload to generation \d+ failed: " + trouble,
             "rolled_back": r"generation \d+ serves: 2 of 2 workers ready; what generation \d+ ran serves, not what is configured: "
-                + REFUSED,
+            + REFUSED,
             "fell_back": r"generation \d+ serves: 2 of 2 workers ready; fell back to what generation \d+ ran, not what is configured: "
-                + trouble,
+            + trouble,
         }[divergence]
         eventually(lambda: self.assertRegex(shown("StatusText"), said))
-        self.assertRegex(systemctl("status", "--no-pager", "-l", "-n", "0", NAME).stdout, "Status: \"" + said)
+        self.assertRegex(systemctl("status", "--no-pager", "-l", "-n", "0", NAME).stdout, 'Status: "' + said)
         text = self.roost("status", "web").stdout
-        self.assertRegex(text, said.split("(; ")[-1].split("ready; ")[-1] if divergence != "reload_failed" else "failed after .*: " + trouble)
+        self.assertRegex(
+            text, said.split("(; ")[-1].split("ready; ")[-1] if divergence != "reload_failed" else "failed after .*: " + trouble
+        )
         word = {"reload_failed": "last reload failed", "rolled_back": "rolled back", "fell_back": "fell back"}[divergence]
         self.assertRegex(self.roost("list").stdout, rf"\nweb +serving, {word} ")
         self.assertRegex(self.roost("metrics", "web").stdout, r'roost_diverged\{service="web"\} 1\n')
@@ -258,8 +265,10 @@ class ReleasesTestCase(WorstDayTestCase):
     """Each of them on one day: a reload that fails, workers that die, a master that dies, and machines that boot."""
 
     def day(self, kind, mode, trouble):
-        if kind == "node" and not shutil.which("node"): self.skipTest("node isn't installed")
-        if kind == "binary" and not shutil.which("cc"): self.skipTest("no compiler")
+        if kind == "node" and not shutil.which("node"):
+            self.skipTest("node isn't installed")
+        if kind == "binary" and not shutil.which("cc"):
+            self.skipTest("no compiler")
         # A busy machine must not take a good release for one that hangs.
         self.configure(kind, **({"ready-timeout": '"4s"'} if mode == "hangs" else {}))
         self.deploy(kind, "good")
@@ -276,7 +285,8 @@ class ReleasesTestCase(WorstDayTestCase):
         self.assert_diverged("reload_failed")
         self.recorded(lambda record: self.assertTrue(record.get("refused") or mode == "missing"))
         # What can't be found at all was never prepared, and so it is found again that it can't be.
-        if mode != "missing" or kind == "node": trouble = REFUSED
+        if mode != "missing" or kind == "node":
+            trouble = REFUSED
         after = "fell_back"
         self.kill_master()
         self.client.expect("good", 20)

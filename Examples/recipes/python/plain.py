@@ -51,8 +51,11 @@ class Server:
         is_last = self.draining.is_set() or b"connection: close" in head.lower()
         body = b"hello\n"
         lines = [
-            "HTTP/1.1 200 OK", "Content-Type: text/plain", f"Content-Length: {len(body)}",
-            f"X-Generation: {os.environ.get('ROOST_GENERATION', 0)}", f"Connection: {'close' if is_last else 'keep-alive'}",
+            "HTTP/1.1 200 OK",
+            "Content-Type: text/plain",
+            f"Content-Length: {len(body)}",
+            f"X-Generation: {os.environ.get('ROOST_GENERATION', 0)}",
+            f"Connection: {'close' if is_last else 'keep-alive'}",
         ]
         writer.write("\r\n".join(lines).encode() + b"\r\n\r\n" + body)
         await writer.drain()

@@ -3,4 +3,4 @@
 "$@"
 status=$?
 echo "the server exited with status $status" >&2
-exit $status
+exit "$status"

@@ -9,4 +9,4 @@ while :; do
   status=$?
   kill -0 $server 2>/dev/null || break
 done
-exit $status
+exit "$status"
