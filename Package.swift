@@ -47,17 +47,17 @@ let package = Package(
     .target(
       name: "RoostMaster",
       dependencies: [
-        "CRoostMaster", "CRoostSpawn", "RoostArguments", "RoostConfiguration", "RoostControl",
-        "RoostCore", "RoostHandoff", "RoostJSON", "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd",
+        "CRoostMaster", "CRoostSpawn", "RoostArguments", "RoostConfiguration", "RoostContract",
+        "RoostControl", "RoostCore", "RoostJSON", "RoostLog", "RoostMetrics", "RoostProcess", "RoostSystemd",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
-      name: "RoostConfiguration", dependencies: ["RoostCore", "RoostHandoff", "RoostJSON"], swiftSettings: strict),
+      name: "RoostConfiguration", dependencies: ["RoostContract", "RoostCore", "RoostJSON"], swiftSettings: strict),
     // Options of the command line and of configuration files: text of the operator's, which the master never reads.
     .target(
       name: "RoostOptions",
-      dependencies: ["RoostConfiguration", "RoostControl", "RoostCore", "RoostHandoff"], swiftSettings: strict),
+      dependencies: ["RoostConfiguration", "RoostContract", "RoostControl", "RoostCore"], swiftSettings: strict),
     .target(name: "RoostControl", dependencies: ["RoostCore", "RoostJSON"], swiftSettings: strict),
     .target(
       name: "RoostLog", dependencies: ["RoostSystemd", .product(name: "Logging", package: "swift-log")],
@@ -77,8 +77,8 @@ let package = Package(
     .target(name: "CRoostMaster", cSettings: strictC),
     // Linked into the servers of others, by RoostWorker.
     .target(name: "CRoostShims", cSettings: strictC),
-    .target(name: "RoostHandoff", swiftSettings: strict),
-    .target(name: "RoostWorker", dependencies: ["CRoostShims", "RoostHandoff"], swiftSettings: strict),
+    .target(name: "RoostContract", swiftSettings: strict),
+    .target(name: "RoostWorker", dependencies: ["CRoostShims", "RoostContract"], swiftSettings: strict),
 
     // What a server answers, for clients of ours: the doctor's and the load generator's.
     .target(name: "RoostHTTPResponse", swiftSettings: strict),
@@ -140,7 +140,7 @@ let package = Package(
       name: "RoostConfigurationTests", dependencies: ["RoostConfiguration", "RoostCore", "RoostJSON"],
       swiftSettings: strict),
     .testTarget(name: "RoostJSONTests", dependencies: ["RoostJSON"], swiftSettings: strict),
-    .testTarget(name: "RoostWorkerTests", dependencies: ["RoostHandoff", "RoostWorker"], swiftSettings: strict),
+    .testTarget(name: "RoostWorkerTests", dependencies: ["RoostContract", "RoostWorker"], swiftSettings: strict),
     .testTarget(name: "RoostHTTPDrainTests", dependencies: ["RoostHTTPDrain"], swiftSettings: strict),
     .testTarget(
       name: "RoostControlTests", dependencies: ["RoostControl", "RoostCore", "RoostJSON"], swiftSettings: strict),
@@ -152,7 +152,7 @@ let package = Package(
     .testTarget(name: "RoostProcessTests", dependencies: ["RoostProcess"], swiftSettings: strict),
     .testTarget(name: "RoostHTTPResponseTests", dependencies: ["RoostHTTPResponse"], swiftSettings: strict),
     .testTarget(name: "RoostSystemdTests", dependencies: ["RoostSystemd"], swiftSettings: strict),
-    .testTarget(name: "RoostHandoffTests", dependencies: ["RoostHandoff"], swiftSettings: strict),
+    .testTarget(name: "RoostContractTests", dependencies: ["RoostContract"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

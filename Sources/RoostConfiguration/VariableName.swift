@@ -1,4 +1,4 @@
-import RoostHandoff
+import RoostContract
 
 /// What a variable of the workers' environment may be called.
 package enum VariableName {

@@ -16,15 +16,15 @@ extension Master {
       // Workers are started first, if nothing has to be read.
       files.areWanted()
       loop.atRoundEnd { [unowned self] in files.renewWhatIsDue() }
-      reloadWatch.begin(listeners.all)
+      queueSampler.begin(listeners.all)
       upstream.lastFailure = nil
     case .tookOver(let generation, _): if let release = releases[generation] { listeners.takeOptions(of: release) }
     case .reloadSucceeded(let generation, _):
       listeners.areComplete()
-      reloadWatch.end(generation, listeners.all)
+      queueSampler.end(generation, listeners.all)
       outsiders.searchSoon()
     case .reloadFailed(let generation, _, _, _, _, _):
-      reloadWatch.end(generation, listeners.all)
+      queueSampler.end(generation, listeners.all)
       upstream.lastFailure = self.words.reloadFailure(notice)
       outsiders.searchSoon()
       listeners.tellBlocking(changedBy: generation)
@@ -45,7 +45,7 @@ extension Master {
     let event = words.event(of: notice)
     log.write(event.record)
     listeners.sample()
-    clients.tell(notice, event, reloadWatch.lastEvidence, lastWords: lastWords)
+    clients.tell(notice, event, queueSampler.lastEvidence, lastWords: lastWords)
     answerUpgrade(notice)
   }
 
@@ -71,7 +71,7 @@ extension Master {
       stopSignal: { [unowned self] in
         workers.process($0)?.release.configuration.stopSignal ?? configuration.worker.stopSignal
       },
-      pid: { [unowned self] in workers.process($0)?.pid }, evidence: reloadWatch.lastEvidence,
+      pid: { [unowned self] in workers.process($0)?.pid }, evidence: queueSampler.lastEvidence,
       lacks: { [unowned self] in workers.acceptance.lacks($0) },
       probeReason: { [unowned self] in workers.prober.reason($0) },
       leftBehind: { [unowned self] in workers.process($0)?.leftBehind.map(\.text) ?? [] },

@@ -42,7 +42,7 @@ extension Master {
     preparer.watch { [unowned self] in prepared($0, $1) }
     try clients.server?.serve { [unowned self] in answer($0, $1) }
     metricsServer?.serve { [unowned self] in metricsText($0) }
-    try reloadWatch.watch(in: loop) { [unowned self] in listeners.sample() }
+    try queueSampler.watch(in: loop) { [unowned self] in listeners.sample() }
   }
 
   private func watch(

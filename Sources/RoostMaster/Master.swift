@@ -43,7 +43,7 @@ package final class Master {
   let listeners: ServiceListeners
   let leftQueues: LeftQueues
   let steering: Steering
-  let reloadWatch = ReloadWatch()
+  let queueSampler = QueueSampler()
   let relay: OutputRelay
   let workers: Workers
   let outsiders: OutsiderWatch
@@ -159,7 +159,7 @@ package final class Master {
 
   /// Tells the supervisor above, and looks at queues as long as a reload runs.
   func tellState() {
-    reloadWatch.setRunning(supervisor.reload != nil && !listeners.all.isEmpty)
+    queueSampler.setRunning(supervisor.reload != nil && !listeners.all.isEmpty)
     upstream.tellStatus(supervisor, trouble: trouble)
   }
 }

@@ -1,6 +1,6 @@
 import RoostConfiguration
+import RoostContract
 import RoostCore
-import RoostHandoff
 
 extension Options {
   /// What takes code of its own to be understood.

@@ -1,5 +1,5 @@
 import Glibc
-import RoostHandoff
+import RoostContract
 
 /// A listening socket that the master has opened. It must not be shut down (shutdown(2)): all workers share it.
 public struct InheritedListener: Hashable, Sendable {

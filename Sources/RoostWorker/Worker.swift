@@ -1,5 +1,5 @@
 import Glibc
-import RoostHandoff
+import RoostContract
 
 /// What this process got from the master that started it, and its way to speak to that master.
 ///

@@ -50,7 +50,8 @@ struct RetireeTests {
         + "more) and may continue until its drain timeout ends in 58s")
     #expect(
       text(sight(nil), ago: nil)
-        == "worker 7 was sent SIGQUIT and still accepts connections; it may continue until its drain timeout ends in 58s")
+        == "worker 7 was sent SIGQUIT and still accepts connections; it may continue until its drain timeout ends in 58s"
+    )
     #expect(sight(0).connectionsText == "no open connection")
     #expect(sight(1, ["10.0.0.7:1"]).connectionsText == "1 open connection (from 10.0.0.7:1)")
     #expect(sight(3).connectionsText == "3 open connections")

@@ -1,5 +1,5 @@
 import Glibc
-import RoostHandoff
+import RoostContract
 import RoostWorker
 import Testing
 

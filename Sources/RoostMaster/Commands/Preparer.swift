@@ -47,7 +47,7 @@ final class Preparer {
   /// Looks for what a configuration names. If no file system can hang, the answer comes at once.
   func look(_ generation: Generation, _ configuration: Configuration) {
     do {
-      try Acceptance.check(configuration.worker)
+      try AcceptanceWatch.check(configuration.worker)
       guard mounts.mayHang else {
         return found(generation, .success((configuration, try resolver.pin(configuration.worker))))
       }

@@ -7,7 +7,7 @@ final class Steering {
   private let listeners: ServiceListeners
   private let log: Log
   /// Looks at the queues of slots that go, while there are any.
-  private var watch: QueueWatch?
+  private var watch: EmptyingSlots?
   private var timer: Timer?
 
   init(_ listeners: ServiceListeners, _ log: Log) {
@@ -77,7 +77,7 @@ final class Steering {
     if let watch, watch.first <= first {
       watch.first = first
     } else {
-      let new = QueueWatch(first: first, listeners: listeners.all)
+      let new = EmptyingSlots(first: first, listeners: listeners.all)
       watch = new
       timer?.set((Clock.now() + new.pause).microseconds)
     }

@@ -11,7 +11,7 @@ extension Master {
   convenience init(_ handover: Handover, _ inheritance: Inheritance, log: Log) throws(MasterError) {
     let configuration = handover.configuration
     let started = time(nil)
-    try Acceptance.check(configuration.worker)
+    try AcceptanceWatch.check(configuration.worker)
     let directory = try WorkingDirectory.logical()
     guard chdir("/") == 0 else { throw MasterError(cannot: "enter the root directory") }
     let history = ServiceRecord.past(configuration, log)
@@ -52,7 +52,7 @@ extension Master {
     }
     troubles.start = first.reason
     if first.release.configuration.readinessChannel == .automatic, !listeners.all.isEmpty,
-      let obstacle = Acceptance.obstacle(first.release.configuration)
+      let obstacle = AcceptanceWatch.obstacle(first.release.configuration)
     {
       log.info("the master can't see whether workers accept, so only READY=1 counts: \(obstacle)")
     }

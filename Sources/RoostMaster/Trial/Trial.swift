@@ -24,7 +24,7 @@ package final class Trial {
   let loop: EventLoop
   private let resolver: ReleaseResolver
   private let spawner: Spawner
-  private let acceptance: Acceptance
+  private let acceptance: AcceptanceWatch
   private let passed: [PassedListener]
   private let places = TrialPlaces()
   private var sources: [Source] = []
@@ -48,9 +48,9 @@ package final class Trial {
     others = Set(ProcessTree.pids(below: getpid()))
     resolver = try ReleaseResolver()
     unpinned = try resolver.unpinned(in: configuration.worker)
-    try Acceptance.check(configuration.worker)
+    try AcceptanceWatch.check(configuration.worker)
     let log = Log()
-    acceptance = Acceptance(log: log, looksItself: true)
+    acceptance = AcceptanceWatch(log: log, looksItself: true)
     var adoption = Adoption([])
     var moved: [ListenerConfiguration] = []
     for wanted in configuration.listeners { moved.append(try places.unoccupied(wanted)) }

@@ -34,7 +34,7 @@ extension Master {
       log)
     counters = saved.counters
     troubles = Troubles(restoring: saved)
-    reloadWatch.lastEvidence = saved.lastEvidence
+    queueSampler.lastEvidence = saved.lastEvidence
     upstream.lastFailure = saved.lastFailure
     try workers.restore(saved, releases, relay)
     try hooks.restore(saved.hooks, relay)

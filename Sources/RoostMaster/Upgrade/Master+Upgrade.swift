@@ -100,7 +100,7 @@ extension Master {
       hooks: hooks.running.map(\.saved), preparation: preparer.saved, control: clients.server?.saved,
       metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters,
       probes: workers.prober.saved, einhorn: workers.einhorn?.saved, pidFile: files.savedPidFile,
-      spoken: workers.spoken(supervisor), lastEvidence: reloadWatch.lastEvidence, restarts: troubles.savedRestarts,
+      spoken: workers.spoken(supervisor), lastEvidence: queueSampler.lastEvidence, restarts: troubles.savedRestarts,
       lastReload: clients.lastReload, goneOutputs: workers.goneOutputs, lastFailure: upstream.lastFailure,
       history: record.history, firstListeners: listeners.first, startTrouble: troubles.start,
       generationBeforeReload: record.generationBeforeReload, losses: troubles.savedLosses, upstream: channel.saved)

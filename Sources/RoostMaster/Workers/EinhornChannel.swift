@@ -1,7 +1,7 @@
 import CRoostMaster
 import Glibc
+import RoostContract
 import RoostCore
-import RoostHandoff
 import RoostLog
 import RoostSystemd
 

@@ -1,6 +1,6 @@
 import CRoostMaster
 import Glibc
-import RoostHandoff
+import RoostContract
 import RoostSystemd
 
 /// One question to a worker: an HTTP request, of whose answer only the status is read.

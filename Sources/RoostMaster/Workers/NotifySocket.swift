@@ -1,7 +1,7 @@
 import CRoostMaster
 import Glibc
+import RoostContract
 import RoostCore
-import RoostHandoff
 import RoostSystemd
 
 /// One worker's end for sd_notify(3) messages. Each worker has its own, so that no pid is needed to tell whose message

@@ -1,7 +1,7 @@
 import Glibc
 import RoostConfiguration
+import RoostContract
 import RoostCore
-import RoostHandoff
 
 /// Starts workers and hooks: gives each its environment, its descriptors and its channels.
 final class Spawner {

@@ -1,6 +1,6 @@
 import RoostConfiguration
+import RoostContract
 import RoostCore
-import RoostHandoff
 
 /// Fills in what is only known when a worker is started.
 struct Substitution {

@@ -1,7 +1,7 @@
 import Glibc
 import RoostConfiguration
+import RoostContract
 import RoostCore
-import RoostHandoff
 import RoostSystemd
 
 /// The channels on which a worker speaks to the master, each in its own language, and what it says there.

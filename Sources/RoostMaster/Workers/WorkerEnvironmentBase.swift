@@ -1,6 +1,6 @@
 import Glibc
+import RoostContract
 import RoostControl
-import RoostHandoff
 
 /// What the environments of all workers have in common. Compares bytes: characters would bring tables of Unicode into
 /// the master's memory, here and wherever it reads text.

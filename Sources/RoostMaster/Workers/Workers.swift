@@ -10,7 +10,7 @@ import RoostSystemd
 final class Workers {
   /// Those that run, and those that have left processes behind.
   var processes: [WorkerProcess] = []
-  let acceptance: Acceptance
+  let acceptance: AcceptanceWatch
   let prober: Prober
   /// What starts them, and other processes.
   let spawner: Spawner
@@ -44,7 +44,7 @@ final class Workers {
     self.directory = directory
     self.loop = loop
     self.log = log
-    acceptance = Acceptance(log: log)
+    acceptance = AcceptanceWatch(log: log)
     prober = Prober(loop: loop)
     retirees = RetireeWatch(log: log)
   }

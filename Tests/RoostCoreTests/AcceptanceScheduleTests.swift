@@ -2,7 +2,7 @@ import RoostCore
 import Testing
 
 @Suite("Watching for acceptance")
-struct AcceptanceWatchTests {
+struct AcceptanceScheduleTests {
   let start = Instant(sinceOrigin: .seconds(1000))
 
   /// The macro's argument can't change anything.
@@ -12,7 +12,7 @@ struct AcceptanceWatchTests {
 
   @Test("Looks begin after 5 ms, and come at least every 100 ms")
   func intervals() {
-    var watch = AcceptanceWatch(grace: .zero, at: start)
+    var watch = AcceptanceSchedule(grace: .zero, at: start)
     var now = start
     var gaps: [Duration] = []
     for _ in 0..<12 {
@@ -29,7 +29,7 @@ struct AcceptanceWatchTests {
 
   @Test("Without a grace a sighting is readiness, told once, and nothing is due afterwards")
   func sighting() {
-    var watch = AcceptanceWatch(grace: .zero, at: start)
+    var watch = AcceptanceSchedule(grace: .zero, at: start)
     let now = start + .milliseconds(5)
     watch.looked(everywhere: true, at: now)
     expect(watch.becomesReady(at: now), true)
@@ -39,7 +39,7 @@ struct AcceptanceWatchTests {
 
   @Test("With a grace a sighting is readiness when the worker has said nothing until its end")
   func grace() {
-    var watch = AcceptanceWatch(grace: .seconds(1), at: start)
+    var watch = AcceptanceSchedule(grace: .seconds(1), at: start)
     let now = start + .milliseconds(5)
     watch.looked(everywhere: true, at: now)
     #expect(!watch.isLookDue(at: now + .milliseconds(500)), "it is not looked at any more")
@@ -50,7 +50,7 @@ struct AcceptanceWatchTests {
 
   @Test("A worker that speaks within the grace speaks for itself from then on")
   func speaks() {
-    var watch = AcceptanceWatch(grace: .seconds(1), at: start)
+    var watch = AcceptanceSchedule(grace: .seconds(1), at: start)
     watch.looked(everywhere: true, at: start)
     watch.spoke()
     #expect(watch.deadline == nil)
@@ -61,7 +61,7 @@ struct AcceptanceWatchTests {
 
   @Test("After a look that had to be given up there is a long pause")
   func hung() {
-    var watch = AcceptanceWatch(grace: .zero, at: start)
+    var watch = AcceptanceSchedule(grace: .zero, at: start)
     let now = start + .seconds(3)
     watch.lookHung(at: now)
     #expect(watch.isLooking)
@@ -74,7 +74,7 @@ struct AcceptanceWatchTests {
 
   @Test("Where only sightings count, messages change nothing")
   func explicit() {
-    var watch = AcceptanceWatch(grace: .zero, at: start)
+    var watch = AcceptanceSchedule(grace: .zero, at: start)
     watch.spoke()
     #expect(watch.deadline != nil)
     watch.looked(everywhere: true, at: start)

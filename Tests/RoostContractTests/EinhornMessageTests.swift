@@ -1,4 +1,4 @@
-import RoostHandoff
+import RoostContract
 import Testing
 
 @Suite("einhorn messages")

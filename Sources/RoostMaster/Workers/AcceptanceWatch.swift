@@ -7,14 +7,14 @@ import RoostSystemd
 
 /// Looks in /proc whether workers have begun to accept, only while one is awaited. All that it knows follows from the
 /// workers that aren't ready: it can start again at any time.
-final class Acceptance {
+final class AcceptanceWatch {
   /// A worker that is awaited.
   private struct Awaited {
     let id: WorkerID
     let pid: pid_t
     /// The names of the listeners on which it wasn't seen to accept.
     var missing: [SocketIdentity: String]
-    var watch: AcceptanceWatch
+    var schedule: AcceptanceSchedule
     /// Why it can't be looked at, in words.
     var refusal: String?
     /// Whether that was logged.
@@ -109,17 +109,18 @@ final class Acceptance {
     }
     awaited.append(
       Awaited(
-        id: process.id, pid: process.pid, missing: missing, watch: AcceptanceWatch(grace: grace, at: Clock.now())))
+        id: process.id, pid: process.pid, missing: missing, schedule: AcceptanceSchedule(grace: grace, at: Clock.now()))
+    )
     arm()
   }
 
   /// The workers that have sent a message: what an upgrade has to hand over.
-  var spoken: [WorkerID] { awaited.filter { $0.watch.stage == .over }.map(\.id) }
+  var spoken: [WorkerID] { awaited.filter { $0.schedule.stage == .over }.map(\.id) }
 
   /// The worker has sent a message.
   func spoke(_ id: WorkerID) {
     guard let index = awaited.firstIndex(where: { $0.id == id }) else { return }
-    awaited[index].watch.spoke()
+    awaited[index].schedule.spoke()
     arm()
   }
 
@@ -146,7 +147,7 @@ final class Acceptance {
   /// What a worker that isn't ready lacks, in words; nil if sightings don't count.
   func lacks(_ id: WorkerID) -> String? {
     guard let worker = awaited.first(where: { $0.id == id }) else { return nil }
-    if worker.watch.stage == .over { return "it sent messages, but no READY=1" }
+    if worker.schedule.stage == .over { return "it sent messages, but no READY=1" }
     if let refusal = worker.refusal { return refusal }
     if abandoned != nil { return "the check of another worker hangs in the kernel; until it ends, none is checked" }
     if worker.missing.isEmpty { return nil }
@@ -160,7 +161,7 @@ final class Acceptance {
     lookAround()
     let now = Clock.now()
     var seen: [WorkerID] = []
-    for index in awaited.indices where awaited[index].watch.becomesReady(at: now) { seen.append(awaited[index].id) }
+    for index in awaited.indices where awaited[index].schedule.becomesReady(at: now) { seen.append(awaited[index].id) }
     // The handler may forget some.
     seen.forEach(ready)
     arm()
@@ -187,8 +188,8 @@ final class Acceptance {
   }
 
   private func mostDue(at now: Instant) -> Int? {
-    awaited.indices.filter { awaited[$0].watch.isLookDue(at: now) }
-      .min { awaited[$0].watch.deadline ?? now < awaited[$1].watch.deadline ?? now }
+    awaited.indices.filter { awaited[$0].schedule.isLookDue(at: now) }
+      .min { awaited[$0].schedule.deadline ?? now < awaited[$1].schedule.deadline ?? now }
   }
 
   private func looked(at id: WorkerID, _ sighting: Observer.Sighting, since began: Instant) {
@@ -204,7 +205,7 @@ final class Acceptance {
         "cannot check whether worker \(awaited[index].pid) accepts: \(refusal) (the kernel reveals nothing about a"
           + " program that may not be read or that changes its user)")
     }
-    awaited[index].watch.looked(everywhere: awaited[index].missing.isEmpty, at: now)
+    awaited[index].schedule.looked(everywhere: awaited[index].missing.isEmpty, at: now)
   }
 
   /// Why a worker can't be looked at, and how to say so, once.
@@ -217,9 +218,9 @@ final class Acceptance {
   private func arm() {
     var next: Instant?
     for worker in awaited {
-      guard let deadline = worker.watch.deadline else { continue }
+      guard let deadline = worker.schedule.deadline else { continue }
       // A worker that is due waits until a look is possible.
-      if worker.watch.isLooking, look != nil || abandoned != nil { continue }
+      if worker.schedule.isLooking, look != nil || abandoned != nil { continue }
       next = next.map { min($0, deadline) } ?? deadline
     }
     next = next.map { max($0, restUntil) }
@@ -230,7 +231,7 @@ final class Acceptance {
 
 // MARK: Looks of another process
 
-extension Acceptance {
+extension AcceptanceWatch {
   private func ask(about index: Int) {
     let worker = awaited[index]
     let now = Clock.now()
@@ -242,7 +243,7 @@ extension Acceptance {
       interrupt()
       refused(
         index, "the master can't look at it (\(error))", "cannot check whether worker \(worker.pid) accepts: \(error)")
-      awaited[index].watch.looked(everywhere: false, at: now)
+      awaited[index].schedule.looked(everywhere: false, at: now)
     }
   }
 
@@ -277,7 +278,7 @@ extension Acceptance {
     look = nil
     abandonObserver()
     guard let index = awaited.firstIndex(where: { $0.id == current.id }) else { return }
-    awaited[index].watch.lookHung(at: now)
+    awaited[index].schedule.lookHung(at: now)
     refused(
       index, "checking it takes longer than \(Self.patienceText): the process that checks has to wait for it",
       "checking whether worker \(awaited[index].pid) accepts takes longer than \(Self.patienceText): memory of another"

@@ -4,7 +4,7 @@ import RoostCore
 /// Looks whether connections wait for slots that go. Nothing new is steered to them, but three things may be on the
 /// way: a packet that another processor was steering, a handshake that began before, and a connection that isn't
 /// accepted.
-final class QueueWatch {
+final class EmptyingSlots {
   /// If the kernel doesn't reveal handshakes, they are given this long. A lost packet is repeated after a second.
   private static let blindWait: Duration = .seconds(3)
   /// If there are more handshakes than this, they are looked at later.

@@ -1,6 +1,6 @@
 /// When to look whether a worker has begun to accept, and what a sighting means. A worker that was seen accepting once
 /// has begun, even if it is busy with a request the next time.
-package struct AcceptanceWatch: Hashable, Sendable {
+package struct AcceptanceSchedule: Hashable, Sendable {
   package enum Stage: Hashable, Sendable {
     /// The next look is due then, and the one after it this much later.
     case looking(next: Instant, interval: Duration)

@@ -3,7 +3,7 @@ import RoostSystemd
 
 /// Makes the master look at the accept queues again and again while a reload runs, and only then: an idle master has
 /// nothing to wake up for.
-final class ReloadWatch {
+final class QueueSampler {
   /// Short against the start of a worker, and a handful of system calls each time.
   private static let interval: Duration = .milliseconds(20)
 
