@@ -12,8 +12,8 @@ package struct UnpinnedPath: Hashable, Sendable {
 
   /// What is wrong with it, in one sentence.
   package var problem: String {
-    "\(place) has \(path) in it, which leads over a symbolic link to \(target) and can't be pinned there: a worker that is "
-      + "restarted after the link has moved gets a release other than its own"
+    "\(place) contains \(path), which leads through a symbolic link to \(target) and can't be pinned there: "
+      + "a worker that is restarted after the link has moved gets a release other than its own"
   }
 
   package static let remedy =
