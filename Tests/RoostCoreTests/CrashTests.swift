@@ -84,6 +84,17 @@ struct CrashTests {
     #expect(service.after(.exit(.id(2, 1), 1)).effects == [.spawn(.id(3, 1))])
   }
 
+  @Test("That holds also where losses are counted over a longer time")
+  func forgivenWithinWindow() {
+    var service = Service()
+    service.supervisor = Supervisor(
+      settings: Settings(probation: .seconds(1_000_000), restartBurst: 0, restartWindow: .seconds(3600)))
+    service.suppose(.startRequested, .workerReady(.first(0)))
+    let times: [Duration] = [.zero, .zero, .zero, .milliseconds(9900), .seconds(10), .zero]
+    #expect(
+      times.map { dies(&service, after: $0) } == [100, 200, 400, 800, 100, 200].map { Duration.milliseconds($0) })
+  }
+
   @Test("A worker that was long in getting ready hasn't served by that")
   func slowStartIsNoService() {
     var service = Service.serving()

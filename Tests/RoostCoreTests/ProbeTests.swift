@@ -78,6 +78,13 @@ struct ProbeTests {
         == Decision(effects: [.restoreBacklog], notices: [.workerReady(.id(2, 1), after: .zero)]))
   }
 
+  @Test("Nor is it observed, whether its predecessor has failed or recycled itself", arguments: [Int32(0), 1])
+  func replacementIsNotObserved(status: Int32) {
+    var service = Service.serving(settle: .seconds(2))
+    service.suppose(.exit(.first(0), status), .workerReady(.id(2, 1)))
+    #expect(service.supervisor.slots[0].worker?.stage == .ready(since: service.now))
+  }
+
   @Test("A candidate that exits while it is probed fails the reload at once")
   func exits() {
     var service = reloading()

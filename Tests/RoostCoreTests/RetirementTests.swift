@@ -1,5 +1,6 @@
-import RoostCore
 import Testing
+
+@testable import RoostCore
 
 /// A reload removes a listener: who has connected to it waits where only workers that are replaced can accept.
 @Suite("Retirees that have a queue to empty")
@@ -59,6 +60,26 @@ struct RetirementTests {
       service.after(.term).effects == [
         .announce(.stopping), askForTime, .drain(.id(2, 2)), .closeListeners, .drain(.first(0)),
       ])
+  }
+
+  @Test("Nor on a stop in the middle of a roll: whoever serves is told at once")
+  func stopDuringRoll() {
+    var service = Service.serving(workers: 2, surge: 1)
+    service.suppose(.hup, .generationPrepared(second, leavesQueues: true), .workerReady(.id(3, 2)))
+    #expect(
+      service.after(.term).effects == [
+        .announce(.stopping), askForTime, .drain(.id(3, 2)), .drain(.first(1)), .drain(.id(4, slot: 1, 2)),
+        .closeListeners, .drain(.first(0)),
+      ])
+  }
+
+  @Test("A candidate that is given up has the time of its own settings, and whoever it doesn't replace that of its own")
+  func ownTime() {
+    var service = Service.serving()
+    service.suppose(.hup, .generationPrepared(second, settings: Settings(settle: .zero, drainTimeout: .seconds(5))))
+    #expect(
+      service.after(.cancelRequested(by: .signal(1))).notices.contains(.drainBegan(.id(2, 2), timeout: .seconds(5))))
+    #expect(service.after(.term).notices.contains(.drainBegan(.first(0), timeout: .seconds(60))))
   }
 
   @Test("One that exits meanwhile needs no signal")

@@ -1,5 +1,6 @@
-import RoostCore
 import Testing
+
+@testable import RoostCore
 
 @Suite("Scaling")
 struct ScaleTests {
@@ -63,6 +64,16 @@ struct ScaleTests {
       service.after(.workerReady(.id(2, 2))).effects == [
         .restoreBacklog, .drain(.first(0)), .announce(.ready), .spawn(.id(3, slot: 1, 2)),
       ])
+  }
+
+  @Test("If the reload brings its own number and fails, what was asked for meanwhile is added to the former one")
+  func duringFailingReload() {
+    var service = Service.serving(workers: 2)
+    let settings = Settings(workers: 5, settle: .zero)
+    service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings), .scaleRequested(by: 1))
+    #expect(service.supervisor.desiredWorkers == 6)
+    service.suppose(.exit(.id(3, slot: 0, 2), 1))
+    #expect(service.supervisor.slots.count == 3 && service.supervisor.desiredWorkers == 3)
   }
 
   @Test("Scaling during the start takes effect when it is complete")
