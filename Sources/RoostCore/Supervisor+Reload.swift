@@ -86,7 +86,9 @@ extension Supervisor {
       run(.beforeReload, generation, at: now)
     case .starting(let start):
       guard case .preparing(generation, _) = start.stage else { preconditionFailure("prepared out of turn") }
+      self.leavesQueues = leavesQueues
       fallbackPrepared(start, generation, settings, at: now)
+      self.leavesQueues = false
     case .idle, .serving, .stopping, .stopped:
       break  // A stop came first.
     }

@@ -133,7 +133,9 @@ extension Supervisor {
 
   /// The slots that a failed reload has added go with it.
   private mutating func takeBackSlots() {
-    generations = generations.filter { $0.key == serving }
+    // A successor that was asked for may be on its way, of a generation that has left off serving in half of the slots.
+    let awaited = slots.compactMap(\.candidate?.id.generation)
+    generations = generations.filter { $0.key == serving || awaited.contains($0.key) }
     while slots.count > max(desiredWorkers, slotsAtStart), slots.last?.current == .added { slots.removeLast() }
   }
 

@@ -97,6 +97,12 @@ package struct Supervisor: Hashable, Sendable, Codable {
     return settings
   }
 
+  /// Whether each generation that serves or is to has settings, as in a state that isn't damaged.
+  package var hasSettings: Bool {
+    let generations = [serving, reload?.generation].compactMap(\.self) + slots.compactMap(\.candidate?.id.generation)
+    return generations.allSatisfy { self.generations[$0] != nil }
+  }
+
   package mutating func handle(_ event: Event, at now: Instant) -> Decision {
     switch event {
     case .startRequested: startRequested(at: now)

@@ -41,7 +41,11 @@ private struct TreeDecoder: Decoder {
       if case .integer(let milliseconds) = json {
         found = Duration.milliseconds(milliseconds) as? T
       } else {
-        found = try type.init(from: self)
+        let duration = try Duration(from: self)
+        // Longer ones have no whole number of milliseconds, and arithmetic with them would end the process.
+        let countable = Duration.milliseconds(Int.min)...Duration.milliseconds(Int.max)
+        guard countable.contains(duration) else { throw mismatch("a time that can be counted") }
+        found = duration as? T
       }
     default: found = try type.init(from: filled(type))
     }

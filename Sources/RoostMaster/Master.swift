@@ -149,7 +149,7 @@ package final class Master {
     for effect in decision.effects { perform(effect) }
     for notice in decision.notices { remember(notice) }
     steering.follow(supervisor.slots, releases)
-    // Nothing waits for the words: a takeover's signals are out by now.
+    // Nothing waits for the words: a takeover's signals are out by now, unless queues are looked at first.
     for notice in decision.notices { report(notice) }
     for listener in retired { log.info("\(listener.title) is closed to new connections") }
     clients.answerDrained(supervisor.retirees) { workers.drainedVerdict($0, of: $1) }

@@ -27,7 +27,7 @@ package struct Options {
     let named = Set(commandLine.map(\.name))
     // Assignments add up; everything else is replaced as a whole.
     let added = Self.merge(written.filter { named.contains($0.name) }, commandLine)
-    entries = written.filter { !named.contains($0.name) } + added
+    entries = (written.filter { !named.contains($0.name) } + added).map(Self.ordered)
     self.file = file
     self.directory = directory
   }
@@ -51,6 +51,15 @@ package struct Options {
       let all = below.filter { !names.contains($0.name) } + above
       return OptionEntry(entry.name, at: entry.place, Located(.table(all), at: entry.place))
     }
+  }
+
+  /// A table by name: a configuration whose lines have changed places is the same. The command line keeps its order, because
+  /// the last one of a name counts.
+  private static func ordered(_ entry: OptionEntry) -> OptionEntry {
+    guard case .table(let all) = entry.value.value else { return entry }
+    let below = all.filter { !$0.place.isCommandLine }.sorted { $0.name < $1.name }
+    let value = OptionValue.table(below + all.filter(\.place.isCommandLine))
+    return OptionEntry(entry.name, at: entry.place, Located(value, at: entry.value.place))
   }
 
   private static func assignment(_ element: Located) -> OptionEntry? {

@@ -57,6 +57,15 @@ struct FallbackTests {
     #expect(service.supervisor.divergence == nil)
   }
 
+  @Test("Who is queued where only workers can accept that are given up is waited for")
+  func queues() {
+    var service = Service(workers: 2, startAttempts: 1, lastGood: Self.good)
+    service.suppose(.startRequested, .workerReady(.id(1, 2)), .exit(.id(2, slot: 1, 2), 1))
+    let effects = service.after(.generationPrepared(Self.third, leavesQueues: true)).effects
+    #expect(effects.first == .awaitEmptyQueue(.id(1, 2)))
+    #expect(service.after(.queueEmpty(.id(1, 2))).effects == [.drain(.id(1, 2))])
+  }
+
   @Test("Where what is recorded can't be started either, what is configured is tried on")
   func nothingToFallBackTo() {
     var service = Self.failing()

@@ -106,6 +106,19 @@ struct ReplacementTests {
     #expect(service.after(.workerReady(.id(3, slot: 1, 1))).effects == [.restoreBacklog, .drain(.first(1))])
   }
 
+  @Test("A roll that fails half way does so too, although the successor's generation serves in no other slot")
+  func rollFailsHalfWay() {
+    var service = Service.serving(workers: 3, surge: 1, settle: .seconds(1))
+    service.suppose(.replacementRequested(slot: 2, by: Self.by), .hup, .generationPrepared(Generation(number: 2)))
+    service.suppose(.workerReady(.id(5, slot: 0, 2)))
+    _ = service.after(.seconds(1))
+    service.suppose(.exit(.id(6, slot: 1, 2), 1))
+    #expect(service.supervisor.phase == .serving && service.supervisor.serving == Generation(number: 2))
+    #expect(service.after(.workerReady(.id(4, slot: 2, 1))).effects == [.restoreBacklog])
+    #expect(service.after(.seconds(1)).effects == [.drain(.first(2))])
+    #expect(service.supervisor.slots[2].worker?.id == .id(4, slot: 2, 1))
+  }
+
   @Test("A slot that goes takes the successor along")
   func scaledDown() {
     var service = Self.replacing()

@@ -28,6 +28,12 @@ struct CodingTests {
     #expect(try JSON(parsing: Array(text.utf8)).decode(Everything.self) == value)
   }
 
+  @Test("A time that is too long to be counted in milliseconds is refused", arguments: [Int.max, .min])
+  func endlessTime(high: Int) throws {
+    let json: JSON = ["radius": [.integer(high), 0]]
+    #expect(throws: DecodingError.self) { try json.decode([String: Duration].self) }
+  }
+
   private struct Nothing: Codable {
     var (text, flag, whole): (String?, Bool?, Int?)
     var (pid, user, bits): (Int32?, UInt32?, UInt64?)

@@ -95,6 +95,21 @@ struct StateFormatTests {
     #expect(verdict.queueListener == "http" && verdict.lastWords == ["no database"] && verdict.ended == 1)
   }
 
+  @Test("A worker whose stop signal a master of format 5 held back is told as soon as that would have done it")
+  func format5HeldDrain() throws {
+    let id: JSON = ["number": 1, "slot": 0, "generation": ["number": 1]]
+    let (soon, late): (JSON, JSON) = (["sinceOrigin": [1, 0]], ["sinceOrigin": [2, 0]])
+    let retiree: JSON = ["id": id, "stage": ["draining": ["until": late]]]
+    let state = try StateFormat.migrated([
+      "format": 5,
+      "running": [
+        "heldDrains": [["worker": id, "from": soon, "until": soon]], "supervisor": ["retirees": [retiree]],
+      ],
+    ])
+    guard case .array(let retirees) = state["running"]?["supervisor"]?["retirees"] else { return #expect(Bool(false)) }
+    #expect(retirees.first?["stage"] == ["emptying": ["until": soon]])
+  }
+
   private static func isOfWorker(_ effect: Effect) -> Bool {
     if case .announce = effect { false } else { true }
   }

@@ -46,6 +46,14 @@ struct OptionTests {
     }
   }
 
+  @Test("A configuration whose lines have changed places is the same")
+  func order() throws {
+    let (command, environment) = ("name = 'web'\ncommand = ['a']\n", "[environment]\nB = '1'\nA = '2'\n")
+    let one = try Self.read("\(command)\(environment)[limit]\nopen-files = 9\ncore-size = 0")
+    let other = try Self.read("\(command)[limit]\ncore-size = 0\nopen-files = 9\n[environment]\nA = '2'\nB = '1'")
+    #expect(one == other && one.worker.environment == ["A=2", "B=1"])
+  }
+
   @Test("Every option is taken over")
   func everything() throws {
     let configuration = try Self.read(

@@ -51,7 +51,7 @@ class Crash(RoostTestCase):
         service.expect("generation 2. started")
         candidate = service.worker()
         os.kill(current, signal.SIGKILL)
-        service.expect("was killed by SIGKILL after serving .*; the running reload starts another")
+        service.expect("was killed by SIGKILL after serving .*; its successor is on its way")
         os.kill(candidate, signal.SIGKILL)
         self.assertIn("failed", service.verdict())
         service.expect("generation 1. is ready")

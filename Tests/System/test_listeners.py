@@ -518,7 +518,7 @@ class Crashes(ListenersTestCase):
         service.signal(signal.SIGHUP)
         service.expect("generation 2. started")
         os.kill(self.workers_of(service, 1)[0], signal.SIGKILL)
-        service.expect("the running reload starts another")
+        service.expect("its successor is on its way")
         clients = [connect(address) for address in [first, second] * 5]
         for client in clients:
             client.sendall(b"x")

@@ -134,7 +134,7 @@ extension NoticeText {
     switch then {
     case .another(.zero): "; starting another"
     case .another(let delay): "; starting another in \(delay.text)"
-    case .awaitsCandidate: "; the running reload starts another"
+    case .awaitsCandidate: "; its successor is on its way"
     case .startFails: ""
     }
   }

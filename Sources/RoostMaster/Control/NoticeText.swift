@@ -39,7 +39,7 @@ struct NoticeText {
           + "another one is already being started")
     case .replaced(let id): told(.replaced, id, "\(name(id)) took over")
     case .replacementFailed(let id, let failure):
-      told(.replacementFailed, id, .warning, "\(lost(id, failure)); the worker that has the slot keeps running")
+      told(.replacementFailed, id, .warning, "\(lost(id, failure)); it doesn't take over")
     case .drainBegan(let id, let timeout):
       told(.drainBegan, id, "\(name(id)) was sent \(signal(id)) and has \(timeout.text) to drain")
     case .drainEnded(let id, let cause, let after, let killed):

@@ -13,7 +13,8 @@ final class EmptyingSlots {
   /// The first slot that goes.
   var first: Int
   private let listeners: [Listener]
-  private let began = Clock.now()
+  /// How long was waited between the looks. Time in which nothing ran doesn't count.
+  private var waited = Duration.zero
   /// The handshakes that may end in a queue of these slots, for each listener; nil if the kernel doesn't reveal them.
   private var handshakes: [Set<UInt64>?] = []
   /// How long to wait before the next look.
@@ -30,6 +31,7 @@ final class EmptyingSlots {
 
   /// The first of the last slots for which no connection waits, and none will; nil if there is no such slot.
   func look(slotCount: Int) -> Int? {
+    waited += pause
     pause = min(pause * 2, .milliseconds(200))
     guard handshakesAreOver(), let empty = firstEmpty(slotCount) else { return nil }
     // A handshake that has just ended may not have reached the queue yet.
@@ -42,7 +44,7 @@ final class EmptyingSlots {
       if let former = handshakes[index], former.isEmpty { continue }
       handshakes[index] = Self.handshakes(of: listener).map { handshakes[index]?.intersection($0) ?? $0 }
     }
-    return handshakes.allSatisfy { $0?.isEmpty ?? (Clock.now() - began >= Self.blindWait) }
+    return handshakes.allSatisfy { $0?.isEmpty ?? (waited >= Self.blindWait) }
   }
 
   private func firstEmpty(_ slotCount: Int) -> Int? {

@@ -6,18 +6,19 @@ import RoostSystemd
 /// there, and only those workers have it. So they accept what is queued before they are told to drain, because after
 /// that they accept no more.
 final class LeftQueues {
-  /// A handshake that had begun when the listener was shut takes a moment to reach the queue.
-  private static let handshake: Duration = .milliseconds(100)
   /// The kernel doesn't report that a queue has become empty.
   private static let interval: Duration = .milliseconds(2)
+  /// A handshake that had begun when the listener was shut takes a moment to reach the queue: a tenth of a second, counted
+  /// in looks, because while nothing runs none gets there.
+  private static let looks = 50
 
   /// A worker that isn't told to drain before its queues are empty.
   private struct Awaited {
     let id: WorkerID
     /// The listeners whose queues are left to it by now.
     let listeners: () -> [Listener]
-    /// When to begin looking at that.
-    let from: Instant
+    /// How often to look until an empty queue is believed.
+    var looks = LeftQueues.looks
 
     var isEmpty: Bool { listeners().allSatisfy { $0.isEmpty(slot: $0.reuseport == nil ? 0 : id.slot) } }
   }
@@ -39,7 +40,7 @@ final class LeftQueues {
 
   /// Waits until no connection waits any more where only this worker can accept.
   func await(_ process: WorkerProcess, _ listeners: @escaping () -> [Listener]) {
-    let new = Awaited(id: process.id, listeners: listeners, from: Clock.now() + Self.handshake)
+    let new = Awaited(id: process.id, listeners: listeners)
     awaited.append(new)
     arm()
     if !new.isEmpty {
@@ -55,8 +56,8 @@ final class LeftQueues {
 
   private func look() {
     timer?.wentOff()
-    let now = Clock.now()
-    let empty = awaited.filter { $0.from <= now && $0.isEmpty }.map(\.id)
+    for index in awaited.indices where awaited[index].looks > 0 { awaited[index].looks -= 1 }
+    let empty = awaited.filter { $0.looks == 0 && $0.isEmpty }.map(\.id)
     awaited.removeAll { empty.contains($0.id) }
     for id in empty { areEmpty(id) }
     arm()

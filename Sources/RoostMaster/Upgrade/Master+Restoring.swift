@@ -45,6 +45,8 @@ extension Master {
 
   /// Continues: with what the former binary had armed, and what happened while it was executing this one.
   func resume(_ saved: SavedState) {
+    // It was the master that took that long, however long it was.
+    deadlines.wasHeld()
     // A former version worked in the directory in which it was started.
     chdir("/")
     handle(.upgraded(from: saved.version))

@@ -84,6 +84,9 @@ struct SavedState: Codable {
     guard generations.contains(supervisor.serving) else {
       throw MasterError("the state is damaged: it has no release of generation \(supervisor.serving.number)")
     }
+    guard supervisor.hasSettings else {
+      throw MasterError("the state is damaged: it has no settings of a generation that serves or is to")
+    }
     let known = workers.map(\.id)
     let supervised = supervisor.slots.flatMap(\.workers).map(\.id)
     for id in supervised + supervisor.retirees.map(\.id) + known where !generations.contains(id.generation) {

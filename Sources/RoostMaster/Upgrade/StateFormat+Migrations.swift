@@ -121,7 +121,7 @@ extension StateFormat {
   /// stands still has replaced postponed deadlines. The verdict of the last reload is as clients get it.
   static func from5(_ state: JSON) -> JSON {
     state.changing("running") { running in
-      let held = (running["heldDrains"]?.elements ?? []).compactMap { $0["worker"] }
+      let held = running["heldDrains"]?.elements ?? []
       return
         running.adding(["clock": ["stoodStill": duration(.zero)]])
         .changing("supervisor") { supervisor($0, held) }
@@ -150,7 +150,17 @@ extension StateFormat {
         "generations": .array(generations), "workers": reload?["workersBefore"].flatMap(\.number) ?? desired,
         "configuredWorkers": settings["workers"] ?? 1, "leavesQueues": true,
       ])
-      .changing("slots") { $0.mapping { slot($0, settles: reload?["stage"]?["settling"]?["until"]) } }
+      .changing("slots") { slots in
+        let settles = reload?["stage"]?["settling"]?["until"]
+        let successor: JSON = former["phase"]?["starting"] == nil ? "lost" : "start"
+        return .array(
+          slots.elements.enumerated().map { index, former in
+            let isAdded = if case .integer(let count) = reload?["workersBefore"] { index >= count } else { false }
+            return slot(
+              isAdded ? former.changing("current") { $0.renaming("vacant", to: "added") { $0 } } : former, settles,
+              successor)
+          })
+      }
       .changing("retirees") { $0.mapping { retiree($0, former["settings"] ?? .null, held) } }
       .changing("phase") { phase in
         phase.changing("reloading") { $0.changing("_0") { $0.adding(["workers": desired]).changing("stage", batch) } }
@@ -178,11 +188,11 @@ extension StateFormat {
     ])
   }
 
-  private static func slot(_ former: JSON, settles: JSON?) -> JSON {
+  private static func slot(_ former: JSON, _ settles: JSON?, _ successor: JSON) -> JSON {
     former.adding(["waits": former["failures"].flatMap(\.number) ?? 0])
       .changing("current") { current in
-        current.changing("worker") { $0.changing("_0") { worker($0, "lost") } }
-          .renaming("backingOff", to: "waiting") { $0.adding(["_1": "lost"]) }
+        current.changing("worker") { $0.changing("_0") { worker($0, successor) } }
+          .renaming("backingOff", to: "waiting") { $0.adding(["_1": successor]) }
       }
       .changing("candidate") { candidate in
         worker(candidate, "reload").changing("stage") { stage in
@@ -196,10 +206,13 @@ extension StateFormat {
     former.removing("stops").adding(["purpose": purpose, "stops": former["stops"].flatMap(\.number) ?? 0])
   }
 
-  /// One that hadn't been told yet was counted as told.
+  /// One that hadn't been told yet was counted as told. It is told as soon as it would have been.
   private static func retiree(_ former: JSON, _ settings: JSON, _ held: [JSON]) -> JSON {
     former.adding(["timeout": settings["drainTimeout"] ?? duration(.seconds(60))])
-      .changing("stage") { held.contains(former["id"] ?? .null) ? $0.renaming("draining", to: "emptying") { $0 } : $0 }
+      .changing("stage") { stage in
+        guard let held = held.first(where: { $0["worker"] == former["id"] }) else { return stage }
+        return stage.renaming("draining", to: "emptying") { $0.changing("until") { held["until"] ?? $0 } }
+      }
   }
 
   private static func batch(_ stage: JSON) -> JSON {
