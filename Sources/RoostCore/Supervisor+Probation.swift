@@ -2,6 +2,9 @@
 package struct Probation: Hashable, Sendable, Codable {
   /// A generation keeps failing if this many workers in a row fail in one slot.
   static let mostFailures = 3
+  /// If its end comes later than this, nothing ran meanwhile: nobody was served, and it begins again. The clock isn't
+  /// watched during a probation (`nextPressingDeadline`), and may not have stood still.
+  static let latest: Duration = .milliseconds(1500)
 
   package let generation: Generation
   /// When it began to serve.
@@ -23,7 +26,7 @@ extension Supervisor {
   mutating func prove(at now: Instant) {
     guard var ending = probation, ending.until <= now else { return }
     let isServed = slots.allSatisfy { $0.worker.map { $0.serves && $0.id.generation == ending.generation } ?? false }
-    guard isServed, !isStarting else {
+    guard isServed, !isStarting, now - ending.until < Probation.latest else {
       ending.until = now + max(settings.probation, .seconds(1))
       probation = ending
       return

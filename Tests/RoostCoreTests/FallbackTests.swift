@@ -151,6 +151,15 @@ struct FallbackTests {
     #expect(service.supervisor.lastGood == Self.good && service.supervisor.nextDeadline == nil)
   }
 
+  @Test("Time in which nothing ran proves nothing: a probation whose end comes late begins again")
+  func stall() {
+    var service = Service(probation: .seconds(60))
+    service.suppose(.startRequested, .workerReady(.first(0)))
+    #expect(service.after(.milliseconds(61_500)).effects == [])
+    #expect(service.after(.milliseconds(59_999)).effects == [])
+    #expect(service.after(.milliseconds(1)).effects == [.record(Generation(number: 1))])
+  }
+
   @Test("A crash loop on probation is told once; it brings back what served before where that was asked for")
   func crashLoop() {
     for rollsBack in [false, true] {
