@@ -32,13 +32,16 @@ package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
   /// One line for the operator: place, option and text.
   package var description: String {
     let subject = option.map { "\($0): " } ?? ""
-    switch place {
-    case .file(let path, let line, let column): return "\(path):\(line):\(column): \(subject)\(text)"
-    case .wholeFile(let path): return "\(path): \(subject)\(text)"
-    case .commandLine(let name):
+    let line =
+      switch place {
+      case .file(let path, let line, let column): "\(path):\(line):\(column): \(subject)\(text)"
+      case .wholeFile(let path): "\(path): \(subject)\(text)"
       // "--limit" says it; "--listen" with the option "listen" needn't say it twice.
-      return "\(name): \(name == option.map { "--\($0)" } ? "" : subject)\(text)"
-    }
+      case .commandLine(let name): "\(name): \(name == option.map { "--\($0)" } ? "" : subject)\(text)"
+      }
+    // Names and values are quoted as they are, and may have anything in them that would reach a terminal.
+    let scalars = line.unicodeScalars.map { $0.properties.generalCategory == .control ? " " : $0 }
+    return String(String.UnicodeScalarView(scalars))
   }
 }
 

@@ -46,6 +46,16 @@ struct OptionTests {
     }
   }
 
+  @Test("What is wrong is told in one line, whatever the name of an option has in it")
+  func controlCharacters() {
+    #expect {
+      _ = try Self.read("command = ['a']\n\"\\u001b[31mred\\nx\" = 1\nworkers = \"a\\tb\"")
+    } throws: { error in
+      let text = "\(error)"
+      return text.contains(":2:1: there is no option ' [31mred x'") && text.contains("\"a b\"")
+    }
+  }
+
   @Test("A configuration whose lines have changed places is the same")
   func order() throws {
     let (command, environment) = ("name = 'web'\ncommand = ['a']\n", "[environment]\nB = '1'\nA = '2'\n")

@@ -171,7 +171,9 @@ extension Configuration {
       meaning: "how many workers that have served are replaced at once in each slot, within `restart-window`"),
     .init(
       "restart-window", .duration(\.settings.restartWindow, .above("0s would count no worker")), .takeover,
-      meaning: "the time over which those are counted; it begins with the first of them, and the next one begins with the shortest wait again"),
+      meaning:
+        "the time over which those are counted; it begins with the first of them, and the next one begins with the shortest wait again"
+    ),
     .init(
       "restart-delay",
       .duration(\.settings.backoffFirst, .above("0s would let a failing worker be restarted without end")), .takeover,
