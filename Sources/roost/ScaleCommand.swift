@@ -39,20 +39,18 @@ struct ScaleCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    do {
-      let answer = try connection.call(ControlInterface.scale, workers.parameters)
-      let before: Int = answer.member("workersBefore") ?? 0
-      switch workers {
-      case .total(let number): Terminal.write("\(name): \(before) → \(number) workers\n")
-      case .change(let change): try tell(name, before, answer.member("workers") ?? before, change)
-      }
-    } catch let error as ControlError {
-      if case .refused(VarlinkService.invalidParameter) = error, case .change = workers {
+    try selection.operate { name, connection in
+      do {
+        let answer = try connection.call(ControlInterface.scale, workers.parameters)
+        let before: Int = answer.member("workersBefore") ?? 0
+        switch workers {
+        case .total(let number): Terminal.write("\(name): \(before) → \(number) workers\n")
+        case .change(let change): try tell(name, before, answer.member("workers") ?? before, change)
+        }
+      } catch ControlError.refused(VarlinkService.invalidParameter) where workers.isChange {
         try Failure.exit(
           "the version of the running master of \(name) doesn't know + and -: give the number of workers", 1)
       }
-      try selection.fail(error, name)
     }
   }
 
@@ -83,6 +81,8 @@ extension ScaleCommand {
       let change = min(number, Limits.workers.upperBound)
       self = isFewer ? .change(-change) : isMore ? .change(change) : .total(number)
     }
+
+    var isChange: Bool { if case .change = self { true } else { false } }
 
     var parameters: JSON {
       switch self {

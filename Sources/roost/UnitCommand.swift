@@ -32,7 +32,7 @@ struct UnitCommand: ParsableCommand {
     do {
       let configuration = try Options(file: absolute, commandLine: [], directory: directory).configuration()
       let unit = Unit(
-        configuration, file: absolute, program: try MasterProgram.ownPath(),
+        configuration: configuration, file: absolute, program: try MasterProgram.ownPath(),
         systemd: systemd ?? SystemdVersion.installed ?? 0)
       Terminal.write(unit.text)
     } catch let problems as Problems {
@@ -45,17 +45,10 @@ struct UnitCommand: ParsableCommand {
 
 /// A unit that fits a configuration. systemd/roost@.service fits all.
 struct Unit {
-  private let configuration: Configuration
-  private let file: String
-  private let program: String
-  private let systemd: Int
-
-  init(_ configuration: Configuration, file: String, program: String, systemd: Int) {
-    self.configuration = configuration
-    self.file = file
-    self.program = program
-    self.systemd = systemd
-  }
+  let configuration: Configuration
+  let file: String
+  let program: String
+  let systemd: Int
 
   var text: String {
     """
@@ -152,17 +145,11 @@ struct Unit {
   /// A start and each batch of a reload: every attempt to its end. The master asks for more time if it needs it.
   private var startSeconds: Int {
     let settings = configuration.settings
-    let ready: Duration =
-      switch settings.readiness {
-      case .reported(let timeout): timeout
-      case .alive(let age): age
-      }
-    return seconds(ready + (settings.probeTimeout ?? .zero) + settings.settle + settings.hookTimeout) + 30
+    let ready = settings.readyTimeout ?? settings.readyAfter ?? .zero
+    return (ready + (settings.probeTimeout ?? .zero) + settings.settle + settings.hookTimeout).wholeSeconds + 30
   }
 
-  private var stopSeconds: Int { seconds(configuration.settings.drainTimeout) + 30 }
-
-  private func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
+  private var stopSeconds: Int { configuration.settings.drainTimeout.wholeSeconds + 30 }
 
   /// Whether the master looks at what its workers do, which needs a capability if these run as another user.
   private var isWatched: Bool {

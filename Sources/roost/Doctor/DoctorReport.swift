@@ -18,7 +18,7 @@ final class DoctorReport {
   var hasFailed: Bool { findings.contains { $0.outcome == .failure } }
 
   func headline(_ text: String) {
-    if !isJSON { Terminal.write(Terminal.styled(text, .bold) + "\n") }
+    if !isJSON { Terminal.write(lines: [Terminal.styled(text, .bold)]) }
   }
 
   /// What has to be known about the findings.
@@ -38,7 +38,7 @@ final class DoctorReport {
     findings.append(finding)
     if isWaiting { Terminal.write("\r\u{1b}[K") }
     isWaiting = false
-    if !isJSON { Terminal.write(lines(finding).map { $0 + "\n" }.joined()) }
+    if !isJSON { Terminal.write(lines: lines(finding)) }
   }
 
   private func lines(_ finding: Finding) -> [String] {
