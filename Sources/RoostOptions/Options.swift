@@ -46,17 +46,11 @@ package struct Options {
         case .table(let below) = written.first(where: { $0.name == entry.name })?.value.value,
         case .array(let texts) = entry.value.value
       else { return entry }
-      let above = texts.compactMap(assignment)
+      let above = texts.compactMap(\.assignment)
       let names = Set(above.map(\.name))
       let all = below.filter { !names.contains($0.name) } + above
       return OptionEntry(entry.name, at: entry.place, Located(.table(all), at: entry.place))
     }
-  }
-
-  private static func assignment(_ element: Located) -> OptionEntry? {
-    guard case .text(let text) = element.value, let equals = text.firstIndex(of: "=") else { return nil }
-    let value = Located(.text(String(text[text.index(after: equals)...])), at: element.place)
-    return OptionEntry(String(text[..<equals]), at: element.place, value)
   }
 
   /// The configuration that the options stand for, or everything that is wrong with them.

@@ -165,7 +165,8 @@ struct Unit {
     // Without `user` too: then a worker may change its user itself, and the master has to signal it all the same.
     var names = ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
     if configuration.worker.identity != nil, isWatched { names.append("CAP_SYS_PTRACE") }
-    if configuration.listeners.contains(where: \.address.isPrivileged) || configuration.metrics?.isPrivileged == true {
+    let addresses = configuration.listeners.map(\.address) + [configuration.metrics].compactMap(\.self)
+    if addresses.contains(where: { (1..<1024).contains($0.port ?? 0) }) {
       names.append("CAP_NET_BIND_SERVICE")
     }
     if configuration.worker.nice ?? 0 < 0 { names.append("CAP_SYS_NICE") }
@@ -176,14 +177,5 @@ struct Unit {
       names.append("CAP_DAC_OVERRIDE")
     }
     return names.joined(separator: " ")
-  }
-}
-
-extension Address {
-  fileprivate var isPrivileged: Bool {
-    switch self {
-    case .tcp(_, let port), .udp(_, let port): (1..<1024).contains(port)
-    case .unix, .systemd: false
-    }
   }
 }

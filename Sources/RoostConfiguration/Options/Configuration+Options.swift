@@ -209,11 +209,8 @@ extension Configuration {
     .init(
       "rollback",
       .choice(
-        .init {
-          $0.settings.rollsBack ? "automatic" : "manual"
-        } set: {
-          $0.settings.rollsBack = $1 == "automatic"
-        },
+        .init(
+          get: { $0.settings.rollsBack ? "automatic" : "manual" }, set: { $0.settings.rollsBack = $1 == "automatic" }),
         ["automatic", "manual"]),
       .takeover,
       meaning:
