@@ -16,20 +16,6 @@ package struct Configuration: Hashable, Sendable, Codable {
   package var metrics: Address?
   package var worker: WorkerConfiguration
   package var settings: Settings
-
-  package init(
-    name: String, listeners: [ListenerConfiguration], pidFile: String?, control: ControlConfiguration?,
-    history: HistoryConfiguration? = nil, metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
-  ) {
-    self.name = name
-    self.listeners = listeners
-    self.pidFile = pidFile
-    self.control = control
-    self.history = history
-    self.metrics = metrics
-    self.worker = worker
-    self.settings = settings
-  }
 }
 
 package struct ControlConfiguration: Hashable, Sendable, Codable {

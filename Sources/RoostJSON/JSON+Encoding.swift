@@ -35,12 +35,9 @@ private final class Node {
     return nodes.count
   }
 
-  func becomeArray() {
-    if case .value = content { content = .array([]) }
-  }
-
-  func becomeObject() {
-    if case .value = content { content = .object([]) }
+  /// Becomes an empty array or object, unless it is one.
+  func become(_ empty: Content) {
+    if case .value = content { content = empty }
   }
 
   func append() -> Node {
@@ -68,12 +65,12 @@ private struct TreeEncoder: Encoder, SingleValueEncodingContainer {
   let userInfo: [CodingUserInfoKey: Any] = [:]
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-    node.becomeObject()
+    node.become(.object([]))
     return KeyedEncodingContainer(ObjectEncoder(encoder: self))
   }
 
   func unkeyedContainer() -> any UnkeyedEncodingContainer {
-    node.becomeArray()
+    node.become(.array([]))
     return ArrayEncoder(encoder: self)
   }
 

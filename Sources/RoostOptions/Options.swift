@@ -7,6 +7,9 @@ package struct Options {
   /// Every option there is.
   static let names = Configuration.options.map(\.name)
 
+  /// Larger files are no configuration.
+  private static let maximumLength = 1 << 20
+
   let entries: [OptionEntry]
   let file: String?
   /// Where the operator is: paths on the command line may begin there.
@@ -21,7 +24,7 @@ package struct Options {
   ) throws(Problems) {
     let written =
       try file.map { path throws(Problems) in
-        try ConfigurationFile(InputFile(path: path, directory: directory, isReadAgain: isReadAgain)).entries
+        try Self.entries(of: InputFile(path: path, directory: directory, isReadAgain: isReadAgain))
       } ?? []
     self.isReadAgain = isReadAgain
     let named = Set(commandLine.map(\.name))
@@ -38,6 +41,17 @@ package struct Options {
     self.file = file
     self.directory = directory
     isReadAgain = true
+  }
+
+  /// What stands in a configuration file, in its order.
+  private static func entries(of file: InputFile) throws(Problems) -> [OptionEntry] {
+    let bytes: [UInt8]
+    do {
+      bytes = try file.bytes(atMost: maximumLength)
+    } catch {
+      throw Problems([Problem(.wholeFile(file.path), nil, error.text)])
+    }
+    return try TOMLReader.entries(of: try Text.checked(bytes, path: file.path), path: file.path)
   }
 
   private static func merge(_ written: [OptionEntry], _ commandLine: [OptionEntry]) -> [OptionEntry] {

@@ -74,7 +74,7 @@ extension ScaleCommand {
       let isFewer = argument.hasPrefix(ScaleCommand.minus)
       let isMore = argument.utf8.first == Self.plus
       let digits = isFewer || isMore ? argument.dropFirst() : argument[...]
-      guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits) else {
+      guard !digits.isEmpty, digits.utf8.allSatisfy(\.isDigit), let number = Int(digits) else {
         return nil
       }
       // Anything beyond the limit means the same.
@@ -101,7 +101,7 @@ extension ScaleCommand {
     guard arguments.first == configuration.commandName else { return arguments }
     return arguments.map { argument in
       let digits = argument.utf8.dropFirst()
-      let isNumber = !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+      let isNumber = !digits.isEmpty && digits.allSatisfy(\.isDigit)
       return argument.utf8.first == UInt8(ascii: "-") && isNumber ? minus + argument.dropFirst() : argument
     }
   }

@@ -29,16 +29,12 @@ struct UnitCommand: ParsableCommand {
     let directory = try WorkingDirectory.logical()
     let path = ConfigurationPath.path(of: file)
     let absolute = path.hasPrefix("/") ? path : "\(directory)/\(path)"
-    do {
+    try Failure.telling(ExitStatus.masterFailed) {
       let configuration = try Options(file: absolute, commandLine: [], directory: directory).configuration()
       let unit = Unit(
         configuration: configuration, file: absolute, program: try MasterProgram.ownPath(),
         systemd: systemd ?? SystemdVersion.installed ?? 0)
       Terminal.write(unit.text)
-    } catch let problems as Problems {
-      try Failure.exit(problems)
-    } catch let error as MasterError {
-      try Failure.exit(error.description, ExitStatus.masterFailed)
     }
   }
 }

@@ -1,22 +1,15 @@
 import RoostCore
 
-/// Options that are about the same, under the heading that they have in the documentation.
-package struct OptionSection: Sendable {
-  /// The heading.
-  package let title: String
-  /// The options, in the order in which somebody should read of them.
-  package let options: [OptionDefinition<Configuration>]
-}
-
 extension Configuration {
-  /// Every option there is, as the documentation has them.
+  /// Every option there is: those that are about the same, under the heading that they have in the documentation, in the order in
+  /// which somebody should read of them.
   package static let sections = [
-    OptionSection(title: "What runs", options: whatRuns),
-    OptionSection(title: "What it listens on", options: whatItListensOn),
-    OptionSection(title: "How many, and how they are replaced", options: howWorkersAreReplaced),
-    OptionSection(title: "When workers fail", options: whenWorkersFail),
-    OptionSection(title: "When a start fails, and what comes back", options: whenAStartFails),
-    OptionSection(title: "The service", options: service),
+    (title: "What runs", options: whatRuns),
+    (title: "What it listens on", options: whatItListensOn),
+    (title: "How many, and how they are replaced", options: howWorkersAreReplaced),
+    (title: "When workers fail", options: whenWorkersFail),
+    (title: "When a start fails, and what comes back", options: whenAStartFails),
+    (title: "The service", options: service),
   ]
 
   /// Every option there is.

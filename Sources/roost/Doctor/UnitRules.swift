@@ -121,12 +121,11 @@ struct UnitTime {
     ("us", 0.001), ("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000),
     ("month", 2_629_800_000), ("y", 31_557_600_000),
   ]
-  /// nil for no limit.
-  private let milliseconds: Double?
+  private let milliseconds: Double
 
   init?(parsing text: String) {
     if text == "infinity" {
-      milliseconds = nil
+      milliseconds = .infinity
       return
     }
     var sum = 0.0
@@ -141,7 +140,5 @@ struct UnitTime {
     milliseconds = sum
   }
 
-  func isAtLeast(_ duration: Duration) -> Bool {
-    milliseconds.map { $0 >= Double(duration.wholeMilliseconds) } ?? true
-  }
+  func isAtLeast(_ duration: Duration) -> Bool { milliseconds >= Double(duration.wholeMilliseconds) }
 }
