@@ -71,7 +71,6 @@ package enum Address: Hashable, Sendable {
     }
   }
 
-  /// Whether the kernel chooses the port.
   package var isChosenByKernel: Bool { port == 0 }
 
   /// Whether it is one that can be read from text.

@@ -2,7 +2,6 @@ import RoostCore
 
 /// Everything that the master has to know, validated.
 package struct Configuration: Hashable, Sendable, Codable {
-  /// The name of the service.
   package var name: String
   /// What is listened on, in the order of the workers' descriptors.
   package var listeners: [ListenerConfiguration]
@@ -40,7 +39,6 @@ package struct HistoryConfiguration: Hashable, Sendable, Codable {
   /// How many generations that have served it keeps.
   package var length: Int
 
-  /// A record in this directory.
   package init(directory: String, length: Int = defaultLength) {
     self.directory = directory
     self.length = length

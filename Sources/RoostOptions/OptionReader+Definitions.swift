@@ -23,8 +23,8 @@ extension OptionReader {
 
   /// A duration, and what is wrong with one that is too short.
   func duration(_ option: String, _ shortest: ShortestDuration) -> Duration? {
-    guard let duration = duration(option) else { return nil }
-    if duration < shortest.duration {
+    let duration = duration(option)
+    if let duration, duration < shortest.duration {
       switch shortest {
       case .zero: break
       case .above(let objection): report(option, objection)

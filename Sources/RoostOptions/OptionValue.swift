@@ -38,7 +38,6 @@ package indirect enum OptionValue: Hashable, Sendable {
   }
 }
 
-/// A value with its place.
 package struct Located: Hashable, Sendable {
   package let value: OptionValue
   package let place: Place

@@ -48,10 +48,11 @@ extension Options {
   }
 
   private func addressed(_ own: OptionReader, _ element: Located) -> ListenerConfiguration? {
-    guard own.has("address") else {
+    guard var value = own.located("address") else {
       return own.refuse(
         element, "listen", "'address' is missing, expected one such as \"8080\" or \"unix:/run/web.sock\"")
     }
+    if case .integer(let port) = value.value { value = Located(.string("\(port)"), at: value.place) }
     let what = "an address such as \"8080\" or \"unix:/run/web.sock\""
     let read = { [directory] (text: String) throws(ConfigurationError) -> ListenerConfiguration in
       if !element.place.isCommandLine, text.contains("unix:"), !text.contains("unix:/") {
@@ -60,13 +61,7 @@ extension Options {
       }
       return try ListenerConfiguration(parsing: text, directory: directory)
     }
-    let number = own.located("address").flatMap { value -> Located? in
-      guard case .integer(let port) = value.value else { return nil }
-      return Located(.string("\(port)"), at: value.place)
-    }
-    guard let value = number ?? own.located("address"),
-      var listener = own.parsed(value, "listen", what, read)
-    else { return nil }
+    guard var listener = own.parsed(value, "listen", what, read) else { return nil }
     if let name = own.parsed("name", "a name", ListenerName.validate) { listener.name = name }
     return listener
   }

@@ -4,7 +4,6 @@ import RoostCore
 
 /// What an operator has written, in a file and on the command line, which wins.
 package struct Options {
-  /// Every option there is.
   static let names = Configuration.options.map(\.name)
 
   /// Larger files are no configuration.

@@ -45,7 +45,6 @@ enum Users {
     return Person(identity: identity, environment: environment)
   }
 
-  /// The id of a group.
   static func group(_ value: Located, _ option: String, _ reader: OptionReader) -> gid_t? {
     if case .integer(let number) = value.value, let id = gid_t(exactly: number), id != .max { return id }
     guard let name = reader.string(value, option, "the name or the number of a group") else { return nil }
@@ -54,7 +53,6 @@ enum Users {
     return reader.refuse(value, option, "there is no group \"\(name)\" on this machine; 'getent group' lists them")
   }
 
-  /// The id of a user.
   static func user(_ value: Located, _ option: String, _ reader: OptionReader) -> uid_t? {
     account(value, option, reader)?.user
   }

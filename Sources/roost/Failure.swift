@@ -36,8 +36,7 @@ enum Failure {
     throw ExitCode(status)
   }
 
-  /// Does this, or says why it can't be done: what is wrong with the configuration, or what is said of the subject, with a
-  /// status.
+  /// Does this, or says what is wrong with the configuration, or with the subject and this status what else is.
   static func telling(_ status: Int32, of subject: String = "", _ body: () throws -> Void) throws {
     do {
       try body()

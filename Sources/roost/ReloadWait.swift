@@ -33,7 +33,7 @@ struct ReloadWait: ParsableArguments {
     }
   }
 
-  /// Shows the progress of the service of this name, and ends with the verdict. The prefix precedes all that is said about it.
+  /// Shows the progress, and ends with the verdict. The prefix precedes all that is said about it.
   func follow(_ connection: ControlConnection, of name: String, prefix: String = "", until deadline: Date?) throws {
     // The master's first reply comes at once.
     var patience: Date? = Date(timeIntervalSinceNow: Self.patience)

@@ -117,8 +117,8 @@ struct ServiceSelection: ParsableArguments {
 }
 
 extension [ServiceSelection] {
-  /// Does this for each, one after the other. Returns the status of the last one that has failed: the reason was given, and the
-  /// others get their turn.
+  /// Does this for each, one after the other. Returns the status of the last that has failed: the reason was given, and
+  /// the others get their turn.
   func lastFailure(of body: (ServiceSelection) throws -> Void) throws -> ExitCode? {
     var failure: ExitCode?
     for service in self {

@@ -39,7 +39,6 @@ struct StatusCommand: ParsableCommand {
   }
 }
 
-/// The status as text.
 struct StatusView {
   let status: ServiceStatus
 

@@ -1,8 +1,7 @@
 import RoostCore
 
 extension Configuration {
-  /// Every option there is: those that are about the same, under the heading that they have in the documentation, in the order in
-  /// which somebody should read of them.
+  /// Every option there is, under the headings of the documentation, in the order in which somebody should read of them.
   package static let sections = [
     (title: "What runs", options: whatRuns),
     (title: "What it listens on", options: whatItListensOn),
@@ -12,7 +11,6 @@ extension Configuration {
     (title: "The service", options: service),
   ]
 
-  /// Every option there is.
   package static let options = sections.flatMap(\.options)
 
   /// What holds if nothing is said.
@@ -246,7 +244,6 @@ extension Configuration {
 }
 
 extension ListenerConfiguration {
-  /// The options that a listener has.
   package static let options: [OptionDefinition<ListenerConfiguration>] = [
     .init(
       "address", .custom(.single("address", "address")), .generation, scope: "all",
@@ -297,7 +294,6 @@ extension Probe {
   /// The status that an answer has to have, if nothing is said.
   package static let defaultStatus = 200
 
-  /// The options that a probe has.
   package static let options: [OptionDefinition<Probe>] = [
     .init("path", .custom(.single("path", "text")), meaning: "ask by `GET` of this path"),
     .init(

@@ -35,7 +35,6 @@ package enum OptionValueDefinition<Root>: Sendable {
   package struct Place<Value>: Sendable {
     /// The value that is there; nil if there is none.
     package let get: @Sendable (Root) -> Value?
-    /// Puts a value there.
     package let set: @Sendable (inout Root, Value) -> Void
 
     init(
@@ -47,11 +46,9 @@ package enum OptionValueDefinition<Root>: Sendable {
 
   /// A duration that is long enough.
   case duration(Place<Duration>, ShortestDuration)
-  /// A whole number within a range.
   case integer(Place<Int>, ClosedRange<Int>)
   /// True or false; on the command line a flag.
   case boolean(Place<Bool>)
-  /// One of these names.
   case choice(Place<String>, [String])
   /// An absolute path.
   case path(Place<String>)

@@ -69,12 +69,10 @@ final class DoctorReport {
   }
 
   private var summary: String {
-    let failures = findings.count { $0.outcome == .failure }
-    let warnings = findings.count { $0.outcome == .warning }
-    if failures + warnings == 0 { return "all is well" }
-    var parts: [String] = []
-    if failures > 0 { parts.append("\(failures) \(failures == 1 ? "failure" : "failures")") }
-    if warnings > 0 { parts.append("\(warnings) \(warnings == 1 ? "warning" : "warnings")") }
-    return parts.joined(separator: ", ")
+    let parts = [(Finding.Outcome.failure, "failure"), (.warning, "warning")].compactMap { outcome, noun -> String? in
+      let count = findings.count { $0.outcome == outcome }
+      return count == 0 ? nil : "\(count) \(count == 1 ? noun : "\(noun)s")"
+    }
+    return parts.isEmpty ? "all is well" : parts.joined(separator: ", ")
   }
 }

@@ -3,7 +3,6 @@ import RoostMaster
 
 /// What the doctor was asked to do besides.
 struct ExaminationOptions {
-  /// What is requested.
   let path: String
   /// What takes a while to answer.
   let slowPath: String?
