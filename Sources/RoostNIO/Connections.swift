@@ -88,8 +88,8 @@ final class Connections: Sendable {
   }
 }
 
-/// At both ends of a listener's handlers: the first sees what is accepted before anything is done with it, the last what has
-/// passed the bootstrap's own, which set it up.
+/// At both ends of a listener's handlers: the first sees what is accepted before anything is done with it, the last
+/// what has passed the bootstrap's own, which set it up.
 private final class ListenerHandler: ChannelDuplexHandler {
   typealias InboundIn = any Channel
   typealias InboundOut = any Channel

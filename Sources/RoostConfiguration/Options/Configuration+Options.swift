@@ -1,7 +1,7 @@
 import RoostCore
 
 extension Configuration {
-  /// Every option there is, under the headings of the documentation, in the order in which somebody should read of them.
+  /// Every option there is, under the headings of the documentation, in the order in which to read of them.
   package static let sections = [
     (title: "What runs", options: whatRuns),
     (title: "What it listens on", options: whatItListensOn),
