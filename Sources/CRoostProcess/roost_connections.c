@@ -17,9 +17,7 @@
 // The kernel fills the room that it gets, so no answer has more than ROOST_MOST_CONNECTIONS messages.
 enum { ANSWER = 16384 };
 _Static_assert(ANSWER / NLMSG_LENGTH(sizeof(struct inet_diag_msg)) <= ROOST_MOST_CONNECTIONS, "room for TCP");
-_Static_assert(
-    ANSWER / (NLMSG_LENGTH(sizeof(struct unix_diag_msg)) + RTA_SPACE(1)) <= ROOST_MOST_CONNECTIONS,
-    "room for unix sockets");
+_Static_assert(ANSWER / NLMSG_LENGTH(sizeof(struct unix_diag_msg)) <= ROOST_MOST_CONNECTIONS, "room for unix sockets");
 
 // The states in which a process may still read from or write to a connection. Connections that weren't accepted are
 // among them: their inode is 0.
@@ -43,19 +41,22 @@ static int ask(const void *body, size_t length) {
   return -1;
 }
 
-int roost_ask_tcp(int family, uint16_t port) {
+static int ask_tcp(int family, uint16_t port, uint32_t states) {
   struct inet_diag_req_v2 request = {.sdiag_family = (uint8_t)family,
                                      .sdiag_protocol = IPPROTO_TCP,
-                                     .idiag_states = open_states,
+                                     .idiag_states = states,
                                      .id = {.idiag_sport = htons(port)}};
   return ask(&request, sizeof request);
 }
 
-int roost_ask_unix(void) {
-  struct unix_diag_req request = {
-      .sdiag_family = AF_UNIX, .udiag_states = 1 << TCP_ESTABLISHED, .udiag_show = UDIAG_SHOW_NAME};
+static int ask_unix(uint32_t states, uint32_t show) {
+  struct unix_diag_req request = {.sdiag_family = AF_UNIX, .udiag_states = states, .udiag_show = show};
   return ask(&request, sizeof request);
 }
+
+int roost_ask_tcp(int family, uint16_t port) { return ask_tcp(family, port, open_states); }
+
+int roost_ask_unix(void) { return ask_unix(1 << TCP_ESTABLISHED, UDIAG_SHOW_NAME); }
 
 // Takes one message; returns whether it counts.
 typedef bool taker(const struct nlmsghdr *message, size_t count, void *context);
@@ -131,4 +132,54 @@ static bool take_unix(const struct nlmsghdr *message, size_t count, void *contex
 ssize_t roost_next_unix(int answer, const uint8_t *name, size_t length, uint64_t *inodes, bool *ret_is_last) {
   struct wanted wanted = {.name = name, .length = length, .inodes = inodes};
   return next(answer, take_unix, &wanted, ret_is_last);
+}
+
+struct listening {
+  int family;
+  uint64_t inodes[ROOST_MOST_CONNECTIONS];
+};
+
+static bool take_listening(const struct nlmsghdr *message, size_t count, void *context) {
+  struct listening *found = context;
+  const void *body = NLMSG_DATA(message);
+  if (found->family == AF_UNIX) {
+    if (message->nlmsg_len < NLMSG_LENGTH(sizeof(struct unix_diag_msg))) return false;
+    found->inodes[count] = ((const struct unix_diag_msg *)body)->udiag_ino;
+  } else {
+    if (message->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg))) return false;
+    found->inodes[count] = ((const struct inet_diag_msg *)body)->idiag_inode;
+  }
+  return found->inodes[count] != 0;
+}
+
+// Adds the inodes of one family. Returns the new count, or -1 with errno.
+static ssize_t add_listening(int answer, int family, uint64_t *inodes, size_t capacity, size_t count) {
+  struct listening found = {.family = family};
+  bool is_last = false;
+  while (!is_last) {
+    ssize_t more = next(answer, take_listening, &found, &is_last);
+    if (more < 0) return -1;
+    if (count + (size_t)more > capacity) {
+      errno = E2BIG;
+      return -1;
+    }
+    memcpy(inodes + count, found.inodes, (size_t)more * sizeof *inodes);
+    count += (size_t)more;
+  }
+  return (ssize_t)count;
+}
+
+ssize_t roost_listening_sockets(uint64_t *inodes, size_t capacity) {
+  static const int families[] = {AF_INET, AF_INET6, AF_UNIX};
+  ssize_t count = 0;
+  for (size_t i = 0; i < sizeof families / sizeof *families && count >= 0; i++) {
+    int family = families[i];
+    int answer = family == AF_UNIX ? ask_unix(1 << TCP_LISTEN, 0) : ask_tcp(family, 0, 1 << TCP_LISTEN);
+    if (answer < 0) return -1;
+    count = add_listening(answer, family, inodes, capacity, (size_t)count);
+    int error = errno;
+    close(answer);
+    errno = error;
+  }
+  return count;
 }

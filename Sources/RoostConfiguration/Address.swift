@@ -41,15 +41,9 @@ package enum Address: Hashable, Sendable {
   }
 
   private static func hostAndPort(_ text: Substring) -> (Host, UInt16)? {
-    let host: Substring
-    let port: Substring
-    if let colon = text.lastIndex(of: ":") {
-      host = text[..<colon]
-      port = text[text.index(after: colon)...]
-    } else {
-      host = "*"
-      port = text
-    }
+    let colon = text.lastIndex(of: ":")
+    let host = colon.map { text[..<$0] } ?? "*"
+    let port = colon.map { text[text.index(after: $0)...] } ?? text
     guard let number = UInt16(port), port.allSatisfy(\.isNumber), let host = Host(parsing: host) else { return nil }
     return (host, number)
   }
@@ -68,6 +62,16 @@ package enum Address: Hashable, Sendable {
     return path.utf8.first == slash && path.utf8.last != slash && path.utf8.count <= Limits.socketPath
       && !path.utf8.contains(0)
   }
+
+  /// Of TCP and UDP.
+  package var port: UInt16? {
+    switch self {
+    case .tcp(_, let port), .udp(_, let port): port
+    case .unix, .systemd: nil
+    }
+  }
+
+  package var isChosenByKernel: Bool { port == 0 }
 
   /// Whether it is one that can be read from text.
   var isValid: Bool {

@@ -48,12 +48,7 @@ extension Configuration {
   }
 
   private func checkReadiness() throws(ConfigurationError) {
-    let isByAge =
-      switch settings.readiness {
-      case .alive: true
-      case .reported: false
-      }
-    guard isByAge == (worker.readinessChannel == .none) else {
+    guard (settings.readyAfter != nil) == (worker.readinessChannel == .none) else {
       throw ConfigurationError("'readiness' doesn't fit 'ready'")
     }
     guard worker.readinessChannel != .einhorn || worker.compatibility.contains(.einhorn) else {
@@ -80,7 +75,7 @@ extension ListenerConfiguration {
     _ = try ListenerName.validate(name)
     guard address.isValid else { throw ConfigurationError("'\(address)' is no address") }
     for option in Self.options { try option.check(self, against: Self.standard) }
-    if reuseport != nil, !address.mayBeShared {
+    if reuseport != nil, address.port == nil {
       throw ConfigurationError("'reuseport' of the listener \(name)=\(address) has no meaning")
     }
     try Check.identifier("user", user)
@@ -144,15 +139,5 @@ extension Settings {
     guard beforeReload == (configuration.worker.beforeReload != nil),
       afterTakeover == (configuration.worker.afterTakeover != nil)
     else { throw ConfigurationError("the hooks of 'settings' aren't those of 'worker'") }
-  }
-}
-
-extension Address {
-  /// Whether each slot may have a socket of its own there.
-  var mayBeShared: Bool {
-    switch self {
-    case .tcp, .udp: true
-    case .unix, .systemd: false
-    }
   }
 }

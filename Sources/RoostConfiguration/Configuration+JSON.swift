@@ -3,7 +3,6 @@ import RoostJSON
 
 /// The form in which a validated configuration reaches the master, and in which it is recorded.
 extension Configuration {
-  /// The configuration as JSON.
   package var json: JSON { JSON(of: self) }
 
   /// Reads what `json` wrote, and checks it anew: who has read an operator's text may be of another version, or mistaken, and

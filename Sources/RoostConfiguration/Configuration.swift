@@ -2,7 +2,6 @@ import RoostCore
 
 /// Everything that the master has to know, validated.
 package struct Configuration: Hashable, Sendable, Codable {
-  /// The name of the service.
   package var name: String
   /// What is listened on, in the order of the workers' descriptors.
   package var listeners: [ListenerConfiguration]
@@ -16,20 +15,6 @@ package struct Configuration: Hashable, Sendable, Codable {
   package var metrics: Address?
   package var worker: WorkerConfiguration
   package var settings: Settings
-
-  package init(
-    name: String, listeners: [ListenerConfiguration], pidFile: String?, control: ControlConfiguration?,
-    history: HistoryConfiguration? = nil, metrics: Address? = nil, worker: WorkerConfiguration, settings: Settings
-  ) {
-    self.name = name
-    self.listeners = listeners
-    self.pidFile = pidFile
-    self.control = control
-    self.history = history
-    self.metrics = metrics
-    self.worker = worker
-    self.settings = settings
-  }
 }
 
 package struct ControlConfiguration: Hashable, Sendable, Codable {
@@ -54,7 +39,6 @@ package struct HistoryConfiguration: Hashable, Sendable, Codable {
   /// How many generations that have served it keeps.
   package var length: Int
 
-  /// A record in this directory.
   package init(directory: String, length: Int = defaultLength) {
     self.directory = directory
     self.length = length

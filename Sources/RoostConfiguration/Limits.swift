@@ -29,7 +29,6 @@ package enum Limits {
   package static let probeStatus = 200...599
   /// The longest time. Nothing in Roost has a reason to wait longer.
   package static let longestDuration: Duration = .seconds(7 * 24 * 3600)
-  /// The shortest time that a hook may be given.
   package static let shortestHookTimeout: Duration = .seconds(1)
   /// The most bytes of a unix socket's path: sun_path in unix(7) has room for one more, the NUL at the end.
   static let socketPath = 107

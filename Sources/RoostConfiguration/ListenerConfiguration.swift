@@ -6,12 +6,12 @@ package struct ListenerConfiguration: Hashable, Sendable, Codable {
   /// The length of the accept queue, at least 1 (listen(2)).
   package var backlog: Int32
   /// Whether accepting returns at once where there is no connection: `O_NONBLOCK` of the socket.
-  package var isNonblocking: Bool
+  package var isNonblocking = false
   /// Whether an IPv6 socket takes no IPv4 connections (`IPV6_V6ONLY` in ipv6(7)); nil for what fits the address.
   package var isIPv6Only: Bool?
   /// Whether it may have an address that the machine doesn't have, such as one that comes later (`IP_FREEBIND` in ip(7),
   /// `IPV6_FREEBIND`).
-  package var isFreebind: Bool
+  package var isFreebind = false
   /// Whether each slot has a socket of its own (`SO_REUSEPORT` in socket(7)), and what chooses between them; nil for one
   /// socket that all workers share.
   package var reuseport: Reuseport?
@@ -37,8 +37,6 @@ package struct ListenerConfiguration: Hashable, Sendable, Codable {
     self.name = name
     self.address = address
     self.backlog = backlog
-    isNonblocking = false
-    isFreebind = false
   }
 
   /// Reads `ADDRESS` or `NAME=ADDRESS`. Without a name the address gives one.

@@ -67,13 +67,3 @@ extension ListenerConfiguration {
     }
   }
 }
-
-extension Address {
-  /// Whether the kernel chooses the port.
-  package var isChosenByKernel: Bool {
-    switch self {
-    case .tcp(_, let port), .udp(_, let port): port == 0
-    case .unix, .systemd: false
-    }
-  }
-}

@@ -11,7 +11,6 @@ package struct ResourceLimit: Hashable, Sendable, Codable {
     ("locked-memory", Int32(__RLIMIT_MEMLOCK.rawValue)),
   ]
 
-  /// The number of the resource.
   package let resource: Int32
   /// What the kernel enforces, or nil for no limit.
   package let soft: UInt64?

@@ -11,17 +11,14 @@ package enum StoredName {
     let full = "\(listener.name)=\(listener.address)"
     let escaped = prefix + (socket == 0 ? "" : "\(socket)/") + escape(full)
     guard escaped.utf8.count > maximumLength else { return escaped }
-    let end = "~" + hexadecimal(hash(full))
+    let end = "~" + hexadecimal(hash(full), digits: 16)
     return String(decoding: escaped.utf8.prefix(maximumLength - end.utf8.count), as: UTF8.self) + end
   }
 
   /// Which of its listener's sockets has this name.
   package static func socket(of name: String) -> Int {
-    let digits = name.utf8.dropFirst(prefix.utf8.count).prefix { (0x30...0x39).contains($0) }
-    let end = name.utf8.index(
-      name.utf8.startIndex, offsetBy: prefix.utf8.count + digits.count, limitedBy: name.utf8.endIndex)
-    guard let end, end < name.utf8.endIndex, name.utf8[end] == UInt8(ascii: "/") else { return 0 }
-    return Int(String(Substring(digits))) ?? 0
+    let parts = name.dropFirst(prefix.count).split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+    return parts.count == 2 && parts[0].utf8.allSatisfy(\.isDigit) ? Int(parts[0]) ?? 0 : 0
   }
 
   /// Whether a descriptor of this name was stored by a master.
@@ -31,24 +28,15 @@ package enum StoredName {
 
   /// A colon separates names in `LISTEN_FDNAMES`, and what isn't printable ASCII is refused.
   private static func escape(_ text: String) -> String {
-    var bytes: [UInt8] = []
-    for byte in text.utf8 {
-      if (0x21...0x7e).contains(byte), byte != UInt8(ascii: ":"), byte != UInt8(ascii: "%") {
-        bytes.append(byte)
-      } else {
-        bytes += [UInt8(ascii: "%"), digit(byte >> 4), digit(byte & 15)]
-      }
-    }
-    return String(decoding: bytes, as: UTF8.self)
+    text.utf8.map { byte in
+      let isPlain = (0x21...0x7e).contains(byte) && byte != UInt8(ascii: ":") && byte != UInt8(ascii: "%")
+      return isPlain ? String(Unicode.Scalar(byte)) : "%" + hexadecimal(byte, digits: 2)
+    }.joined()
   }
 
-  private static func digit(_ value: UInt8) -> UInt8 {
-    value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "A") + value - 10
-  }
-
-  private static func hexadecimal(_ value: UInt64) -> String {
-    let digits = stride(from: 60, through: 0, by: -4).map { digit(UInt8(truncatingIfNeeded: value >> UInt64($0)) & 15) }
-    return String(decoding: digits, as: UTF8.self)
+  private static func hexadecimal(_ value: some BinaryInteger, digits: Int) -> String {
+    let text = String(value, radix: 16, uppercase: true)
+    return String(repeating: "0", count: digits - text.utf8.count) + text
   }
 
   /// FNV-1a: the same in every process, unlike Swift's own.

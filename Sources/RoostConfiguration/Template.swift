@@ -5,15 +5,12 @@ package struct Template: Hashable, Sendable {
     case text(String)
     /// The number of a listener's descriptor in the worker.
     case descriptor(listener: String)
-    /// The port of a listener.
     case port(listener: String)
     /// The address of a listener: host and port, or the path of a unix socket.
     case address(listener: String)
     /// The directory that workers start in, without symbolic links.
     case directory
-    /// The worker's slot.
     case slot
-    /// The worker's generation.
     case generation
     /// The number of the readiness pipe's descriptor.
     case readyDescriptor

@@ -6,13 +6,8 @@ package enum VariableName {
 
   /// Whether a shell could have such a variable.
   package static func isOne(_ name: some Collection<UInt8>) -> Bool {
-    guard let first = name.first, !isDigit(first) else { return false }
-    return name.allSatisfy { byte in
-      switch byte {
-      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
-      default: isDigit(byte)
-      }
-    }
+    guard let first = name.first, !first.isDigit else { return false }
+    return name.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
   }
 
   package static func problem(with name: String) -> String? {
@@ -20,6 +15,4 @@ package enum VariableName {
     if WorkerEnvironment.isPrivateToMaster(name) { return "'\(name)' is set by Roost itself for each worker" }
     return nil
   }
-
-  private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 }

@@ -44,30 +44,30 @@ package struct WorkerConfiguration: Hashable, Sendable, Codable {
 
   /// The program and its arguments. Not empty.
   package var command: [String]
-  package var argumentTemplates: [ArgumentTemplate]
+  package var argumentTemplates: [ArgumentTemplate] = []
   /// The directory that workers start in, by an absolute path that may lead over symbolic links; nil for that in which
   /// the master was started.
   package var directory: String?
   /// Assignments `NAME=value` that are added to the master's environment.
-  package var environment: [String]
+  package var environment: [String] = []
   /// Variables that are added to it, with values that are filled in for each worker.
-  package var variableTemplates: [VariableTemplate]
+  package var variableTemplates: [VariableTemplate] = []
   /// The other supervisors for which the workers may have been written, in the order of their declaration.
-  package var compatibility: [Compatibility]
+  package var compatibility: [Compatibility] = []
   /// Whom the workers run as, or nil for the master's own user.
   package var identity: Identity?
   /// The mode bits that their new files don't get, or nil for the master's own (umask(2)).
   package var umask: UInt32?
   /// Their resource limits, where they aren't the master's own.
-  package var limits: [ResourceLimit]
+  package var limits: [ResourceLimit] = []
   /// Their nice value, or nil for the master's own (nice(2)).
   package var nice: Int?
-  package var readinessChannel: ReadinessChannel
+  package var readinessChannel = ReadinessChannel.automatic
   /// How a worker of a new generation is asked whether it serves well, before it takes over.
   package var probe: Probe?
-  package var stopSignal: StopSignal
-  package var allowsWorkerReload: Bool
-  package var output: Output
+  package var stopSignal = StopSignal.term
+  package var allowsWorkerReload = false
+  package var output = Output.passed
   /// Run before the first candidate of a reload, if there is one: a program and its arguments.
   package var beforeReload: [String]?
   /// Run after the last takeover of a reload, if there is one: a program and its arguments.
@@ -75,8 +75,7 @@ package struct WorkerConfiguration: Hashable, Sendable, Codable {
 
   private enum CodingKeys: String, CodingKey {
     case command, argumentTemplates, directory, environment, variableTemplates, compatibility, identity, umask, limits,
-      nice,
-      probe, stopSignal, output, beforeReload, afterTakeover
+      nice, probe, stopSignal, output, beforeReload, afterTakeover
     case readinessChannel = "ready"
     case allowsWorkerReload = "allowWorkerReload"
   }
@@ -84,15 +83,6 @@ package struct WorkerConfiguration: Hashable, Sendable, Codable {
   /// Workers that run this command, and have all else from the master.
   package init(command: [String]) {
     self.command = command
-    environment = []
-    argumentTemplates = []
-    variableTemplates = []
-    compatibility = []
-    limits = []
-    readinessChannel = .automatic
-    stopSignal = .term
-    allowsWorkerReload = false
-    output = .passed
   }
 }
 

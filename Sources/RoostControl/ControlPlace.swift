@@ -27,9 +27,7 @@ package enum StatePlace {
 
 /// Where control sockets are.
 package enum ControlPlace {
-  /// The socket's name in its directory.
   package static let socketName = "control"
-  /// The lock's name in the same directory.
   package static let lockName = "lock"
 
   /// The directory for the control socket of a master that starts now, or nil if there is none: what systemd has made

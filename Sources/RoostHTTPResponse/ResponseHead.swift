@@ -13,10 +13,11 @@ package struct ResponseHead: Hashable, Sendable {
   /// Whether no other response follows on the connection.
   package let isLast: Bool
   let body: Body
-  private let fields: [(name: String, value: String)]
+  /// By names in lower case; of several of a name, the first.
+  private let fields: [String: String]
 
-  /// The value of a field, whose name is in lower case; of several, the first.
-  package func field(_ name: String) -> String? { fields.first { $0.name == name }?.value }
+  /// The value of a field, whose name is in lower case.
+  package func field(_ name: String) -> String? { fields[name] }
 
   /// Reads lines, each with its end.
   init?(_ bytes: ArraySlice<UInt8>) {
@@ -51,7 +52,7 @@ package struct ResponseHead: Hashable, Sendable {
       body == .untilClose || status == 101 || connection.contains("close")
       || isFirstVersion && !connection.contains("keep-alive")
     self.status = status
-    self.fields = fields
+    self.fields = Dictionary(fields.map { ($0.name, $0.value) }) { first, _ in first }
   }
 
   /// Of `HTTP/1.1 200 OK`, of which the reason may be missing; and whether the version is the first, in which a connection
@@ -81,11 +82,4 @@ package struct ResponseHead: Hashable, Sendable {
     while let last = rest.last, blanks.contains(last) { rest.removeLast() }
     return String(decoding: rest, as: UTF8.self)
   }
-
-  package static func == (one: ResponseHead, other: ResponseHead) -> Bool {
-    one.status == other.status && one.isLast == other.isLast && one.body == other.body
-      && one.fields.elementsEqual(other.fields, by: ==)
-  }
-
-  package func hash(into hasher: inout Hasher) { hasher.combine([status, fields.count]) }
 }

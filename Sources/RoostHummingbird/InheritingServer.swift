@@ -26,7 +26,7 @@ struct InheritingServer<Connections: ServerChildChannel>: Service {
     let server = try await bind(to: accepted.continuation)
     await withTaskCancellationOrGracefulShutdownHandler {
       await onRunning(server.channels[0])
-      sayReady()
+      worker.sayReady(logger)
       await withDiscardingTaskGroup { group in
         // It ends with the last connection. On cancellation, what is in the stream comes out still, and ends at once.
         for await value in accepted.stream {
@@ -37,15 +37,6 @@ struct InheritingServer<Connections: ServerChildChannel>: Service {
       server.drain().whenComplete { _ in accepted.continuation.finish() }
     }
     server.close()
-  }
-
-  private func sayReady() {
-    do {
-      try worker.ready()
-    } catch {
-      // The master is gone, and has sent its stop signal.
-      logger.error("cannot say that it is ready: \(error)")
-    }
   }
 
   private func bind(to accepted: AsyncStream<Connections.Value>.Continuation) async throws -> DrainingServer {

@@ -22,11 +22,14 @@ struct OwnAddressApplication<Base: ApplicationProtocol>: ApplicationProtocol {
 
   func onServerRunning(_ channel: any Channel) async {
     await base.onServerRunning(channel)
-    do {
-      try worker.ready()
-    } catch {
-      logger.error("cannot say that it is ready: \(error)")
-    }
+    worker.sayReady(logger)
+  }
+}
+
+extension Worker {
+  /// Says that it is ready. A master that can't be told is gone, and has sent its stop signal.
+  func sayReady(_ logger: Logger) {
+    do { try ready() } catch { logger.error("cannot say that it is ready: \(error)") }
   }
 }
 #endif

@@ -7,7 +7,7 @@ package protocol Defaulted: Codable {
 extension JSON {
   /// The value that this was encoded from.
   package func decode<T: Decodable>(_ type: T.Type) throws -> T {
-    try TreeDecoder(json: self, codingPath: []).value(type)
+    try TreeDecoder(json: self, codingPath: []).decode(type)
   }
 
   /// Why that wasn't possible, in words.
@@ -19,12 +19,14 @@ extension JSON {
   }
 }
 
-private struct TreeDecoder: Decoder {
+private struct TreeDecoder: Decoder, SingleValueDecodingContainer {
   let json: JSON
   let codingPath: [any CodingKey]
   let userInfo: [CodingUserInfoKey: Any] = [:]
 
-  func value<T: Decodable>(_ type: T.Type) throws -> T {
+  func decodeNil() -> Bool { json == .null }
+
+  func decode<T: Decodable>(_ type: T.Type) throws -> T {
     let found: T?
     switch type {
     case is JSON.Type: found = json as? T
@@ -85,7 +87,7 @@ private struct TreeDecoder: Decoder {
     return ArrayDecoder(elements: elements, decoder: self)
   }
 
-  func singleValueContainer() -> any SingleValueDecodingContainer { ValueDecoder(decoder: self) }
+  func singleValueContainer() -> any SingleValueDecodingContainer { self }
 }
 
 // One generic function stands for the requirement of each type.
@@ -98,7 +100,7 @@ private struct ObjectDecoder<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
   func contains(_ key: Key) -> Bool { member(key) != nil }
   func decodeNil(forKey key: Key) -> Bool { member(key) == .null }
-  func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try nested(key).value(type) }
+  func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try nested(key).decode(type) }
 
   func nestedContainer<NestedKey: CodingKey>(
     keyedBy type: NestedKey.Type, forKey key: Key
@@ -139,7 +141,7 @@ private struct ArrayDecoder: UnkeyedDecodingContainer {
     return true
   }
 
-  mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next().value(type) }
+  mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next().decode(type) }
 
   mutating func nestedContainer<NestedKey: CodingKey>(
     keyedBy type: NestedKey.Type
@@ -155,12 +157,4 @@ private struct ArrayDecoder: UnkeyedDecodingContainer {
     defer { currentIndex += 1 }
     return TreeDecoder(json: elements[currentIndex], codingPath: codingPath)
   }
-}
-
-private struct ValueDecoder: SingleValueDecodingContainer {
-  let decoder: TreeDecoder
-  var codingPath: [any CodingKey] { decoder.codingPath }
-
-  func decodeNil() -> Bool { decoder.json == .null }
-  func decode<T: Decodable>(_ type: T.Type) throws -> T { try decoder.value(type) }
 }

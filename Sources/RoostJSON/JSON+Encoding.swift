@@ -2,7 +2,7 @@ extension JSON {
   /// The value as it encodes itself. Numbers must be whole; a UInt64 keeps its bits.
   package init(encoding value: some Encodable) throws {
     let node = Node()
-    try node.encode(value, at: [])
+    try TreeEncoder(node: node, codingPath: []).encode(value)
     self = node.json
   }
 
@@ -14,13 +14,13 @@ extension JSON {
 
 /// A value that is being written. Containers are filled after they were handed out, hence a reference.
 private final class Node {
-  private enum Content {
+  enum Content {
     case value(JSON)
     case array([Node])
     case object([(name: String, node: Node)])
   }
 
-  private var content = Content.value(.null)
+  var content = Content.value(.null)
 
   var json: JSON {
     switch content {
@@ -35,12 +35,9 @@ private final class Node {
     return nodes.count
   }
 
-  func becomeArray() {
-    if case .value = content { content = .array([]) }
-  }
-
-  func becomeObject() {
-    if case .value = content { content = .object([]) }
+  /// Becomes an empty array or object, unless it is one.
+  func become(_ empty: Content) {
+    if case .value = content { content = empty }
   }
 
   func append() -> Node {
@@ -60,46 +57,54 @@ private final class Node {
     return node
   }
 
-  func encode<T: Encodable>(_ value: T, at path: [any CodingKey]) throws {
-    switch value {
-    case let json as JSON: content = .value(json)
-    case let boolean as Bool: content = .value(.boolean(boolean))
-    case let string as String: content = .value(.string(string))
-    case let number as any BinaryInteger: content = .value(.integer(Int(truncatingIfNeeded: number)))
-    case let duration as Duration where duration.exactMilliseconds != nil:
-      content = .value(duration.exactMilliseconds.map(JSON.integer) ?? .null)
-    case is Double, is Float:
-      throw EncodingError.invalidValue(value, .init(codingPath: path, debugDescription: "a number that isn't whole"))
-    default: try value.encode(to: TreeEncoder(node: self, codingPath: path))
-    }
-  }
 }
 
-private struct TreeEncoder: Encoder {
+private struct TreeEncoder: Encoder, SingleValueEncodingContainer {
   let node: Node
   let codingPath: [any CodingKey]
   let userInfo: [CodingUserInfoKey: Any] = [:]
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
-    node.becomeObject()
-    return KeyedEncodingContainer(ObjectEncoder(node: node, codingPath: codingPath))
+    node.become(.object([]))
+    return KeyedEncodingContainer(ObjectEncoder(encoder: self))
   }
 
   func unkeyedContainer() -> any UnkeyedEncodingContainer {
-    node.becomeArray()
-    return ArrayEncoder(node: node, codingPath: codingPath)
+    node.become(.array([]))
+    return ArrayEncoder(encoder: self)
   }
 
-  func singleValueContainer() -> any SingleValueEncodingContainer { ValueEncoder(node: node, codingPath: codingPath) }
+  func singleValueContainer() -> any SingleValueEncodingContainer { self }
+
+  func encodeNil() {}
+
+  func encode<T: Encodable>(_ value: T) throws {
+    switch value {
+    case let json as JSON: node.content = .value(json)
+    case let boolean as Bool: node.content = .value(.boolean(boolean))
+    case let string as String: node.content = .value(.string(string))
+    case let number as any BinaryInteger: node.content = .value(.integer(Int(truncatingIfNeeded: number)))
+    case let duration as Duration where duration.exactMilliseconds != nil:
+      node.content = .value(duration.exactMilliseconds.map(JSON.integer) ?? .null)
+    case is Double, is Float:
+      throw EncodingError.invalidValue(
+        value, .init(codingPath: codingPath, debugDescription: "a number that isn't whole"))
+    default: try value.encode(to: self)
+    }
+  }
 }
 
 // One generic function stands for the requirement of each type.
 
 private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
-  let node: Node
-  let codingPath: [any CodingKey]
+  let encoder: TreeEncoder
+  var codingPath: [any CodingKey] { encoder.codingPath }
 
-  mutating func encodeNil(forKey key: Key) { _ = node.member(key.stringValue) }
+  private func nested(_ key: Key) -> TreeEncoder {
+    TreeEncoder(node: encoder.node.member(key.stringValue), codingPath: codingPath + [key])
+  }
+
+  mutating func encodeNil(forKey key: Key) { _ = nested(key) }
 
   // Null: whoever reads it sees that there is nothing, and not that it wasn't known. For these the standard library would
   // leave it out.
@@ -121,54 +126,43 @@ private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
     if let value { try encode(value, forKey: key) } else { encodeNil(forKey: key) }
   }
 
-  mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws {
-    try node.member(key.stringValue).encode(value, at: codingPath + [key])
-  }
+  mutating func encode<T: Encodable>(_ value: T, forKey key: Key) throws { try nested(key).encode(value) }
 
   mutating func nestedContainer<NestedKey: CodingKey>(
     keyedBy keyType: NestedKey.Type, forKey key: Key
   ) -> KeyedEncodingContainer<NestedKey> {
-    TreeEncoder(node: node.member(key.stringValue), codingPath: codingPath + [key]).container(keyedBy: keyType)
+    nested(key).container(keyedBy: keyType)
   }
 
   mutating func nestedUnkeyedContainer(forKey key: Key) -> any UnkeyedEncodingContainer {
-    TreeEncoder(node: node.member(key.stringValue), codingPath: codingPath + [key]).unkeyedContainer()
+    nested(key).unkeyedContainer()
   }
 
-  mutating func superEncoder() -> any Encoder { TreeEncoder(node: node.member("super"), codingPath: codingPath) }
-
-  mutating func superEncoder(forKey key: Key) -> any Encoder {
-    TreeEncoder(node: node.member(key.stringValue), codingPath: codingPath + [key])
+  mutating func superEncoder() -> any Encoder {
+    TreeEncoder(node: encoder.node.member("super"), codingPath: codingPath)
   }
+
+  mutating func superEncoder(forKey key: Key) -> any Encoder { nested(key) }
 }
 
 private struct ArrayEncoder: UnkeyedEncodingContainer {
-  let node: Node
-  let codingPath: [any CodingKey]
-  var count: Int { node.count }
+  let encoder: TreeEncoder
+  var codingPath: [any CodingKey] { encoder.codingPath }
+  var count: Int { encoder.node.count }
 
-  mutating func encodeNil() { _ = node.append() }
-  mutating func encode<T: Encodable>(_ value: T) throws { try node.append().encode(value, at: codingPath) }
+  private func element() -> TreeEncoder { TreeEncoder(node: encoder.node.append(), codingPath: codingPath) }
+
+  mutating func encodeNil() { _ = element() }
+  mutating func encode<T: Encodable>(_ value: T) throws { try element().encode(value) }
 
   mutating func nestedContainer<NestedKey: CodingKey>(
     keyedBy keyType: NestedKey.Type
   ) -> KeyedEncodingContainer<NestedKey> {
-    TreeEncoder(node: node.append(), codingPath: codingPath).container(keyedBy: keyType)
+    element().container(keyedBy: keyType)
   }
 
-  mutating func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer {
-    TreeEncoder(node: node.append(), codingPath: codingPath).unkeyedContainer()
-  }
-
-  mutating func superEncoder() -> any Encoder { TreeEncoder(node: node.append(), codingPath: codingPath) }
-}
-
-private struct ValueEncoder: SingleValueEncodingContainer {
-  let node: Node
-  let codingPath: [any CodingKey]
-
-  mutating func encodeNil() {}
-  mutating func encode<T: Encodable>(_ value: T) throws { try node.encode(value, at: codingPath) }
+  mutating func nestedUnkeyedContainer() -> any UnkeyedEncodingContainer { element().unkeyedContainer() }
+  mutating func superEncoder() -> any Encoder { element() }
 }
 
 extension Duration {

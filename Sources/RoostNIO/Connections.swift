@@ -41,8 +41,8 @@ final class Connections: Sendable {
 
   /// Has every connection pass through here when it is accepted, and when it is set up. On the channel's loop.
   func watch(_ listener: any Channel) throws {
-    try listener.pipeline.syncOperations.addHandler(AcceptedHandler(self), position: .first)
-    try listener.pipeline.syncOperations.addHandler(SetUpHandler(self), position: .last)
+    try listener.pipeline.syncOperations.addHandler(ListenerHandler(self, sees: accepted), position: .first)
+    try listener.pipeline.syncOperations.addHandler(ListenerHandler(self, sees: setUp), position: .last)
   }
 
   func accepted(_ channel: any Channel) {
@@ -88,43 +88,29 @@ final class Connections: Sendable {
   }
 }
 
-/// The first handler of a listener: sees what is accepted before anything is done with it.
-private final class AcceptedHandler: ChannelDuplexHandler {
+/// At both ends of a listener's handlers: the first sees what is accepted before anything is done with it, the last
+/// what has passed the bootstrap's own, which set it up.
+private final class ListenerHandler: ChannelDuplexHandler {
   typealias InboundIn = any Channel
   typealias InboundOut = any Channel
   typealias OutboundIn = Never
 
   private let connections: Connections
+  private let see: (any Channel) -> Void
 
-  init(_ connections: Connections) {
+  init(_ connections: Connections, sees see: @escaping (any Channel) -> Void) {
     self.connections = connections
+    self.see = see
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    connections.accepted(unwrapInboundIn(data))
+    see(unwrapInboundIn(data))
     context.fireChannelRead(data)
   }
 
   func read(context: ChannelHandlerContext) {
     // Also where a handler that limits connections asks for more because one has ended.
     if connections.isAccepting { context.read() }
-  }
-}
-
-/// The last handler of a listener: sees what has passed the bootstrap's own, which set it up.
-private final class SetUpHandler: ChannelInboundHandler {
-  typealias InboundIn = any Channel
-  typealias InboundOut = any Channel
-
-  private let connections: Connections
-
-  init(_ connections: Connections) {
-    self.connections = connections
-  }
-
-  func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    connections.setUp(unwrapInboundIn(data))
-    context.fireChannelRead(data)
   }
 }
 #endif

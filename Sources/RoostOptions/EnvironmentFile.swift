@@ -63,9 +63,14 @@ enum EnvironmentFile {
       while let byte = take(), byte != Byte.lineFeed {}
     }
 
-    mutating func problem(_ text: String, at line: Int) {
-      guard problems.count < Problems.most else { return uncounted += 1 }
-      problems.append(Problem(.file(path, line: line, column: 1), nil, text))
+    /// Says what is wrong, in whose place there is nothing.
+    mutating func problem<R>(_ text: String, at line: Int) -> R? {
+      if problems.count < Problems.most {
+        problems.append(Problem(.file(path, line: line, column: 1), nil, text))
+      } else {
+        uncounted += 1
+      }
+      return nil
     }
 
     mutating func assignment() -> (name: String, value: String)? {
@@ -73,28 +78,22 @@ enum EnvironmentFile {
       let begin = offset
       while let byte = next, byte != Byte.equals, !Byte.isNewline(byte) { offset += 1 }
       // Without what was found: it may be part of a secret.
-      guard next == Byte.equals else {
-        problem("expected NAME=value", at: start)
-        return nil
-      }
+      guard next == Byte.equals else { return problem("expected NAME=value", at: start) }
       var bytes = text[begin..<offset]
       _ = take()
       while let last = bytes.last, Byte.isBlank(last) { bytes.removeLast() }
       guard VariableName.isOne(bytes) else {
-        problem("expected NAME=value with a name of a variable: \(VariableName.rule)", at: start)
         skipLine()
-        return nil
+        return problem("expected NAME=value with a name of a variable: \(VariableName.rule)", at: start)
       }
       let name = String(decoding: bytes, as: UTF8.self)
       if let text = VariableName.problem(with: name) {
-        problem(text, at: start)
         skipLine()
-        return nil
+        return problem(text, at: start)
       }
       guard let value = value(start) else { return nil }
       if let text = Limits.problem(withArgumentOf: name.utf8.count + 1 + value.utf8.count) {
-        problem("the variable '\(name)' \(text)", at: start)
-        return nil
+        return problem("the variable '\(name)' \(text)", at: start)
       }
       return (name, value)
     }
@@ -108,8 +107,7 @@ enum EnvironmentFile {
         case UInt8(ascii: "'"), UInt8(ascii: "\""):
           _ = take()
           guard addQuoted(byte, to: &value) else {
-            problem("the quote \(Unicode.Scalar(byte)) is never closed", at: start)
-            return nil
+            return problem("the quote \(Unicode.Scalar(byte)) is never closed", at: start)
           }
         default:
           addUnquoted(to: &value)

@@ -3,30 +3,28 @@ import RoostConfiguration
 extension OptionReader {
   /// Reads all of these that need no code of their own. Paths of the command line may begin in `directory`.
   func take<Root>(_ options: [OptionDefinition<Root>], into root: inout Root, in directory: String) {
-    for option in options { take(option, into: &root, in: directory) }
-  }
-
-  private func take<Root>(_ option: OptionDefinition<Root>, into root: inout Root, in directory: String) {
     func put<Value>(_ value: Value?, _ place: OptionValueDefinition<Root>.Place<Value>) {
       if let value { place.set(&root, value) }
     }
-    let name = option.name
-    switch option.value {
-    case .duration(let place, let shortest): put(duration(name, shortest), place)
-    case .integer(let place, let range): put(integer(name, range), place)
-    case .boolean(let place): put(boolean(name), place)
-    case .choice(let place, let names): put(choice(name, among: names), place)
-    case .path(let place): put(path(name, in: directory), place)
-    case .mode(let place, let example): put(mode(name, example), place)
-    case .hook(let place): put(hook(name), place)
-    case .custom: break
+    for option in options {
+      let name = option.name
+      switch option.value {
+      case .duration(let place, let shortest): put(duration(name, shortest), place)
+      case .integer(let place, let range): put(integer(name, range), place)
+      case .boolean(let place): put(boolean(name), place)
+      case .choice(let place, let names): put(choice(name, among: names), place)
+      case .path(let place): put(path(name, in: directory), place)
+      case .mode(let place, let example): put(mode(name, example), place)
+      case .hook(let place): put(hook(name), place)
+      case .custom: break
+      }
     }
   }
 
   /// A duration, and what is wrong with one that is too short.
   func duration(_ option: String, _ shortest: ShortestDuration) -> Duration? {
-    guard let duration = duration(option) else { return nil }
-    if duration < shortest.duration {
+    let duration = duration(option)
+    if let duration, duration < shortest.duration {
       switch shortest {
       case .zero: break
       case .above(let objection): report(option, objection)

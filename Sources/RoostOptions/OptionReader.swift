@@ -14,7 +14,7 @@ final class OptionReader {
   init(_ entries: [OptionEntry], known: [String], context: String? = nil) {
     self.context = context
     self.entries = Dictionary(entries.map { ($0.name, $0) }, uniquingKeysWith: { _, last in last })
-    lazy var names = "known are \(known.sorted().joined(separator: ", "))"
+    let known = known.sorted()
     let unknown = entries.filter { !known.contains($0.name) }
     for (index, entry) in unknown.enumerated() {
       // That file is no configuration, and looking for what each name may have meant would take its time.
@@ -22,12 +22,17 @@ final class OptionReader {
         problems.append(Problem(entry.place, context, "and \(unknown.count - index) more options that there aren't"))
         break
       }
-      // Within a table it may be an option that was meant for the service.
-      let foreign = context == nil ? nil : Options.hint(forOption: entry)
-      let nearest = foreign ?? Spelling.nearest(to: entry.name, among: known).map { "did you mean '\($0)'?" }
-      let hint = nearest ?? names
-      problems.append(Problem(entry.place, context, "there is no option '\(entry.name)': \(hint)"))
+      problems.append(Self.unknown(entry, "option", of: context, known: known))
     }
+  }
+
+  /// What is wrong with a name that isn't among those that are known.
+  static func unknown(_ entry: OptionEntry, _ kind: String, of context: String?, known: [String]) -> Problem {
+    // Within a table it may be an option that was meant for the service.
+    let foreign = context == nil ? nil : Options.hint(forOption: entry)
+    let hint = foreign ?? Spelling.nearest(to: entry.name, among: known).map { "did you mean '\($0)'?" }
+    let names = "known are \(known.joined(separator: ", "))"
+    return Problem(entry.place, context, "there is no \(kind) '\(entry.name)': \(hint ?? names)")
   }
 
   /// Takes over what another reader couldn't use.
@@ -43,6 +48,12 @@ final class OptionReader {
     problems.append(Problem(value.place, label(option), text))
   }
 
+  /// Says what is wrong with a value, in whose place there is nothing.
+  func refuse<R>(_ value: Located, _ option: String, _ text: String) -> R? {
+    report(value, option, text)
+    return nil
+  }
+
   private func label(_ option: String) -> String { context.map { $0 == option ? option : "\($0).\(option)" } ?? option }
 
   /// Says about an option that is there what is wrong with its being there.
@@ -53,20 +64,14 @@ final class OptionReader {
   func has(_ option: String) -> Bool { entries[option] != nil }
   func located(_ option: String) -> Located? { entries[option]?.value }
 
-  private func expected(_ what: String, _ value: Located, _ option: String) {
-    report(value, option, "found \(value.value.words), expected \(what)")
-  }
-
-  func string(_ option: String) -> String? {
-    located(option).flatMap { string($0, option) }
+  func expected<R>(_ what: String, _ value: Located, _ option: String) -> R? {
+    refuse(value, option, "found \(value.value.words), expected \(what)")
   }
 
   func string(_ value: Located, _ option: String, _ what: String = "a string") -> String? {
     switch value.value {
     case .string(let string), .text(let string): return string
-    case .integer, .boolean, .array, .table, .other:
-      expected(what, value, option)
-      return nil
+    case .integer, .boolean, .array, .table, .other: return expected(what, value, option)
     }
   }
 
@@ -82,16 +87,12 @@ final class OptionReader {
     do {
       return try parse(string)
     } catch {
-      report(value, option, error.description)
-      return nil
+      return refuse(value, option, error.description)
     }
   }
 
   func duration(_ option: String) -> Duration? {
-    parsed(option, "a duration with its unit, such as \"500ms\", \"30s\" or \"1m30s\"") {
-      text throws(ConfigurationError) in
-      try Duration(parsing: text)
-    }
+    parsed(option, "a duration with its unit, such as \"500ms\", \"30s\" or \"1m30s\"", Duration.init(parsing:))
   }
 
   func integer(_ option: String, _ range: ClosedRange<Int>) -> Int? {
@@ -102,23 +103,14 @@ final class OptionReader {
     _ value: Located, _ option: String, _ range: ClosedRange<Int>, orElse alternative: String = ""
   ) -> Int? {
     let what = "a whole number from \(range.lowerBound) to \(range.upperBound)\(alternative)"
-    let number: Int
-    switch value.value {
-    case .integer(let value): number = value
-    case .text(let text):
-      guard let whole = Int(text) else {
-        expected(what, value, option)
-        return nil
+    let number: Int? =
+      switch value.value {
+      case .integer(let number): number
+      case .text(let text): Int(text)
+      case .string, .boolean, .array, .table, .other: nil
       }
-      number = whole
-    case .string, .boolean, .array, .table, .other:
-      expected(what, value, option)
-      return nil
-    }
-    guard range.contains(number) else {
-      report(value, option, "\(number) is out of range, expected \(what)")
-      return nil
-    }
+    guard let number else { return expected(what, value, option) }
+    guard range.contains(number) else { return refuse(value, option, "\(number) is out of range, expected \(what)") }
     return number
   }
 
@@ -128,9 +120,7 @@ final class OptionReader {
     case .boolean(let value): return value
     case .text("true"): return true
     case .text("false"): return false
-    case .string, .integer, .array, .table, .other, .text:
-      expected("true or false", value, option)
-      return nil
+    case .string, .integer, .array, .table, .other, .text: return expected("true or false", value, option)
     }
   }
 
@@ -143,8 +133,7 @@ final class OptionReader {
     guard let string = string(value, option, alternative.isEmpty ? what : alternative) else { return nil }
     if names.contains(string) { return string }
     let hint = Spelling.nearest(to: string, among: names).map { "; did you mean \"\($0)\"?" } ?? ""
-    report(value, option, "found \"\(string)\", expected \(what)\(hint)")
-    return nil
+    return refuse(value, option, "found \"\(string)\", expected \(what)\(hint)")
   }
 
   /// One value, or an array of them.
@@ -152,10 +141,6 @@ final class OptionReader {
     guard let value = located(option) else { return [] }
     guard case .array(let elements) = value.value else { return [value] }
     return elements
-  }
-
-  func strings(_ option: String) -> [String] {
-    list(option).compactMap { string($0, option, "a string or an array of strings") }
   }
 
   /// A table, or texts `NAME=VALUE` of the command line.
@@ -166,37 +151,27 @@ final class OptionReader {
     case .array(let elements) where elements.allSatisfy(\.value.isText):
       return elements.compactMap { assignment($0, option) }
     case .string, .integer, .boolean, .array, .other, .text:
-      expected("a table such as { NAME = \"value\" }", value, option)
-      return []
+      return expected("a table such as { NAME = \"value\" }", value, option) ?? []
     }
   }
 
   private func assignment(_ element: Located, _ option: String) -> OptionEntry? {
-    guard case .text(let text) = element.value, let equals = text.firstIndex(of: "="), equals > text.startIndex else {
-      expected("NAME=VALUE", element, option)
-      return nil
-    }
-    let value = Located(.text(String(text[text.index(after: equals)...])), at: element.place)
-    return OptionEntry(String(text[..<equals]), at: element.place, value)
+    guard let entry = element.assignment, !entry.name.isEmpty else { return expected("NAME=VALUE", element, option) }
+    return entry
   }
 
   /// A program and its arguments.
   func command(_ option: String) -> [String]? {
     guard let value = located(option) else { return nil }
-    guard case .array(let elements) = value.value else {
-      expected(commandExample(value), value, option)
-      return nil
-    }
+    guard case .array(let elements) = value.value else { return expected(commandExample(value), value, option) }
     let strings = elements.compactMap { string($0, option, "an array of strings") }
     guard strings.count == elements.count else { return nil }
     guard let program = strings.first, !program.isEmpty else {
-      report(value, option, "names no program, expected an array such as [\"/srv/web/server\", \"--verbose\"]")
-      return nil
+      return refuse(value, option, "names no program, expected an array such as [\"/srv/web/server\", \"--verbose\"]")
     }
     for (string, element) in zip(strings, elements) {
       guard let problem = Limits.problem(withArgumentOf: string.utf8.count) else { continue }
-      report(element, option, "an argument \(problem)")
-      return nil
+      return refuse(element, option, "an argument \(problem)")
     }
     return strings
   }
@@ -214,8 +189,7 @@ final class OptionReader {
     case .string(let line) where !line.isEmpty, .text(let line) where !line.isEmpty: return ["/bin/sh", "-c", line]
     case .array: return command(option)
     case .string, .text, .integer, .boolean, .table, .other:
-      expected("a line for the shell or an array of strings", value, option)
-      return nil
+      return expected("a line for the shell or an array of strings", value, option)
     }
   }
 
@@ -228,17 +202,7 @@ final class OptionReader {
     guard let path = string(value, option, "a path"), !path.isEmpty else { return nil }
     if path.hasPrefix("/") { return path }
     if value.place.isCommandLine { return directory + "/" + path }
-    report(
+    return refuse(
       value, option, "the path \"\(path)\" is relative, expected an absolute one: a service starts in no certain place")
-    return nil
-  }
-}
-
-extension OptionValue {
-  var isText: Bool {
-    switch self {
-    case .text: true
-    case .string, .integer, .boolean, .array, .table, .other: false
-    }
   }
 }

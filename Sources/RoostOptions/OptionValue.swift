@@ -22,9 +22,22 @@ package indirect enum OptionValue: Hashable, Sendable {
     case .other(let name): name
     }
   }
+
+  /// Whether it is this word, in a file or on the command line.
+  func isWord(_ word: String) -> Bool { self == .string(word) || self == .text(word) }
+
+  var isText: Bool { if case .text = self { true } else { false } }
+
+  /// Whether it is a table, or what the command line has for one.
+  var isTable: Bool {
+    switch self {
+    case .table: true
+    case .array(let elements): elements.allSatisfy(\.value.isText)
+    case .string, .integer, .boolean, .other, .text: false
+    }
+  }
 }
 
-/// A value with its place.
 package struct Located: Hashable, Sendable {
   package let value: OptionValue
   package let place: Place
@@ -32,6 +45,13 @@ package struct Located: Hashable, Sendable {
   package init(_ value: OptionValue, at place: Place) {
     self.value = value
     self.place = place
+  }
+
+  /// A text `NAME=VALUE` of the command line as an option.
+  var assignment: OptionEntry? {
+    guard case .text(let text) = value, let equals = text.firstIndex(of: "=") else { return nil }
+    let value = Located(.text(String(text[text.index(after: equals)...])), at: place)
+    return OptionEntry(String(text[..<equals]), at: place, value)
   }
 }
 

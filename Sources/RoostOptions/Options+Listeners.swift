@@ -29,14 +29,11 @@ extension Options {
     let entries: [OptionEntry]
     switch element.value {
     case .table(let table): entries = table
-    case .string, .integer, .boolean, .array, .other, .text:
+    case .integer(let port): entries = Self.parts(of: "\(port)", at: element.place)
+    case .string, .boolean, .array, .other, .text:
       let what = "an address such as \"http=8080\", or a table with 'name' and 'address'"
-      if case .integer(let port) = element.value {
-        entries = Self.parts(of: "\(port)", at: element.place)
-      } else {
-        guard let text = reader.string(element, "listen", what) else { return nil }
-        entries = Self.parts(of: text, at: element.place)
-      }
+      guard let text = reader.string(element, "listen", what) else { return nil }
+      entries = Self.parts(of: text, at: element.place)
     }
     let own = OptionReader(entries, known: ListenerConfiguration.options.map(\.name), context: "listen")
     defer { reader.add(own.problems) }
@@ -51,10 +48,11 @@ extension Options {
   }
 
   private func addressed(_ own: OptionReader, _ element: Located) -> ListenerConfiguration? {
-    guard own.has("address") else {
-      own.report(element, "listen", "'address' is missing, expected one such as \"8080\" or \"unix:/run/web.sock\"")
-      return nil
+    guard var value = own.located("address") else {
+      return own.refuse(
+        element, "listen", "'address' is missing, expected one such as \"8080\" or \"unix:/run/web.sock\"")
     }
+    if case .integer(let port) = value.value { value = Located(.string("\(port)"), at: value.place) }
     let what = "an address such as \"8080\" or \"unix:/run/web.sock\""
     let read = { [directory] (text: String) throws(ConfigurationError) -> ListenerConfiguration in
       if !element.place.isCommandLine, text.contains("unix:"), !text.contains("unix:/") {
@@ -63,13 +61,7 @@ extension Options {
       }
       return try ListenerConfiguration(parsing: text, directory: directory)
     }
-    let number = own.located("address").flatMap { value -> Located? in
-      guard case .integer(let port) = value.value else { return nil }
-      return Located(.string("\(port)"), at: value.place)
-    }
-    guard let value = number ?? own.located("address"),
-      var listener = own.parsed(value, "listen", what, read)
-    else { return nil }
+    guard var listener = own.parsed(value, "listen", what, read) else { return nil }
     if let name = own.parsed("name", "a name", ListenerName.validate) { listener.name = name }
     return listener
   }
@@ -79,11 +71,11 @@ extension Options {
     var address = Substring(text)
     var options: [OptionEntry] = []
     while let comma = address.lastIndex(of: ",") {
-      let part = address[address.index(after: comma)...]
-      guard let equals = part.firstIndex(of: "="), part[..<equals].allSatisfy({ $0.isLetter || $0 == "-" || $0 == "6" })
-      else { break }
-      let value = Located(.text(String(part[part.index(after: equals)...])), at: place)
-      options.append(OptionEntry(String(part[..<equals]), at: place, value))
+      let part = Located(.text(String(address[address.index(after: comma)...])), at: place)
+      guard let option = part.assignment, option.name.allSatisfy({ $0.isLetter || $0 == "-" || $0 == "6" }) else {
+        break
+      }
+      options.append(option)
       address = address[..<comma]
     }
     return [OptionEntry("address", at: place, Located(.string(String(address)), at: place))] + options
@@ -120,15 +112,6 @@ extension Options {
       reject(
         ["mode", "user", "group", "nonblocking", "ipv6-only", "freebind", "reuseport"],
         "is up to the .socket unit that opens this listener")
-    }
-  }
-}
-
-extension OptionValue {
-  fileprivate var isTable: Bool {
-    switch self {
-    case .table: true
-    case .string, .integer, .boolean, .array, .other, .text: false
     }
   }
 }

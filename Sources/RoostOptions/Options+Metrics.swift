@@ -16,11 +16,9 @@ extension Options {
     }
     switch address {
     case .systemd:
-      reader.report(value, "metrics", "the master opens this address itself, expected one without \"systemd:\"")
-      return nil
+      return reader.refuse(value, "metrics", "the master opens this address itself, expected one without \"systemd:\"")
     case .udp:
-      reader.report(value, "metrics", "metrics are read over HTTP, expected an address without \"udp:\"")
-      return nil
+      return reader.refuse(value, "metrics", "metrics are read over HTTP, expected an address without \"udp:\"")
     case .tcp, .unix, nil: return address
     }
   }

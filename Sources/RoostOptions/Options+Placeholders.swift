@@ -26,8 +26,7 @@ extension Options {
     do {
       return try placeholders.template(text)
     } catch {
-      reader.report(value, option, error.text)
-      return nil
+      return reader.refuse(value, option, error.description)
     }
   }
 }

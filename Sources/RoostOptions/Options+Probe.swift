@@ -17,7 +17,7 @@ extension Options {
     switch (own.has("path"), own.has("command")) {
     case (true, true): own.report("command", "contradicts 'path': use one of them")
     case (false, false):
-      guard value.value.isTableLike else { return nil }
+      guard value.value.isTable else { return nil }
       reader.report(value, "probe", "'path' or 'command' is missing, expected one such as path = \"/health\"")
     case (true, false): return path(own).map { (.http(path: $0, status: status), timeout) }
     case (false, true):
@@ -34,17 +34,6 @@ extension Options {
           "found \"\(text)\", expected a path such as \"/health\", of printable ASCII characters without spaces")
       }
       return text
-    }
-  }
-}
-
-extension OptionValue {
-  /// A table, or what the command line has for one.
-  fileprivate var isTableLike: Bool {
-    switch self {
-    case .table: true
-    case .array(let elements): elements.allSatisfy(\.value.isText)
-    case .string, .integer, .boolean, .other, .text: false
     }
   }
 }

@@ -9,8 +9,7 @@ extension Options {
     case .boolean(false), .text("false"): return nil
     case .string("cpu"), .text("cpu"): return .cpu
     case .string, .text, .integer, .array, .table, .other:
-      own.report(value, "reuseport", "found \(value.value.words), expected true, false or \"cpu\"")
-      return nil
+      return own.expected("true, false or \"cpu\"", value, "reuseport")
     }
   }
 

@@ -9,16 +9,8 @@ extension Options {
 
   func workers(_ reader: OptionReader) -> Int {
     guard let value = reader.located("workers") else { return Settings.standard.workers }
-    switch value.value {
-    case .string("auto"), .text("auto"): return Processors.available()
-    case .string(let text):
-      reader.report(
-        value, "workers",
-        "found \"\(text)\", expected a whole number from 1 to \(Limits.workers.upperBound) or \"auto\"")
-      return 1
-    case .integer, .boolean, .array, .table, .other, .text:
-      return reader.integer(value, "workers", Limits.workers, orElse: " or \"auto\"") ?? 1
-    }
+    if value.value.isWord("auto") { return Processors.available() }
+    return reader.integer(value, "workers", Limits.workers, orElse: " or \"auto\"") ?? 1
   }
 
   /// What follows from other options, and what doesn't fit them.
@@ -51,18 +43,8 @@ extension Options {
     guard channel == .accepting else { return }
     if !reader.has("listen") {
       reader.report("ready", "\"accepting\" has a meaning only with 'listen': there is nothing to accept on")
-    } else if !listeners.isEmpty, listeners.allSatisfy(\.address.isForDatagrams) {
+    } else if !listeners.isEmpty, listeners.allSatisfy({ if case .udp = $0.address { true } else { false } }) {
       reader.report("ready", "\"accepting\" has a meaning only with a stream listener: datagrams aren't accepted")
-    }
-  }
-}
-
-extension Address {
-  /// Datagrams aren't accepted, so that no worker can be seen to do so.
-  fileprivate var isForDatagrams: Bool {
-    switch self {
-    case .udp: true
-    case .tcp, .unix, .systemd: false
     }
   }
 }

@@ -14,14 +14,11 @@ extension Options {
       listeners: listeners + [own].compactMap(\.self), hasReadinessPipe: worker.readinessChannel == .pipe)
     worker.argumentTemplates = fillIn(&worker.command, placeholders, reader)
     worker.stopSignal =
-      reader.parsed("stop-signal", "the name of a signal such as \"TERM\"") { text throws(ConfigurationError) in
-        try StopSignal(parsing: text)
-      } ?? .term
+      reader.parsed("stop-signal", "the name of a signal such as \"TERM\"", StopSignal.init(parsing:)) ?? .term
     worker.output = output(reader)
     let person = Users.identity(reader)
     worker.identity = person?.identity
-    let variables = environment(reader, of: person, placeholders)
-    for (name, template) in variables {
+    for (name, template) in environment(reader, of: person, placeholders) {
       if let value = template.literal {
         worker.environment.append("\(name)=\(value)")
       } else {
@@ -61,12 +58,9 @@ extension Options {
   }
 
   private func limit(_ entry: OptionEntry, _ reader: OptionReader) -> ResourceLimit? {
-    let names = ResourceLimit.resources.map(\.name)
     guard let resource = ResourceLimit.resources.first(where: { $0.name == entry.name }) else {
-      let option = Self.hint(forOption: entry)
-      let hint = option ?? Spelling.nearest(to: entry.name, among: names).map { "did you mean '\($0)'?" }
-      let known = "known are \(names.joined(separator: ", "))"
-      reader.add([Problem(entry.place, "limit", "there is no resource '\(entry.name)': \(hint ?? known)")])
+      let names = ResourceLimit.resources.map(\.name)
+      reader.add([OptionReader.unknown(entry, "resource", of: "limit", known: names)])
       return nil
     }
     let option = "limit.\(entry.name)"
@@ -76,14 +70,13 @@ extension Options {
       }
     }
     let bounds = parts.compactMap { limit($0, option, reader) }
-    guard bounds.count == parts.count, bounds.count == 2 else {
+    guard bounds.count == parts.count else { return nil }
+    guard bounds.count == 2 else {
       let pair = entry.value.place.isCommandLine ? "SOFT:HARD" : "[soft, hard]"
-      if bounds.count == parts.count { reader.report(entry.value, option, "expected one bound, or \(pair)") }
-      return nil
+      return reader.refuse(entry.value, option, "expected one bound, or \(pair)")
     }
     if bounds[0].value ?? .max > bounds[1].value ?? .max {
-      reader.report(entry.value, option, "the soft limit is above the hard one")
-      return nil
+      return reader.refuse(entry.value, option, "the soft limit is above the hard one")
     }
     return ResourceLimit(resource: resource.number, soft: bounds[0].value, hard: bounds[1].value)
   }
@@ -100,13 +93,8 @@ extension Options {
   }
 
   private func limit(_ value: Located, _ option: String, _ reader: OptionReader) -> Bound? {
-    switch value.value {
-    case .string("unlimited"), .text("unlimited"): return Bound(value: nil)
-    case .integer, .string, .boolean, .array, .table, .other, .text:
-      return reader.integer(value, option, Limits.resource, orElse: " or \"unlimited\"").map {
-        Bound(value: UInt64($0))
-      }
-    }
+    if value.value.isWord("unlimited") { return Bound(value: nil) }
+    return reader.integer(value, option, Limits.resource, orElse: " or \"unlimited\"").map { Bound(value: UInt64($0)) }
   }
 
   // MARK: Environment
@@ -119,7 +107,11 @@ extension Options {
       assignments.map { ($0.name, Template([.text($0.value)])) }
     }
     var assignments = literal(person?.environment ?? [])
-    let entries = reader.table("environment").filter { isUsable($0, reader) }
+    let entries = reader.table("environment").filter { entry in
+      guard let problem = Self.problem(withVariable: entry) else { return true }
+      reader.add([Problem(entry.place, "environment", problem)])
+      return false
+    }
     func add(_ entries: [OptionEntry]) {
       for entry in entries {
         let option = "environment.\(entry.name)"
@@ -144,12 +136,11 @@ extension Options {
   }
 
   private func assignments(of file: Located, _ reader: OptionReader) -> [(name: String, value: String)] {
-    guard case .string(let text) = file.value.asString, !text.isEmpty else {
-      _ = reader.string(file, "environment-file", "a path or an array of paths")
+    guard let text = reader.string(file, "environment-file", "a path or an array of paths"), !text.isEmpty else {
       return []
     }
     let isOptional = text.hasPrefix("-")
-    let bare = Located(isOptional ? file.value.droppingFirst : file.value, at: file.place)
+    let bare = Located(.string(String(text.dropFirst(isOptional ? 1 : 0))), at: file.place)
     guard let path = reader.path(bare, "environment-file", in: directory) else { return [] }
     do {
       return try EnvironmentFile.read(
@@ -158,14 +149,6 @@ extension Options {
       reader.add(error)
       return []
     }
-  }
-
-  private func isUsable(_ entry: OptionEntry, _ reader: OptionReader) -> Bool {
-    if let problem = Self.problem(withVariable: entry) {
-      reader.add([Problem(entry.place, "environment", problem)])
-      return false
-    }
-    return true
   }
 
   /// What stands after the head of a table in a file belongs to that table: an option there would become a variable, and
@@ -189,22 +172,5 @@ extension Options {
     guard names.contains(entry.name) else { return nil }
     return entry.place.isCommandLine
       ? "did you mean '--\(entry.name)'?" : "it is one of the service, and \(optionPlace)"
-  }
-}
-
-extension OptionValue {
-  fileprivate var asString: OptionValue? {
-    switch self {
-    case .string(let text), .text(let text): .string(text)
-    case .integer, .boolean, .array, .table, .other: nil
-    }
-  }
-
-  fileprivate var droppingFirst: OptionValue {
-    switch self {
-    case .string(let text): .string(String(text.dropFirst()))
-    case .text(let text): .text(String(text.dropFirst()))
-    case .integer, .boolean, .array, .table, .other: self
-    }
   }
 }

@@ -4,8 +4,10 @@ import RoostCore
 
 /// What an operator has written, in a file and on the command line, which wins.
 package struct Options {
-  /// Every option there is.
   static let names = Configuration.options.map(\.name)
+
+  /// Larger files are no configuration.
+  private static let maximumLength = 1 << 20
 
   let entries: [OptionEntry]
   let file: String?
@@ -21,7 +23,7 @@ package struct Options {
   ) throws(Problems) {
     let written =
       try file.map { path throws(Problems) in
-        try ConfigurationFile(InputFile(path: path, directory: directory, isReadAgain: isReadAgain)).entries
+        try Self.entries(of: InputFile(path: path, directory: directory, isReadAgain: isReadAgain))
       } ?? []
     self.isReadAgain = isReadAgain
     let named = Set(commandLine.map(\.name))
@@ -40,13 +42,24 @@ package struct Options {
     isReadAgain = true
   }
 
+  /// What stands in a configuration file, in its order.
+  private static func entries(of file: InputFile) throws(Problems) -> [OptionEntry] {
+    let bytes: [UInt8]
+    do {
+      bytes = try file.bytes(atMost: maximumLength)
+    } catch {
+      throw Problems([Problem(.wholeFile(file.path), nil, error.text)])
+    }
+    return try TOMLReader.entries(of: try Text.checked(bytes, path: file.path), path: file.path)
+  }
+
   private static func merge(_ written: [OptionEntry], _ commandLine: [OptionEntry]) -> [OptionEntry] {
     commandLine.map { entry in
       guard ["environment", "limit", "probe"].contains(entry.name),
         case .table(let below) = written.first(where: { $0.name == entry.name })?.value.value,
         case .array(let texts) = entry.value.value
       else { return entry }
-      let above = texts.compactMap(assignment)
+      let above = texts.compactMap(\.assignment)
       let names = Set(above.map(\.name))
       let all = below.filter { !names.contains($0.name) } + above
       return OptionEntry(entry.name, at: entry.place, Located(.table(all), at: entry.place))
@@ -60,12 +73,6 @@ package struct Options {
     let below = all.filter { !$0.place.isCommandLine }.sorted { $0.name < $1.name }
     let value = OptionValue.table(below + all.filter(\.place.isCommandLine))
     return OptionEntry(entry.name, at: entry.place, Located(value, at: entry.value.place))
-  }
-
-  private static func assignment(_ element: Located) -> OptionEntry? {
-    guard case .text(let text) = element.value, let equals = text.firstIndex(of: "=") else { return nil }
-    let value = Located(.text(String(text[text.index(after: equals)...])), at: element.place)
-    return OptionEntry(String(text[..<equals]), at: element.place, value)
   }
 
   /// The configuration that the options stand for, or everything that is wrong with them.

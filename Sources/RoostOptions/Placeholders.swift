@@ -3,11 +3,6 @@ import RoostConfiguration
 /// What `{word}` and `{word:listener}` stand for in a command or the value of a variable. Anything else in braces is
 /// text: JSON, a `${variable}` of a shell, templates of other programs. `{{word}}` stands for the text `{word}`.
 struct Placeholders {
-  /// A placeholder that can't be filled in.
-  struct Failure: Error {
-    let text: String
-  }
-
   private static let ofListeners = ["fd", "port", "address"]
   private static let names = ofListeners + ["directory", "slot", "generation", "ready-fd"]
 
@@ -15,7 +10,7 @@ struct Placeholders {
   let hasReadinessPipe: Bool
 
   /// Takes a text apart.
-  func template(_ text: String) throws(Failure) -> Template {
+  func template(_ text: String) throws(ConfigurationError) -> Template {
     var segments: [Template.Segment] = []
     var literal = ""
     var rest = text[...]
@@ -62,19 +57,19 @@ struct Placeholders {
     return text[...inner.endIndex]
   }
 
-  private func segment(_ text: Substring) throws(Failure) -> Template.Segment {
+  private func segment(_ text: Substring) throws(ConfigurationError) -> Template.Segment {
     let parts = text.split(separator: ":", maxSplits: 1)
     let name = String(parts[0])
     guard Self.names.contains(name) else {
       let nearest = Spelling.nearest(to: name, among: Self.names)
       let hint = nearest.map { "did you mean '{\($0)}'?" } ?? "known are {\(Self.names.joined(separator: "}, {"))}"
-      throw Failure(text: "there is no placeholder '{\(text)}': \(hint) ('{{\(text)}}' stands for this very text)")
+      throw ConfigurationError("there is no placeholder '{\(text)}': \(hint) ('{{\(text)}}' stands for this very text)")
     }
     if Self.ofListeners.contains(name) {
       return try segment(name, of: try listener(parts.count > 1 ? String(parts[1]) : nil, for: text), text)
     }
     guard parts.count == 1 else {
-      throw Failure(text: "'{\(text)}' names a listener, which has no meaning with '{\(name)}'")
+      throw ConfigurationError("'{\(text)}' names a listener, which has no meaning with '{\(name)}'")
     }
     switch name {
     case "directory": return .directory
@@ -82,7 +77,7 @@ struct Placeholders {
     case "generation": return .generation
     default:
       guard hasReadinessPipe else {
-        throw Failure(text: "'{ready-fd}' has a meaning only with 'ready' set to \"pipe\"")
+        throw ConfigurationError("'{ready-fd}' has a meaning only with 'ready' set to \"pipe\"")
       }
       return .readyDescriptor
     }
@@ -90,35 +85,28 @@ struct Placeholders {
 
   private func segment(
     _ name: String, of listener: ListenerConfiguration, _ text: Substring
-  ) throws(Failure) -> Template.Segment {
+  ) throws(ConfigurationError) -> Template.Segment {
     switch name {
     case "fd": return .descriptor(listener: listener.name)
     case "address": return .address(listener: listener.name)
     default:
-      guard listener.address.mayHavePort else {
-        throw Failure(text: "'{\(text)}': the listener \"\(listener.name)\" is a unix socket, which has no port")
+      // One that systemd opens may have one, which isn't known before it is there.
+      if case .unix = listener.address {
+        throw ConfigurationError("'{\(text)}': the listener \"\(listener.name)\" is a unix socket, which has no port")
       }
       return .port(listener: listener.name)
     }
   }
 
-  private func listener(_ name: String?, for text: Substring) throws(Failure) -> ListenerConfiguration {
-    guard let first = listeners.first else { throw Failure(text: "'{\(text)}' needs a listener, and there is none") }
+  private func listener(_ name: String?, for text: Substring) throws(ConfigurationError) -> ListenerConfiguration {
+    guard let first = listeners.first else {
+      throw ConfigurationError("'{\(text)}' needs a listener, and there is none")
+    }
     guard let name else { return first }
     if let listener = listeners.first(where: { $0.name == name }) { return listener }
     let names = listeners.map(\.name)
     let nearest = Spelling.nearest(to: name, among: names)
     let hint = nearest.map { "did you mean \"\($0)\"?" } ?? "known are \(names.joined(separator: ", "))"
-    throw Failure(text: "'{\(text)}': there is no listener \"\(name)\": \(hint)")
-  }
-}
-
-extension Address {
-  /// Of a socket that systemd opens that isn't known before it is there.
-  fileprivate var mayHavePort: Bool {
-    switch self {
-    case .tcp, .udp, .systemd: true
-    case .unix: false
-    }
+    throw ConfigurationError("'{\(text)}': there is no listener \"\(name)\": \(hint)")
   }
 }

@@ -7,12 +7,7 @@ package enum Place: Hashable, Sendable, Comparable {
   /// As an option of the command line, such as `--workers`.
   case commandLine(String)
 
-  var isCommandLine: Bool {
-    switch self {
-    case .commandLine: true
-    case .file, .wholeFile: false
-    }
-  }
+  var isCommandLine: Bool { if case .commandLine = self { true } else { false } }
 }
 
 /// Something that can't be used as it was written.

@@ -4,7 +4,7 @@ import RoostConfiguration
 /// Looks up users and groups, by name or number.
 enum Users {
   struct Person {
-    let identity: Identity?
+    let identity: Identity
     /// What a login would set.
     let environment: [(name: String, value: String)]
   }
@@ -45,17 +45,14 @@ enum Users {
     return Person(identity: identity, environment: environment)
   }
 
-  /// The id of a group.
   static func group(_ value: Located, _ option: String, _ reader: OptionReader) -> gid_t? {
     if case .integer(let number) = value.value, let id = gid_t(exactly: number), id != .max { return id }
     guard let name = reader.string(value, option, "the name or the number of a group") else { return nil }
     if let found = getgrnam(name) { return found.pointee.gr_gid }
     if let id = gid_t(name), id != .max { return id }
-    reader.report(value, option, "there is no group \"\(name)\" on this machine; 'getent group' lists them")
-    return nil
+    return reader.refuse(value, option, "there is no group \"\(name)\" on this machine; 'getent group' lists them")
   }
 
-  /// The id of a user.
   static func user(_ value: Located, _ option: String, _ reader: OptionReader) -> uid_t? {
     account(value, option, reader)?.user
   }
@@ -65,8 +62,7 @@ enum Users {
     guard let name = reader.string(value, option, "the name or the number of a user") else { return nil }
     if let found = getpwnam(name) { return account(found.pointee) }
     if let id = uid_t(name), id != .max { return account(id) }
-    reader.report(value, option, "there is no user \"\(name)\" on this machine; 'getent passwd' lists them")
-    return nil
+    return reader.refuse(value, option, "there is no user \"\(name)\" on this machine; 'getent passwd' lists them")
   }
 
   /// A number needs no entry among the users: then there is only the number.

@@ -17,16 +17,13 @@ public struct InheritedListener: Hashable, Sendable {
   static func all(_ count: Int, names: String?) throws(WorkerError) -> [InheritedListener] {
     let first = WorkerEnvironment.firstListenerDescriptor
     let names = names.map { $0.split(separator: ":", omittingEmptySubsequences: false).map(String.init) }
-    var listeners: [InheritedListener] = []
-    for index in 0..<count {
+    return try (0..<count).map { index throws(WorkerError) in
       let descriptor = first + Int32(index)
       guard closeOnExec(descriptor) else {
         throw .invalidEnvironment(name: WorkerEnvironment.listenerCount, value: "\(count)")
       }
-      listeners.append(
-        InheritedListener(descriptor: descriptor, name: names.flatMap { index < $0.count ? $0[index] : nil }))
+      return InheritedListener(descriptor: descriptor, name: names.flatMap { index < $0.count ? $0[index] : nil })
     }
-    return listeners
   }
 
   /// Whether the descriptor is open.

@@ -51,9 +51,7 @@ public struct Worker: Sendable {
   ///
   /// - Throws: `WorkerError.notify` if the master can't be reached.
   public func ready() throws(WorkerError) {
-    var message = NotifyMessage()
-    message.isReady = true
-    try send(message)
+    try send { $0.isReady = true }
     guard let readyDescriptor else { return }
     guard write(readyDescriptor, "\n", 1) == 1 else { throw .notify(errno: errno) }
   }
@@ -62,20 +60,16 @@ public struct Worker: Sendable {
   ///
   /// - Throws: `WorkerError.notify` if the master can't be reached.
   public func status(_ text: String) throws(WorkerError) {
-    var message = NotifyMessage()
     // A line break would begin another assignment, and a message that is too long is dropped whole.
     let line = text.unicodeScalars.prefix(1000).map { $0 == "\n" || $0 == "\0" ? " " : $0 }
-    message.status = String(String.UnicodeScalarView(line))
-    try send(message)
+    try send { $0.status = String(String.UnicodeScalarView(line)) }
   }
 
   /// Says that it has begun to drain. The master knows when it has asked for that; this is for a worker that goes by itself.
   ///
   /// - Throws: `WorkerError.notify` if the master can't be reached.
   public func stopping() throws(WorkerError) {
-    var message = NotifyMessage()
-    message.isStopping = true
-    try send(message)
+    try send { $0.isStopping = true }
   }
 
   /// Says that it is alive: by `WATCHDOG=1`. Does nothing if the master doesn't want to hear it.
@@ -83,9 +77,7 @@ public struct Worker: Sendable {
   /// - Throws: `WorkerError.notify` if the master can't be reached.
   public func ping() throws(WorkerError) {
     guard watchdogTimeout != nil else { return }
-    var message = NotifyMessage()
-    message.isAlive = true
-    try send(message)
+    try send { $0.isAlive = true }
   }
 
   /// Says that it is alive, twice as often as it has to, until the task is cancelled. Each time it goes through Swift's
@@ -106,11 +98,9 @@ public struct Worker: Sendable {
   ///
   /// - Throws: `WorkerError.notify` if the master can't be reached.
   public func extendTimeout(by duration: Duration) throws(WorkerError) {
-    var message = NotifyMessage()
     let (seconds, attoseconds) = duration.components
-    message.extendTimeoutMicroseconds =
-      UInt64(max(0, seconds)) * 1_000_000 + UInt64(max(0, attoseconds)) / 1_000_000_000_000
-    try send(message)
+    let microseconds = UInt64(max(0, seconds)) * 1_000_000 + UInt64(max(0, attoseconds)) / 1_000_000_000_000
+    try send { $0.extendTimeoutMicroseconds = microseconds }
   }
 
   /// Asks the master to reload the whole service, which the operator must have allowed (`--allow-worker-reload`).
@@ -118,14 +108,15 @@ public struct Worker: Sendable {
   /// - Returns: Whether there is a master to ask.
   /// - Throws: `WorkerError.notify` if the master can't be reached.
   public func requestReload() throws(WorkerError) -> Bool {
-    var message = NotifyMessage()
-    message.requestsReload = true
-    return try send(message)
+    try send { $0.requestsReload = true }
   }
 
+  /// Sends a message that says this, and returns whether anybody is there.
   @discardableResult
-  private func send(_ message: NotifyMessage) throws(WorkerError) -> Bool {
+  private func send(_ say: (inout NotifyMessage) -> Void) throws(WorkerError) -> Bool {
     guard let notifySocket else { return false }
+    var message = NotifyMessage()
+    say(&message)
     try Datagram.send(message.datagram, to: notifySocket)
     return true
   }

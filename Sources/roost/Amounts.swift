@@ -1,4 +1,5 @@
 import Foundation
+import RoostConfiguration
 
 /// Numbers that can be read at a glance.
 enum Amount {
@@ -27,4 +28,9 @@ enum Amount {
     default: "\(bytes / 1_073_741_824).\(bytes % 1_073_741_824 * 10 / 1_073_741_824)G"
     }
   }
+}
+
+extension Duration {
+  /// Rounded up.
+  var wholeSeconds: Int { (wholeMilliseconds + 999) / 1000 }
 }

@@ -16,13 +16,13 @@ struct CancelCommand: ParsableCommand {
   @OptionGroup var selection: ServiceSelection
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    do {
-      let generation = try connection.call(ControlInterface.cancel).member("generation") ?? 0
-      Terminal.write("the reload to generation \(generation) is cancelled\n")
-    } catch {
-      if case .refused(ControlInterface.nothingToCancel) = error { try Failure.exit("no reload is running", 1) }
-      try selection.fail(error, name)
+    try selection.operate { _, connection in
+      do {
+        let generation = try connection.call(ControlInterface.cancel).member("generation") ?? 0
+        Terminal.write("the reload to generation \(generation) is cancelled\n")
+      } catch ControlError.refused(ControlInterface.nothingToCancel) {
+        try Failure.exit("no reload is running", 1)
+      }
     }
   }
 }

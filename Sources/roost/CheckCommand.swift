@@ -22,7 +22,7 @@ struct CheckCommand: ParsableCommand {
 
   func run() throws {
     let path = ConfigurationPath.path(of: file)
-    do {
+    try Failure.telling(ExitStatus.unusableConfiguration, of: "\(path): ") {
       let configuration = try Options(file: path, commandLine: [], directory: try WorkingDirectory.logical())
         .configuration()
       let resolver = try ReleaseResolver()
@@ -34,10 +34,6 @@ struct CheckCommand: ParsableCommand {
         Failure.tell("\(path): warning: \(unpinned.problem): \(UnpinnedPath.remedy)")
       }
       Terminal.write("\(path): valid; \(Self.summary(configuration))\n")
-    } catch let problems as Problems {
-      try Failure.exit(problems)
-    } catch let error as MasterError {
-      try Failure.exit("\(path): \(error)", ExitStatus.unusableConfiguration)
     }
   }
 

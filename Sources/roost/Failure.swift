@@ -36,6 +36,17 @@ enum Failure {
     throw ExitCode(status)
   }
 
+  /// Does this, or says what is wrong with the configuration, or with the subject and this status what else is.
+  static func telling(_ status: Int32, of subject: String = "", _ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let problems as Problems {
+      try exit(problems)
+    } catch let error as MasterError {
+      try exit(subject + error.description, status)
+    }
+  }
+
   /// Says everything that is wrong with a configuration.
   static func exit(_ problems: Problems) throws -> Never {
     for line in problems.lines { tell(line) }

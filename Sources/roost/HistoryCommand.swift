@@ -18,34 +18,26 @@ struct HistoryCommand: ParsableCommand {
   var json = false
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    do {
+    try selection.operate { _, connection in
       let reply = try connection.call(ControlInterface.history)
-      if json { return Terminal.write(reply.text + "\n") }
-      let width = Terminal.isInteractive ? Terminal.width : .max
-      Terminal.write(HistoryView(try reply.answer()).lines(width: width).joined(separator: "\n") + "\n")
-    } catch {
-      try selection.fail(error, name)
+      if json { return Terminal.write(lines: [reply.text]) }
+      Terminal.write(lines: HistoryView(report: try reply.answer()).lines)
     }
   }
 }
 
 /// The generations as a table, the newest first.
 struct HistoryView {
-  private let report: HistoryReport
+  let report: HistoryReport
 
-  init(_ report: HistoryReport) {
-    self.report = report
-  }
-
-  func lines(width: Int) -> [String] {
+  var lines: [String] {
     var table = Table(["GENERATION", "BEGAN", "SERVED", "RELEASE", "VERDICT"], rightAligned: [0])
     for entry in report.entries.reversed() {
       table.add([
         "\(entry.generation)", Self.time(entry.began), served(entry), Self.release(entry), verdict(entry),
       ])
     }
-    return table.lines(width: width)
+    return table.lines
   }
 
   private static func time(_ microseconds: Int) -> String {

@@ -14,30 +14,20 @@ struct ListCommand: ParsableCommand {
       ["SERVICE", "PHASE", "GENERATION", "WORKERS", "PID", "UP", "LISTENERS"], rightAligned: [2, 3, 4])
     var found: [JSON] = []
     for service in RunningService.all() {
-      switch service.state {
-      case .gone: continue
-      case .forbidden:
-        found.append(["name": .string(service.name)])
-        table.add([service.name, "not permitted", "-", "-", "-", "-", "-"])
-      case .silent:
-        found.append(["name": .string(service.name)])
-        table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
-      case .connected(let connection):
-        guard let (status, report) = try? connection.status(timeout: 2) else {
-          found.append(["name": .string(service.name)])
-          table.add([service.name, "doesn't answer", "-", "-", "-", "-", "-"])
-          continue
-        }
+      do {
+        let (status, report) = try service.connection.get().status(timeout: 2)
         found.append(report)
         table.add([
           status.name, Self.phase(status), "\(status.generation)", "\(status.readyCount)/\(status.workersWanted)",
           "\(status.pid)", Amount.since(status.started), status.listeners.map(Self.text).joined(separator: " "),
         ])
+      } catch {
+        found.append(["name": .string(service.name)])
+        let state = if case .notPermitted = error { "not permitted" } else { "doesn't answer" }
+        table.add([service.name, state, "-", "-", "-", "-", "-"])
       }
     }
-    if json { return Terminal.write(JSON.array(found).text + "\n") }
-    let width = Terminal.isInteractive ? Terminal.width : .max
-    Terminal.write(table.lines(width: width).joined(separator: "\n") + "\n")
+    Terminal.write(lines: json ? [JSON.array(found).text] : table.lines)
   }
 
   /// What the service does, and what is wrong with it.

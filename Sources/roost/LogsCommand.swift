@@ -36,19 +36,17 @@ struct LogsCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (name, found) = try selection.search()
-    switch found {
-    case .success(let connection): try show(name, connection)
-    case .failure(let error):
-      switch error {
-      case .notRunning, .notPermitted, .timedOut:
-        // A path isn't the name of a unit.
-        if selection.controlDirectory == nil || selection.name != nil {
-          try ServiceJournal(ofService: name)?.show(journalArguments)
-        }
-      case .gone, .refused, .other: break
+    try selection.operate(orElse: searchJournal, show)
+  }
+
+  private func searchJournal(_ name: String, _ error: ControlError) throws {
+    switch error {
+    case .notRunning, .notPermitted, .timedOut:
+      // A path isn't the name of a unit.
+      if selection.controlDirectory == nil || selection.name != nil {
+        try ServiceJournal(ofService: name)?.show(journalArguments)
       }
-      try selection.fail(error, name)
+    case .gone, .refused, .other: break
     }
   }
 
@@ -60,24 +58,18 @@ struct LogsCommand: ParsableCommand {
   }
 
   private func show(_ name: String, _ connection: ControlConnection) throws {
-    let status: ServiceStatus
-    let outputs: [LastOutput]
-    do {
-      status = try connection.status().0
-      try ServiceJournal(ofMaster: Int(status.pid))?.show(journalArguments)
-      outputs = try connection.call(ControlInterface.logs)["outputs"]?.answer() ?? []
-    } catch let error as ControlError {
-      try selection.fail(error, name)
-    }
+    let (status, _) = try connection.status()
+    try ServiceJournal(ofMaster: Int(status.pid))?.show(journalArguments)
+    let outputs: [LastOutput] = try connection.call(ControlInterface.logs)["outputs"]?.answer() ?? []
     if follow || since != nil {
       try Failure.exit(
         "the service \(name) doesn't write to the journal, so there is nothing to \(follow ? "follow" : "search"):"
           + " its log is where the master's stderr leads", 1)
     }
     Failure.tell("the service \(name) doesn't write to the journal; the last lines of its workers:")
-    Terminal.write(outputs.flatMap { text($0) }.map { $0 + "\n" }.joined())
+    Terminal.write(lines: outputs.flatMap { text($0) })
     if let verdict = status.lastReload, !verdict.succeeded {
-      Terminal.write(([verdict.message] + quoted(verdict.lastWords)).map { $0 + "\n" }.joined())
+      Terminal.write(lines: [verdict.message] + quoted(verdict.lastWords))
     }
   }
 

@@ -15,11 +15,8 @@ struct MetricsCommand: ParsableCommand {
   @OptionGroup var selection: ServiceSelection
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    do {
+    try selection.operate { _, connection in
       Terminal.write(try connection.call(ControlInterface.metrics).member("text") ?? "")
-    } catch {
-      try selection.fail(error, name)
     }
   }
 }

@@ -2,7 +2,7 @@ import Foundation
 import RoostControl
 
 /// Shows the progress of a reload.
-protocol ProgressView: AnyObject {
+protocol ProgressView {
   /// How often it wants to be drawn again, in seconds.
   var refreshInterval: TimeInterval? { get }
   func show(_ event: ServiceEvent)
@@ -10,27 +10,13 @@ protocol ProgressView: AnyObject {
   func finish()
 }
 
-final class SilentProgress: ProgressView {
-  let refreshInterval: TimeInterval? = nil
-  func show(_ event: ServiceEvent) {}
-  func refresh() {}
-  func finish() {}
-}
-
 /// A line for each event, as in the log.
-final class PlainProgress: ProgressView {
+struct PlainProgress: ProgressView {
   let refreshInterval: TimeInterval? = nil
-  private let prefix: String
+  /// Each line begins with it.
+  let prefix: String
 
-  /// Each line begins with the prefix.
-  init(prefix: String) {
-    self.prefix = prefix
-  }
-
-  func show(_ event: ServiceEvent) {
-    Terminal.write(prefix + event.message + "\n")
-  }
-
+  func show(_ event: ServiceEvent) { Terminal.write(lines: [prefix + event.message]) }
   func refresh() {}
   func finish() {}
 }
@@ -107,14 +93,13 @@ final class LiveProgress: ProgressView {
   }
 
   func refresh() {
-    let width = Terminal.width
     // No more than a screen takes: the rest is counted.
     let shown = order.suffix(20)
-    var text = [Terminal.styled(Terminal.clipped("\(prefix)\(headline)  \(elapsed(began))", to: width), .bold)]
+    var text = [Terminal.styled(Terminal.clipped("\(prefix)\(headline)  \(elapsed(began))"), .bold)]
     if shown.count < order.count { text.append("  … \(order.count - shown.count) more") }
     for pid in shown {
       guard let row = rows[pid] else { continue }
-      let line = Terminal.clipped("  \(row.text)\(row.since.map { "  \(elapsed($0))" } ?? "")", to: width)
+      let line = Terminal.clipped("  \(row.text)\(row.since.map { "  \(elapsed($0))" } ?? "")")
       text.append(row.style.map { Terminal.styled(line, $0) } ?? line)
     }
     lines.draw(text)
@@ -125,7 +110,6 @@ final class LiveProgress: ProgressView {
   }
 
   private func elapsed(_ since: Date) -> String {
-    let seconds = max(0, Date().timeIntervalSince(since))
-    return String(format: "%.1fs", seconds)
+    String(format: "%.1fs", max(0, Date().timeIntervalSince(since)))
   }
 }

@@ -1,6 +1,4 @@
 import ArgumentParser
-import Foundation
-import RoostConfiguration
 import RoostControl
 import RoostJSON
 
@@ -28,64 +26,30 @@ struct ReloadCommand: ParsableCommand {
   @Flag(help: "Only ask for the reload.")
   var noWait = false
 
-  @Flag(help: "Wait until the last old worker is gone, too.")
-  var drained = false
-
-  @Flag(name: [.customShort("q"), .long], help: "Print nothing except why it failed.")
-  var quiet = false
-
-  @Option(
-    help: ArgumentHelp("How long to wait for the verdict. (default: as long as it takes)", valueName: "duration"),
-    transform: { text in
-      do { return try Duration(parsing: text) } catch { throw ValidationError("\(error)") }
-    })
-  var timeout: Duration?
+  @OptionGroup var wait: ReloadWait
 
   func validate() throws {
-    if all, selection.name != nil || selection.controlDirectory != nil {
-      throw ValidationError("--all doesn't go with a name or --control-directory")
+    try selection.check(all: all)
+    if noWait, wait.drained || wait.timeout != nil {
+      throw ValidationError("--no-wait doesn't go with --drained or --timeout")
     }
-    if noWait, drained || timeout != nil { throw ValidationError("--no-wait doesn't go with --drained or --timeout") }
   }
 
   func run() throws {
-    guard all else {
-      return try reload(prefix: "") { timeout in try selection.connect(timeout: timeout) }
-    }
-    let services = RunningService.all().filter { $0.state != .gone }.map { ($0.name, $0.directory) }
+    guard all else { return try reload(selection) }
+    let services = ServiceSelection.running
     if services.isEmpty { try Failure.exit("no service is running", Failure.notRunning) }
-    var hasFailed = false
-    for (name, directory) in services {
-      do {
-        // Not the connection by which it was found: a master drops those that ask for nothing.
-        try reload(prefix: "\(name): ") { timeout in
-          do throws(ControlError) {
-            return (name, try ControlConnection(directory: directory, timeout: timeout))
-          } catch {
-            try selection.fail(error, name)
-          }
-        }
-      } catch is ExitCode {
-        hasFailed = true  // The reason was given; the other services get their turn.
-      }
-    }
-    if hasFailed { throw ExitCode(1) }
+    // Not by the connections by which they were found: a master drops those that ask for nothing.
+    if try services.lastFailure(of: { try reload($0, prefix: "\($0.name ?? ""): ") }) != nil { throw ExitCode(1) }
   }
 
-  /// Reloads one service. The prefix, its name or nothing, precedes all that is said about it.
-  private func reload(
-    prefix: String, _ connect: (TimeInterval) throws -> (name: String, connection: ControlConnection)
-  ) throws {
-    let deadline = timeout.map { Date(timeIntervalSinceNow: Double($0.wholeMilliseconds) / 1000) }
-    let (name, connection) = try connect(min(10, max(0, deadline?.timeIntervalSinceNow ?? 10)))
-    do {
+  /// Reloads one service. The prefix precedes all that is said about it.
+  private func reload(_ selection: ServiceSelection, prefix: String = "") throws {
+    try wait.operate(selection) { name, connection, deadline in
       if noWait { return try request(connection, prefix) }
-      let parameters: JSON = ["drained": .boolean(drained), "replace": .boolean(replace)]
+      let parameters: JSON = ["drained": .boolean(wait.drained), "replace": .boolean(replace)]
       try connection.send(VarlinkCall(method: ControlInterface.reload, parameters: parameters, more: true))
-      try ReloadWait(name: name, prefix: prefix, isQuiet: quiet, timeout: timeout).follow(connection, until: deadline)
-    } catch let error as ControlError {
-      if case .gone = error { try Failure.exit("the master of \(name) has gone before the reload ended", 1) }
-      try selection.fail(error, name)
+      try wait.follow(connection, of: name, prefix: prefix, until: deadline)
     }
   }
 

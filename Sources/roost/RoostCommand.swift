@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import RoostMaster
 
-/// The command line.
 struct RoostCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "roost",

@@ -39,20 +39,18 @@ struct ScaleCommand: ParsableCommand {
   }
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    do {
-      let answer = try connection.call(ControlInterface.scale, workers.parameters)
-      let before: Int = answer.member("workersBefore") ?? 0
-      switch workers {
-      case .total(let number): Terminal.write("\(name): \(before) → \(number) workers\n")
-      case .change(let change): try tell(name, before, answer.member("workers") ?? before, change)
-      }
-    } catch let error as ControlError {
-      if case .refused(VarlinkService.invalidParameter) = error, case .change = workers {
+    try selection.operate { name, connection in
+      do {
+        let answer = try connection.call(ControlInterface.scale, workers.parameters)
+        let before: Int = answer.member("workersBefore") ?? 0
+        switch workers {
+        case .total(let number): Terminal.write("\(name): \(before) → \(number) workers\n")
+        case .change(let change): try tell(name, before, answer.member("workers") ?? before, change)
+        }
+      } catch ControlError.refused(VarlinkService.invalidParameter) where workers.isChange {
         try Failure.exit(
           "the version of the running master of \(name) doesn't know + and -: give the number of workers", 1)
       }
-      try selection.fail(error, name)
     }
   }
 
@@ -76,13 +74,15 @@ extension ScaleCommand {
       let isFewer = argument.hasPrefix(ScaleCommand.minus)
       let isMore = argument.utf8.first == Self.plus
       let digits = isFewer || isMore ? argument.dropFirst() : argument[...]
-      guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(digits) else {
+      guard !digits.isEmpty, digits.utf8.allSatisfy(\.isDigit), let number = Int(digits) else {
         return nil
       }
       // Anything beyond the limit means the same.
       let change = min(number, Limits.workers.upperBound)
       self = isFewer ? .change(-change) : isMore ? .change(change) : .total(number)
     }
+
+    var isChange: Bool { if case .change = self { true } else { false } }
 
     var parameters: JSON {
       switch self {
@@ -101,7 +101,7 @@ extension ScaleCommand {
     guard arguments.first == configuration.commandName else { return arguments }
     return arguments.map { argument in
       let digits = argument.utf8.dropFirst()
-      let isNumber = !digits.isEmpty && digits.allSatisfy { (0x30...0x39).contains($0) }
+      let isNumber = !digits.isEmpty && digits.allSatisfy(\.isDigit)
       return argument.utf8.first == UInt8(ascii: "-") && isNumber ? minus + argument.dropFirst() : argument
     }
   }

@@ -12,19 +12,38 @@ struct ServiceSelection: ParsableArguments {
   @Option(help: ArgumentHelp("Where its control socket is, if not in the usual place.", valueName: "path"))
   var controlDirectory: String?
 
-  /// Connects to the service, within this time.
-  func connect(timeout: TimeInterval = 10) throws -> (name: String, connection: ControlConnection) {
-    let (name, found) = try search(timeout: timeout)
-    switch found {
-    case .success(let connection): return (name, connection)
-    case .failure(let error): try fail(error, name)
+  /// Connects to the service, within this time, and does something there. Says why if that isn't possible; before that,
+  /// `unreachable` may do without a connection.
+  func operate(
+    timeout: TimeInterval = 10, orElse unreachable: (String, ControlError) throws -> Void = { _, _ in },
+    _ body: (String, ControlConnection) throws -> Void
+  ) throws {
+    let (name, found) = try search(timeout)
+    do {
+      if case .failure(let error) = found { try unreachable(name, error) }
+      try body(name, try found.get())
+    } catch let error as ControlError {
+      try fail(error, name)
     }
   }
 
-  /// The same, for commands that can do something without a connection.
-  func search(
-    timeout: TimeInterval = 10
-  ) throws -> (name: String, found: Result<ControlConnection, ControlError>) {
+  /// All services that run on this machine.
+  static var running: [ServiceSelection] {
+    RunningService.all().map { service in
+      var selection = ServiceSelection()
+      (selection.name, selection.controlDirectory) = (service.name, service.directory)
+      return selection
+    }
+  }
+
+  /// Objects to a choice beside the option for all services.
+  func check(all: Bool) throws {
+    if all, name != nil || controlDirectory != nil {
+      throw ValidationError("--all doesn't go with a name or --control-directory")
+    }
+  }
+
+  private func search(_ timeout: TimeInterval) throws -> (String, Result<ControlConnection, ControlError>) {
     let (name, directories) = try places()
     var isForbidden = false
     for directory in directories {
@@ -67,7 +86,7 @@ struct ServiceSelection: ParsableArguments {
       return (name, own.first.map(Self.lastComponent) == name ? own + usual : usual + own)
     }
     if let directory = own.first { return (Self.lastComponent(of: directory), own) }
-    let running = RunningService.all().filter { $0.state != .gone }
+    let running = RunningService.all()
     if running.count > 1 {
       let names = running.map(\.name).joined(separator: ", ")
       try Failure.exit("several services are running, say which: \(names)", ExitCode.validationFailure.rawValue)
@@ -80,7 +99,7 @@ struct ServiceSelection: ParsableArguments {
   func fail(_ error: ControlError, _ name: String) throws -> Never {
     switch error {
     case .notRunning:
-      let others = RunningService.all().filter { $0.state != .gone }.map(\.name)
+      let others = RunningService.all().map(\.name)
       let hint = others.isEmpty ? "no service is" : "running: \(others.joined(separator: ", "))"
       try Failure.exit("the service \(name) is not running (\(hint))", Failure.notRunning)
     case .notPermitted:
@@ -97,45 +116,32 @@ struct ServiceSelection: ParsableArguments {
   }
 }
 
+extension [ServiceSelection] {
+  /// Does this for each, one after the other. Returns the status of the last that has failed: the reason was given, and
+  /// the others get their turn.
+  func lastFailure(of body: (ServiceSelection) throws -> Void) throws -> ExitCode? {
+    var failure: ExitCode?
+    for service in self {
+      do { try body(service) } catch let code as ExitCode { failure = code }
+    }
+    return failure
+  }
+}
+
 /// A service of this machine, as its control directory shows it.
 struct RunningService {
-  enum State {
-    case connected(ControlConnection)
-    case forbidden
-    case gone
-    /// It is there, but doesn't take connections.
-    case silent(ControlError)
-
-    static func != (one: State, other: State) -> Bool { !(one == other) }
-    static func == (one: State, other: State) -> Bool {
-      switch (one, other) {
-      case (.connected, .connected), (.forbidden, .forbidden), (.gone, .gone), (.silent, .silent): true
-      case (.connected, _), (.forbidden, _), (.gone, _), (.silent, _): false
-      }
-    }
-  }
-
   let name: String
   let directory: String
-  let state: State
+  let connection: Result<ControlConnection, ControlError>
 
-  /// All that have a control directory in the usual places, by name.
+  /// All that have a control directory in the usual places, by name, unless nobody is there any more.
   static func all() -> [RunningService] {
     ControlPlace.roots().flatMap { root in
-      ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted().map { name in
-        RunningService(name: name, directory: "\(root)/\(name)", state: state("\(root)/\(name)"))
-      }
-    }
-  }
-
-  private static func state(_ directory: String) -> State {
-    do {
-      return .connected(try ControlConnection(directory: directory, timeout: 2))
-    } catch {
-      switch error {
-      case .notPermitted: return .forbidden
-      case .notRunning, .gone: return .gone
-      case .timedOut, .refused, .other: return .silent(error)
+      ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).sorted().compactMap { name in
+        let directory = "\(root)/\(name)"
+        let connection = Result { () throws(ControlError) in try ControlConnection(directory: directory, timeout: 2) }
+        if case .failure(.notRunning) = connection { return nil }
+        return RunningService(name: name, directory: directory, connection: connection)
       }
     }
   }

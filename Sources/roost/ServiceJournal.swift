@@ -17,7 +17,8 @@ struct ServiceJournal {
     for (index, unit) in units.enumerated().reversed() {
       let isUsers = units[..<index].contains { $0.hasPrefix("user@") }
       let manager = isUsers ? ["--user"] : []
-      let main = try? Systemctl.output(manager + ["show", "--value", "--property=MainPID", "--", unit], warns: false)
+      let main = try? SystemdProgram.systemctl(
+        manager + ["show", "--value", "--property=MainPID", "--", unit], warns: false)
       guard main?.split(separator: "\n").first == "\(pid)" else { continue }
       selection = ["\(isUsers ? "--user-unit" : "--unit")=\(unit)"]
       return
@@ -45,16 +46,8 @@ struct ServiceJournal {
   }
 
   private var hasEntries: Bool {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["journalctl", "--quiet", "--no-pager", "--lines=1", "--output=cat"] + selection
-    let pipe = Pipe()
-    process.standardOutput = pipe
-    process.standardError = FileHandle.nullDevice
-    guard (try? process.run()) != nil else { return false }
-    let text = try? pipe.fileHandleForReading.readToEnd()
-    process.waitUntilExit()
-    return text?.isEmpty == false
+    let words = ["journalctl", "--quiet", "--no-pager", "--lines=1", "--output=cat"] + selection
+    return (try? SystemdProgram.run(words, warns: false))?.output.isEmpty == false
   }
 
   /// Becomes journalctl, with these further arguments.

@@ -21,62 +21,41 @@ struct StatusCommand: ParsableCommand {
   var watch = false
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    var live = LiveLines()
-    repeat {
-      let (status, report): (ServiceStatus, JSON)
-      do {
-        (status, report) = try connection.status()
-      } catch {
-        try selection.fail(error, name)
-      }
-      if json {
-        Terminal.write(report.text + "\n")
-      } else if watch, Terminal.isInteractive {
-        live.draw(StatusView(status).lines(width: Terminal.width))
-      } else {
-        Terminal.write(
-          StatusView(status).lines(width: Terminal.isInteractive ? Terminal.width : .max).joined(separator: "\n") + "\n"
-        )
-      }
-      if watch { Thread.sleep(forTimeInterval: 1) }
-      if !watch, status.exitStatus != 0 { throw ExitCode(status.exitStatus) }
-    } while watch
+    try selection.operate { _, connection in
+      var live = LiveLines()
+      repeat {
+        let (status, report) = try connection.status()
+        if json {
+          Terminal.write(lines: [report.text])
+        } else if watch, Terminal.isInteractive {
+          live.draw(StatusView(status: status).lines)
+        } else {
+          Terminal.write(lines: StatusView(status: status).lines)
+        }
+        if watch { Thread.sleep(forTimeInterval: 1) }
+        if !watch, status.exitStatus != 0 { throw ExitCode(status.exitStatus) }
+      } while watch
+    }
   }
 }
 
-/// The status as text.
 struct StatusView {
-  private let status: ServiceStatus
+  let status: ServiceStatus
 
-  init(_ status: ServiceStatus) {
-    self.status = status
-  }
-
-  func lines(width: Int) -> [String] {
-    var lines = Self.wrapped("\(status.name): \(headline)", to: width)
+  var lines: [String] {
+    var lines = Self.wrapped("\(status.name): \(headline)")
     lines[0] = Terminal.styled(status.name, .bold) + lines[0].dropFirst(status.name.count)
-    if let trouble = status.trouble {
-      lines += Self.wrapped(trouble, to: width).map { Terminal.styled($0, .red) }
-    }
+    if let trouble = status.trouble { lines += Self.wrapped(trouble, .red) }
     if let verdict = status.lastReload {
       let age = Amount.since(verdict.ended / 1_000_000)
-      let text = Self.wrapped("last reload, \(age) ago: \(verdict.message)", to: width)
-      lines += text.map { verdict.succeeded ? $0 : Terminal.styled($0, .red) }
+      lines += Self.wrapped("last reload, \(age) ago: \(verdict.message)", verdict.succeeded ? nil : .red)
     }
-    lines += [""] + workers(width) + waiting(width)
+    lines += [""] + workers + waiting
     lines += (status.obstacles ?? []).flatMap { obstacle in
       Self.wrapped(
-        "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", to: width
-      ).map { Terminal.styled($0, .red) }
+        "generation \(obstacle.generation) can't be restarted: \(obstacle.reason); a reload replaces it", .red)
     }
-    let retirees = retirees(width)
-    if !retirees.isEmpty { lines += [""] + retirees }
-    if !status.listeners.isEmpty { lines += [""] + listeners(width) }
-    if let outsiders = status.outsiders, !outsiders.isEmpty { lines += [""] + self.outsiders(outsiders, width) }
-    if let metrics = status.metrics, let reason = metrics.obstacle {
-      lines += ["", self.metrics(reason, metrics.millisecondsLeft, width)]
-    }
+    for part in [retirees, listeners, outsiders, metrics] where !part.isEmpty { lines += [""] + part }
     return lines
   }
 
@@ -100,7 +79,7 @@ struct StatusView {
     return "generations \(numbers.dropLast().map(String.init).joined(separator: ", ")) and \(last) serve"
   }
 
-  private func workers(_ width: Int) -> [String] {
+  private var workers: [String] {
     var table = Table(
       ["SLOT", "GENERATION", "PID", "STATE", "AGE", "RESTARTS", "MEMORY", "CPU", "STATUS"],
       rightAligned: [0, 1, 2, 5, 6, 7])
@@ -111,7 +90,7 @@ struct StatusView {
         worker.cpuMilliseconds.map { Amount.time(milliseconds: $0) } ?? "-", worker.status ?? "",
       ])
     }
-    return table.lines(width: width)
+    return table.lines
   }
 
   private func state(_ worker: ServiceStatus.Worker) -> String {
@@ -120,18 +99,18 @@ struct StatusView {
   }
 
   /// What is said of slots without a worker is read when it matters: none of it is cut off.
-  private func waiting(_ width: Int) -> [String] {
+  private var waiting: [String] {
     (status.waiting ?? []).flatMap { slot in
       let next = slot.millisecondsLeft.map { "; next try in \(Amount.time(milliseconds: $0))" } ?? ""
       let reason = slot.reason ?? "its worker is being started"
-      return Self.wrapped("slot \(slot.slot) has no worker that serves: \(reason)\(next)", to: width).map {
-        Terminal.styled($0, .red)
-      } + slot.lastWords.map { "  | \($0)" }
+      return Self.wrapped("slot \(slot.slot) has no worker that serves: \(reason)\(next)", .red)
+        + slot.lastWords.map { "  | \($0)" }
     }
   }
 
   /// A text in lines, with none of it cut off.
-  static func wrapped(_ text: String, to width: Int) -> [String] {
+  private static func wrapped(_ text: String, _ style: Terminal.Style? = nil) -> [String] {
+    let width = Terminal.width
     var lines: [String] = []
     for word in text.split(separator: " ", omittingEmptySubsequences: false) {
       if let last = lines.last, last.count + 1 + word.count <= width {
@@ -140,27 +119,30 @@ struct StatusView {
         lines.append((lines.isEmpty ? "" : "  ") + word)
       }
     }
-    return lines
+    return style.map { style in lines.map { Terminal.styled($0, style) } } ?? lines
   }
 
-  private func metrics(_ reason: String, _ millisecondsLeft: Int?, _ width: Int) -> String {
-    let next = millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" } ?? "a reload recreates it"
-    return Terminal.styled(Terminal.clipped("metrics: \(reason); \(next)", to: width), .yellow)
+  private static func clipped(_ text: String, _ style: Terminal.Style) -> String {
+    Terminal.styled(Terminal.clipped(text), style)
+  }
+
+  private var metrics: [String] {
+    guard let metrics = status.metrics, let reason = metrics.obstacle else { return [] }
+    let next = metrics.millisecondsLeft.map { "next try in \(Amount.time(milliseconds: $0))" }
+    return [Self.clipped("metrics: \(reason); \(next ?? "a reload recreates it")", .yellow)]
   }
 
   /// What workers that were told to stop still do.
-  private func retirees(_ width: Int) -> [String] {
+  private var retirees: [String] {
     status.workers.compactMap { worker in
       let name = "worker \(worker.pid) (slot \(worker.slot), generation \(worker.generation))"
       let connections = connections(of: worker)
       let age = worker.looked.map { ", as seen \(Amount.since($0)) ago" } ?? ""
       if worker.accepts == true {
         let open = connections.map { "; it has \($0)" } ?? ""
-        return Terminal.styled(
-          Terminal.clipped("\(name) was told to stop and still accepts connections\(open)\(age)", to: width), .red)
+        return Self.clipped("\(name) was told to stop and still accepts connections\(open)\(age)", .red)
       }
-      guard let connections else { return nil }
-      return Terminal.clipped("\(name) waits for \(connections)\(age)", to: width)
+      return connections.map { Terminal.clipped("\(name) waits for \($0)\(age)") }
     }
   }
 
@@ -172,17 +154,19 @@ struct StatusView {
     return "\(number) (from \(peers.joined(separator: ", "))\(rest))"
   }
 
-  private func outsiders(_ outsiders: [ServiceStatus.Outsider], _ width: Int) -> [String] {
+  private var outsiders: [String] {
+    guard let outsiders = status.outsiders, !outsiders.isEmpty else { return [] }
     let unseen = status.sawAllProcesses == false ? ["other processes couldn't be looked at"] : []
     return outsiders.map { outsider in
-      Terminal.styled(
-        Terminal.clipped(
-          "process \(outsider.pid) (\(outsider.name)) doesn't belong to this service, has \(outsider.listeners.joined(separator: ", ")) "
-            + "open and may take its connections: 'kill \(outsider.pid)' ends it", to: width), .red)
+      let names = outsider.listeners.joined(separator: ", ")
+      return Self.clipped(
+        "process \(outsider.pid) (\(outsider.name)) doesn't belong to this service, has \(names) open and may take its "
+          + "connections: 'kill \(outsider.pid)' ends it", .red)
     } + unseen
   }
 
-  private func listeners(_ width: Int) -> [String] {
+  private var listeners: [String] {
+    if status.listeners.isEmpty { return [] }
     var table = Table(["LISTENER", "ADDRESS", "QUEUED", "PEAK", "LIMIT", "DROPPED"], rightAligned: [2, 3, 4, 5])
     for listener in status.listeners {
       table.add([
@@ -190,12 +174,10 @@ struct StatusView {
         listener.limit.map(String.init) ?? "-", listener.dropped.map(String.init) ?? "-",
       ])
     }
-    return table.lines(width: width)
+    return table.lines
       + status.listeners.compactMap { listener in
         listener.unreachable.map {
-          Terminal.styled(
-            Terminal.clipped("clients can't connect to \(listener.name): \($0); a reload recreates it", to: width),
-            .red)
+          Self.clipped("clients can't connect to \(listener.name): \($0); a reload recreates it", .red)
         }
       }
   }

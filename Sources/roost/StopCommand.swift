@@ -22,25 +22,22 @@ struct StopCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    let (name, connection) = try selection.connect()
-    var hasEnded = false
-    do {
-      try connection.send(
-        VarlinkCall(method: ControlInterface.stop, parameters: ["atOnce": .boolean(atOnce)], more: !quiet))
-      while let reply = try connection.reply(until: nil) {
-        if let error = reply.error { throw ControlError.refused(error) }
-        if let message = reply.parameters.member("event", ServiceEvent.self)?.message { Terminal.write(message + "\n") }
-        if !reply.continues { break }
+    try selection.operate { name, connection in
+      var hasEnded = false
+      do {
+        try connection.send(
+          VarlinkCall(method: ControlInterface.stop, parameters: ["atOnce": .boolean(atOnce)], more: !quiet))
+        while let reply = try connection.reply(until: nil) {
+          if let error = reply.error { throw ControlError.refused(error) }
+          if let event: ServiceEvent = reply.parameters.member("event") { Terminal.write(lines: [event.message]) }
+          if !reply.continues { break }
+        }
+        hasEnded = true
+        // The socket is closed when the master has ended: only then is its name free again.
+        while try connection.reply(until: nil) != nil {}
+      } catch ControlError.gone {
+        if !hasEnded { try Failure.exit("the master of \(name) has gone before all workers had ended", 1) }
       }
-      hasEnded = true
-      // The socket is closed when the master has ended: only then is its name free again.
-      while try connection.reply(until: nil) != nil {}
-    } catch let error as ControlError {
-      if case .gone = error {
-        if hasEnded { return }
-        try Failure.exit("the master of \(name) has gone before all workers had ended", 1)
-      }
-      try selection.fail(error, name)
     }
   }
 }

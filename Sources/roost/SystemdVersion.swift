@@ -10,7 +10,7 @@ enum SystemdVersion {
 
   /// The installed version, according to systemctl(1); nil if there is none.
   static let installed: Int? = {
-    guard let text = try? Systemctl.output(["--version"], warns: false) else { return nil }
+    guard let text = try? SystemdProgram.systemctl(["--version"], warns: false) else { return nil }
     return number(in: text)
   }()
 
@@ -22,26 +22,31 @@ enum SystemdVersion {
   }
 }
 
-/// systemctl(1)
-enum Systemctl {
-  /// What it prints. Throws unless it ends with status 0.
-  static func output(_ arguments: [String], warns: Bool = true) throws(MasterError) -> String {
+/// A program of systemd's, such as systemctl(1).
+enum SystemdProgram {
+  /// What it prints, and its exit status.
+  static func run(_ words: [String], warns: Bool) throws -> (output: String, status: Int32) {
     let process = Process()
     process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = ["systemctl"] + arguments
+    process.arguments = words
     let pipe = Pipe()
     process.standardOutput = pipe
     if !warns { process.standardError = FileHandle.nullDevice }
+    try process.run()
+    let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
+    process.waitUntilExit()
+    return (String(decoding: data, as: UTF8.self), process.terminationStatus)
+  }
+
+  /// What systemctl prints. Throws unless it ends with status 0.
+  static func systemctl(_ arguments: [String], warns: Bool = true) throws(MasterError) -> String {
+    let (output, status): (String, Int32)
     do {
-      try process.run()
-      let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
-      process.waitUntilExit()
-      guard process.terminationStatus == 0 else { throw MasterError("systemctl doesn't say what the unit is") }
-      return String(decoding: data, as: UTF8.self)
-    } catch let error as MasterError {
-      throw error
+      (output, status) = try run(["systemctl"] + arguments, warns: warns)
     } catch {
       throw MasterError("cannot run systemctl: \(error.localizedDescription)")
     }
+    guard status == 0 else { throw MasterError("systemctl doesn't say what the unit is") }
+    return output
   }
 }

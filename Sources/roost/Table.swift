@@ -13,7 +13,7 @@ struct Table {
   mutating func add(_ row: [String]) { rows.append(row) }
 
   /// The header and a line for each row.
-  func lines(width: Int) -> [String] {
+  var lines: [String] {
     let widths = header.indices.map { column in ([header] + rows).map { $0[column].count }.max() ?? 0 }
     let lines = ([header] + rows).map { row in
       Terminal.clipped(
@@ -21,7 +21,7 @@ struct Table {
           zip(row, widths).enumerated().map { column, cell in
             let blanks = String(repeating: " ", count: cell.1 - cell.0.count)
             return rightAligned.contains(column) ? blanks + cell.0 : cell.0 + blanks
-          }.joined(separator: "  ")), to: width)
+          }.joined(separator: "  ")))
     }
     return [Terminal.styled(lines[0], .dim)] + lines.dropFirst()
   }

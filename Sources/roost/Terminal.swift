@@ -34,7 +34,10 @@ enum Terminal {
       columns: isKnown && size.ws_col > 0 ? Int(size.ws_col) : 80)
   }
 
-  static var width: Int { size.columns }
+  /// How long a line may be: what isn't read at a terminal is written whole.
+  static var width: Int { isInteractive ? size.columns : .max }
+
+  static func write(lines: [String]) { write(lines.map { $0 + "\n" }.joined()) }
 
   /// Writes at once: what waits in a buffer isn't live. Ends the command if it can't be written, for example to a full
   /// disk: half of it mustn't be taken for all.
@@ -63,7 +66,7 @@ enum Terminal {
   }
 
   /// A text that fits a line.
-  static func clipped(_ text: String, to width: Int) -> String {
+  static func clipped(_ text: String, to width: Int = Terminal.width) -> String {
     text.count <= width ? text : text.prefix(max(0, width - 1)) + "…"
   }
 }

@@ -29,33 +29,22 @@ struct UnitCommand: ParsableCommand {
     let directory = try WorkingDirectory.logical()
     let path = ConfigurationPath.path(of: file)
     let absolute = path.hasPrefix("/") ? path : "\(directory)/\(path)"
-    do {
+    try Failure.telling(ExitStatus.masterFailed) {
       let configuration = try Options(file: absolute, commandLine: [], directory: directory).configuration()
       let unit = Unit(
-        configuration, file: absolute, program: try MasterProgram.ownPath(),
+        configuration: configuration, file: absolute, program: try MasterProgram.ownPath(),
         systemd: systemd ?? SystemdVersion.installed ?? 0)
       Terminal.write(unit.text)
-    } catch let problems as Problems {
-      try Failure.exit(problems)
-    } catch let error as MasterError {
-      try Failure.exit(error.description, ExitStatus.masterFailed)
     }
   }
 }
 
 /// A unit that fits a configuration. systemd/roost@.service fits all.
 struct Unit {
-  private let configuration: Configuration
-  private let file: String
-  private let program: String
-  private let systemd: Int
-
-  init(_ configuration: Configuration, file: String, program: String, systemd: Int) {
-    self.configuration = configuration
-    self.file = file
-    self.program = program
-    self.systemd = systemd
-  }
+  let configuration: Configuration
+  let file: String
+  let program: String
+  let systemd: Int
 
   var text: String {
     """
@@ -152,17 +141,11 @@ struct Unit {
   /// A start and each batch of a reload: every attempt to its end. The master asks for more time if it needs it.
   private var startSeconds: Int {
     let settings = configuration.settings
-    let ready: Duration =
-      switch settings.readiness {
-      case .reported(let timeout): timeout
-      case .alive(let age): age
-      }
-    return seconds(ready + (settings.probeTimeout ?? .zero) + settings.settle + settings.hookTimeout) + 30
+    let ready = settings.readyTimeout ?? settings.readyAfter ?? .zero
+    return (ready + (settings.probeTimeout ?? .zero) + settings.settle + settings.hookTimeout).wholeSeconds + 30
   }
 
-  private var stopSeconds: Int { seconds(configuration.settings.drainTimeout) + 30 }
-
-  private func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
+  private var stopSeconds: Int { configuration.settings.drainTimeout.wholeSeconds + 30 }
 
   /// Whether the master looks at what its workers do, which needs a capability if these run as another user.
   private var isWatched: Bool {
@@ -178,7 +161,8 @@ struct Unit {
     // Without `user` too: then a worker may change its user itself, and the master has to signal it all the same.
     var names = ["CAP_SETUID", "CAP_SETGID", "CAP_KILL"]
     if configuration.worker.identity != nil, isWatched { names.append("CAP_SYS_PTRACE") }
-    if configuration.listeners.contains(where: \.address.isPrivileged) || configuration.metrics?.isPrivileged == true {
+    let addresses = configuration.listeners.map(\.address) + [configuration.metrics].compactMap(\.self)
+    if addresses.contains(where: { (1..<1024).contains($0.port ?? 0) }) {
       names.append("CAP_NET_BIND_SERVICE")
     }
     if configuration.worker.nice ?? 0 < 0 { names.append("CAP_SYS_NICE") }
@@ -189,14 +173,5 @@ struct Unit {
       names.append("CAP_DAC_OVERRIDE")
     }
     return names.joined(separator: " ")
-  }
-}
-
-extension Address {
-  fileprivate var isPrivileged: Bool {
-    switch self {
-    case .tcp(_, let port), .udp(_, let port): (1..<1024).contains(port)
-    case .unix, .systemd: false
-    }
   }
 }

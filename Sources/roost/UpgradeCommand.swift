@@ -1,7 +1,6 @@
 import ArgumentParser
 import RoostControl
 import RoostJSON
-import RoostMaster
 
 struct UpgradeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,44 +21,28 @@ struct UpgradeCommand: ParsableCommand {
   var all = false
 
   func validate() throws {
-    if all, selection.name != nil || selection.controlDirectory != nil {
-      throw ValidationError("--all doesn't go with a name or --control-directory")
-    }
+    try selection.check(all: all)
   }
 
   func run() throws {
-    guard all else {
-      let (name, connection) = try selection.connect()
-      return try upgrade(name, connection)
-    }
-    var failed: ExitCode?
-    let services = RunningService.all().filter { $0.state != .gone }
+    guard all else { return try upgrade(selection) }
+    let services = ServiceSelection.running
     // Not a failure: nothing runs a former version, which is what matters after the installation of a new one.
     if services.isEmpty { return Terminal.write("no service is running\n") }
-    for service in services {
-      do {
-        switch service.state {
-        case .gone: continue
-        case .forbidden: try selection.fail(.notPermitted, service.name)
-        case .silent(let error): try selection.fail(error, service.name)
-        case .connected(let connection): try upgrade(service.name, connection)
-        }
-      } catch let code as ExitCode {
-        failed = code  // The reason was given; the other services get their turn.
-      }
-    }
-    if let failed { throw failed }
+    if let failure = try services.lastFailure(of: upgrade) { throw failure }
   }
 
-  private func upgrade(_ name: String, _ connection: ControlConnection) throws {
-    let reply: VarlinkReply?
-    do {
+  private func upgrade(_ selection: ServiceSelection) throws {
+    try selection.operate { name, connection in
       try connection.send(VarlinkCall(method: ControlInterface.upgrade))
-      reply = try connection.reply(until: .init(timeIntervalSinceNow: 30))
-    } catch {
-      try selection.fail(error, name)
+      guard let reply = try connection.reply(until: .init(timeIntervalSinceNow: 30)) else {
+        throw ControlError.timedOut
+      }
+      try conclude(reply, of: name)
     }
-    guard let reply else { try selection.fail(.timedOut, name) }
+  }
+
+  private func conclude(_ reply: VarlinkReply, of name: String) throws {
     switch reply.error {
     case nil:
       let before = reply.parameters.member("versionBefore") ?? "?"
@@ -70,7 +53,7 @@ struct UpgradeCommand: ParsableCommand {
       try Failure.exit("\(name): upgrade refused, the former version keeps running: \(reason)", 1)
     case VarlinkService.methodNotFound:
       try Failure.exit("\(name): the version of the running master doesn't support upgrades; restart the service", 1)
-    case .some(let other): try selection.fail(.refused(other), name)
+    case .some(let other): throw ControlError.refused(other)
     }
   }
 }

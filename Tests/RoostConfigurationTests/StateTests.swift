@@ -1,4 +1,4 @@
-import RoostConfiguration
+@testable import RoostConfiguration
 import RoostJSON
 import Testing
 

@@ -73,7 +73,7 @@ struct PlaceholderTests {
       _ = try placeholders.template(text)
       Issue.record("\(text) was taken")
     } catch {
-      #expect(error.text == expected)
+      #expect(error.description == expected)
     }
   }
 
@@ -83,7 +83,7 @@ struct PlaceholderTests {
       _ = try Placeholders(listeners: [], hasReadinessPipe: false).template(text)
       Issue.record("\(text) was taken")
     } catch {
-      #expect(error.text.contains(expected))
+      #expect(error.description.contains(expected))
     }
   }
 }

@@ -38,6 +38,11 @@ int roost_ask_unix(void);
 // has its name.
 ssize_t roost_next_unix(int answer, const uint8_t *name, size_t length, uint64_t *inodes, bool *ret_is_last);
 
+// The inodes of all listening TCP and unix sockets of this network namespace (sock_diag(7)). Not by pidfd_getfd(2),
+// which would work for one: it is in no set of system calls that a service usually has, and using it may be deadly.
+// Returns how many there are, or -1 with errno, E2BIG if they don't fit.
+ssize_t roost_listening_sockets(uint64_t *inodes, size_t capacity);
+
 #if defined(__clang__)
 #pragma clang assume_nonnull end
 #endif

@@ -25,11 +25,6 @@ enum roost_call roost_classify_call(long number);
 // Reads memory of another process (process_vm_readv(2)). Returns how much was read, or -1 with errno.
 ssize_t roost_read_memory(pid_t pid, unsigned long address, void *buffer, size_t size);
 
-// The inodes of all listening TCP and unix sockets of this network namespace (sock_diag(7)). Not by pidfd_getfd(2),
-// which would work for one: it is in no set of system calls that a service usually has, and using it may be deadly.
-// Returns how many there are, or -1 with errno, E2BIG if they don't fit.
-ssize_t roost_listening_sockets(uint64_t *inodes, size_t capacity);
-
 // Whether this process may look into processes of other users (CAP_SYS_PTRACE in its effective set).
 bool roost_may_trace(void);
 

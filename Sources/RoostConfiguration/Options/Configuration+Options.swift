@@ -1,25 +1,16 @@
 import RoostCore
 
-/// Options that are about the same, under the heading that they have in the documentation.
-package struct OptionSection: Sendable {
-  /// The heading.
-  package let title: String
-  /// The options, in the order in which somebody should read of them.
-  package let options: [OptionDefinition<Configuration>]
-}
-
 extension Configuration {
-  /// Every option there is, as the documentation has them.
+  /// Every option there is, under the headings of the documentation, in the order in which to read of them.
   package static let sections = [
-    OptionSection(title: "What runs", options: whatRuns),
-    OptionSection(title: "What it listens on", options: whatItListensOn),
-    OptionSection(title: "How many, and how they are replaced", options: howWorkersAreReplaced),
-    OptionSection(title: "When workers fail", options: whenWorkersFail),
-    OptionSection(title: "When a start fails, and what comes back", options: whenAStartFails),
-    OptionSection(title: "The service", options: service),
+    (title: "What runs", options: whatRuns),
+    (title: "What it listens on", options: whatItListensOn),
+    (title: "How many, and how they are replaced", options: howWorkersAreReplaced),
+    (title: "When workers fail", options: whenWorkersFail),
+    (title: "When a start fails, and what comes back", options: whenAStartFails),
+    (title: "The service", options: service),
   ]
 
-  /// Every option there is.
   package static let options = sections.flatMap(\.options)
 
   /// What holds if nothing is said.
@@ -211,11 +202,8 @@ extension Configuration {
     .init(
       "rollback",
       .choice(
-        .init {
-          $0.settings.rollsBack ? "automatic" : "manual"
-        } set: {
-          $0.settings.rollsBack = $1 == "automatic"
-        },
+        .init(
+          get: { $0.settings.rollsBack ? "automatic" : "manual" }, set: { $0.settings.rollsBack = $1 == "automatic" }),
         ["automatic", "manual"]),
       .takeover,
       meaning:
@@ -258,7 +246,6 @@ extension Configuration {
 }
 
 extension ListenerConfiguration {
-  /// The options that a listener has.
   package static let options: [OptionDefinition<ListenerConfiguration>] = [
     .init(
       "address", .custom(.single("address", "address")), .generation, scope: "all",
@@ -309,7 +296,6 @@ extension Probe {
   /// The status that an answer has to have, if nothing is said.
   package static let defaultStatus = 200
 
-  /// The options that a probe has.
   package static let options: [OptionDefinition<Probe>] = [
     .init("path", .custom(.single("path", "text")), meaning: "ask by `GET` of this path"),
     .init(

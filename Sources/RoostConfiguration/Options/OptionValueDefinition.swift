@@ -35,21 +35,20 @@ package enum OptionValueDefinition<Root>: Sendable {
   package struct Place<Value>: Sendable {
     /// The value that is there; nil if there is none.
     package let get: @Sendable (Root) -> Value?
-    /// Puts a value there.
     package let set: @Sendable (inout Root, Value) -> Void
 
-    init(_ get: @escaping @Sendable (Root) -> Value?, set: @escaping @Sendable (inout Root, Value) -> Void) {
+    init(
+      get: @escaping @Sendable (Root) -> Value?, set: @escaping @Sendable (inout Root, Value) -> Void
+    ) {
       (self.get, self.set) = (get, set)
     }
   }
 
   /// A duration that is long enough.
   case duration(Place<Duration>, ShortestDuration)
-  /// A whole number within a range.
   case integer(Place<Int>, ClosedRange<Int>)
   /// True or false; on the command line a flag.
   case boolean(Place<Bool>)
-  /// One of these names.
   case choice(Place<String>, [String])
   /// An absolute path.
   case path(Place<String>)
@@ -103,12 +102,7 @@ extension OptionValueDefinition {
   static func integer(_ path: Path<Int?>, _ range: ClosedRange<Int>) -> Self { .integer(.at(path), range) }
 
   static func integer(_ path: Path<Int32>, _ range: ClosedRange<Int>) -> Self {
-    .integer(
-      Place {
-        Int($0[keyPath: path])
-      } set: {
-        $0[keyPath: path] = Int32($1)
-      }, range)
+    .integer(Place(get: { Int($0[keyPath: path]) }, set: { $0[keyPath: path] = Int32($1) }), range)
   }
 
   static func boolean(_ path: Path<Bool>) -> Self { .boolean(.at(path)) }
@@ -119,30 +113,20 @@ extension OptionValueDefinition {
 
   static func choice<C: RawRepresentable<String> & CaseIterable & SendableMetatype>(_ path: Path<C>) -> Self {
     .choice(
-      Place {
-        $0[keyPath: path].rawValue
-      } set: {
-        if let value = C(rawValue: $1) { $0[keyPath: path] = value }
-      },
+      Place(
+        get: { $0[keyPath: path].rawValue },
+        set: { root, name in C(rawValue: name).map { root[keyPath: path] = $0 } }),
       C.allCases.map(\.rawValue))
   }
 }
 
 extension OptionValueDefinition.Place {
   static func at(_ path: WritableKeyPath<Root, Value> & Sendable) -> Self {
-    Self {
-      $0[keyPath: path]
-    } set: {
-      $0[keyPath: path] = $1
-    }
+    Self(get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
   }
 
   static func at(_ path: WritableKeyPath<Root, Value?> & Sendable) -> Self {
-    Self {
-      $0[keyPath: path]
-    } set: {
-      $0[keyPath: path] = $1
-    }
+    Self(get: { $0[keyPath: path] }, set: { $0[keyPath: path] = $1 })
   }
 }
 

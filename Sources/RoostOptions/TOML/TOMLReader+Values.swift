@@ -1,5 +1,4 @@
 extension TOMLReader {
-  /// Any value.
   mutating func value(depth: Int) throws(Problems) -> Located {
     let place = cursor.place
     guard depth <= Self.maximumDepth else { throw expected("less nesting") }

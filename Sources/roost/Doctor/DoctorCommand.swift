@@ -57,17 +57,13 @@ struct DoctorCommand: ParsableCommand {
   }
 
   func run() throws {
-    do {
-      let hasFailed = try unit.map(examineUnit) ?? examineWorker()
-      if hasFailed { throw ExitCode(1) }
-    } catch let problems as Problems {
-      try Failure.exit(problems)
-    } catch let error as MasterError {
-      try Failure.exit(error.description, ExitStatus.unusableConfiguration)
-    } catch let error as TrialError {
-      switch error {
-      case .interrupted(let signal): throw ExitCode(128 + signal)
-      case .deaf(let error): try Failure.exit("\(error)", ExitStatus.masterFailed)
+    try Failure.telling(ExitStatus.unusableConfiguration) {
+      do {
+        if try unit.map(examineUnit) ?? examineWorker() { throw ExitCode(1) }
+      } catch TrialError.interrupted(let signal) {
+        throw ExitCode(128 + signal)
+      } catch TrialError.deaf(let error) {
+        try Failure.exit("\(error)", ExitStatus.masterFailed)
       }
     }
   }

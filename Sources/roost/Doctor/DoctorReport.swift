@@ -18,7 +18,7 @@ final class DoctorReport {
   var hasFailed: Bool { findings.contains { $0.outcome == .failure } }
 
   func headline(_ text: String) {
-    if !isJSON { Terminal.write(Terminal.styled(text, .bold) + "\n") }
+    if !isJSON { Terminal.write(lines: [Terminal.styled(text, .bold)]) }
   }
 
   /// What has to be known about the findings.
@@ -38,7 +38,7 @@ final class DoctorReport {
     findings.append(finding)
     if isWaiting { Terminal.write("\r\u{1b}[K") }
     isWaiting = false
-    if !isJSON { Terminal.write(lines(finding).map { $0 + "\n" }.joined()) }
+    if !isJSON { Terminal.write(lines: lines(finding)) }
   }
 
   private func lines(_ finding: Finding) -> [String] {
@@ -69,12 +69,10 @@ final class DoctorReport {
   }
 
   private var summary: String {
-    let failures = findings.count { $0.outcome == .failure }
-    let warnings = findings.count { $0.outcome == .warning }
-    if failures + warnings == 0 { return "all is well" }
-    var parts: [String] = []
-    if failures > 0 { parts.append("\(failures) \(failures == 1 ? "failure" : "failures")") }
-    if warnings > 0 { parts.append("\(warnings) \(warnings == 1 ? "warning" : "warnings")") }
-    return parts.joined(separator: ", ")
+    let parts = [(Finding.Outcome.failure, "failure"), (.warning, "warning")].compactMap { outcome, noun -> String? in
+      let count = findings.count { $0.outcome == outcome }
+      return count == 0 ? nil : "\(count) \(count == 1 ? noun : "\(noun)s")"
+    }
+    return parts.isEmpty ? "all is well" : parts.joined(separator: ", ")
   }
 }

@@ -23,9 +23,9 @@ extension Examination {
       clients.threads.finish()
       let lost = checkInFlight(clients.counts)
       // What follows from a worker that ignores the signal, or doesn't drain at all, would only be reported twice.
-      if exits, !lost, keepsAlive { checkKeptAlive(clients.counts) }
+      if exits, !lost, keepsAlive { report.add(keptAlive(clients.counts)) }
     }
-    checkExit(of: worker, exits)
+    report.add(exit(of: worker, exits))
     if !exits {
       worker.kill()
       _ = try trial.wait(.seconds(5)) { worker.exit != nil }
@@ -51,44 +51,33 @@ extension Examination {
     return true
   }
 
-  private func checkKeptAlive(_ counts: DrainClients.Counts) {
+  private func keptAlive(_ counts: DrainClients.Counts) -> Finding {
     let all = counts.connections
     if counts.untold > 0 {
-      report.add(
-        .failure(
-          .keptAlive,
-          "\(counts.untold) of \(all) connections continued as if nothing had happened after the stop signal",
-          mend:
-            "answer the next request on each with 'Connection: close', otherwise clients keep the worker from exiting"))
-    } else if counts.laterLost > 0 {
-      report.add(
-        .failure(
-          .keptAlive,
-          "\(counts.laterLost) of \(all) connections were closed during a request that followed the stop signal",
-          mend: "answer one more request on each with 'Connection: close', and close idle ones only after a while"))
-    } else {
-      report.add(.ok(.keptAlive, "\(counts.told) of \(all) connections told to close, none during a request"))
+      return .failure(
+        .keptAlive, "\(counts.untold) of \(all) connections continued as if nothing had happened after the stop signal",
+        mend: "answer the next request on each with 'Connection: close', otherwise clients keep the worker from exiting"
+      )
     }
+    if counts.laterLost > 0 {
+      return .failure(
+        .keptAlive,
+        "\(counts.laterLost) of \(all) connections were closed during a request that followed the stop signal",
+        mend: "answer one more request on each with 'Connection: close', and close idle ones only after a while")
+    }
+    return .ok(.keptAlive, "\(counts.told) of \(all) connections told to close, none during a request")
   }
 
-  private func checkExit(of worker: TrialWorker, _ exits: Bool) {
-    let limit = configuration.settings.drainTimeout.text
+  private func exit(of worker: TrialWorker, _ exits: Bool) -> Finding {
     guard exits, let exit = worker.exit, let text = worker.exitText else {
-      report.add(
-        .failure(
-          .exit, "still there \(limit) after \(signal)",
-          mend: "exit when nothing is left to be answered; another signal: --stop-signal, more time: --drain-timeout"))
-      return
+      return .failure(
+        .exit, "still there \(configuration.settings.drainTimeout.text) after \(signal)",
+        mend: "exit when nothing is left to be answered; another signal: --stop-signal, more time: --drain-timeout")
     }
-    let after = Amount.time(milliseconds: exit.after.wholeMilliseconds)
-    if worker.hasExitedCleanly {
-      report.add(.ok(.exit, "\(text) \(after) after \(signal)"))
-    } else {
-      report.add(
-        .warning(
-          .exit, "\(text) \(after) after \(signal)",
-          mend: "exit with status 0 when asked to: the log reports anything else as a failure"))
-    }
+    let after = "\(text) \(Amount.time(milliseconds: exit.after.wholeMilliseconds)) after \(signal)"
+    return worker.hasExitedCleanly
+      ? .ok(.exit, after)
+      : .warning(.exit, after, mend: "exit with status 0 when asked to: the log reports anything else as a failure")
   }
 
   private var signal: String { "SIG\(configuration.worker.stopSignal.name)" }

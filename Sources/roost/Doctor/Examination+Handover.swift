@@ -30,7 +30,7 @@ extension Examination {
     let isStuck = try !trial.wait(Self.patience) { streams[0].queue?.queued ?? 0 == 0 }
     second.stop()
     _ = try trial.waitForExit(of: second)
-    tell(load.counts, isStuck: isStuck)
+    report.add(finding(load.counts, isStuck: isStuck))
   }
 
   private func notReady(_ worker: TrialWorker) -> Finding {
@@ -40,21 +40,19 @@ extension Examination {
       lastLines: worker.lastLines)
   }
 
-  private func tell(_ counts: Counts, isStuck: Bool) {
+  private func finding(_ counts: Counts, isStuck: Bool) -> Finding {
     let noun = options.speaksHTTP ? "requests" : "connections"
     let text = "\(counts.failed) of \(counts.all) \(noun) failed while a worker took over from another"
     if counts.failed > 0 {
-      report.add(
-        .failure(
-          .handover, "\(text): \(counts.reasons)",
-          mend: "answer all that was accepted, and let kept-alive connections send one more request (docs/doctor.md)"))
-    } else if isStuck {
-      report.add(
-        .failure(
-          .handover, "\(text), but then the other one did not accept",
-          mend: "two workers share the listener: neither may rely on being woken for each connection"))
-    } else {
-      report.add(.ok(.handover, text))
+      return .failure(
+        .handover, "\(text): \(counts.reasons)",
+        mend: "answer all that was accepted, and let kept-alive connections send one more request (docs/doctor.md)")
     }
+    if isStuck {
+      return .failure(
+        .handover, "\(text), but then the other one did not accept",
+        mend: "two workers share the listener: neither may rely on being woken for each connection")
+    }
+    return .ok(.handover, text)
   }
 }

@@ -3,7 +3,6 @@ import RoostMaster
 
 /// What the doctor was asked to do besides.
 struct ExaminationOptions {
-  /// What is requested.
   let path: String
   /// What takes a while to answer.
   let slowPath: String?
@@ -81,18 +80,12 @@ final class Examination {
       let own = SocketTable().places(of: worker.processes, except: worker.passedInodes)
       let lacks = worker.lacks.map { ": \($0)" } ?? ""
       let instead = own.isEmpty ? "" : ", but it listens at \(own.joined(separator: ", ")) on its own"
-      text = "not ready within \(readyTimeout.text)\(lacks)\(instead)"
+      let limit = configuration.settings.readyTimeout ?? configuration.settings.readyAfter ?? .zero
+      text = "not ready within \(limit.text)\(lacks)\(instead)"
       mend = own.isEmpty ? Self.readinessAdvice(configuration.worker.readinessChannel) : Self.ownSocketAdvice
     }
     report.add(.failure(.ready, text, mend: mend, lastLines: worker.lastLines))
     return false
-  }
-
-  private var readyTimeout: Duration {
-    switch configuration.settings.readiness {
-    case .reported(let timeout): timeout
-    case .alive(let age): age
-    }
   }
 
   private func finding(_ word: TrialWorker.Word, after time: Duration) -> Finding {

@@ -12,7 +12,6 @@ enum Check: String, CaseIterable {
   case handover
 }
 
-/// The outcome of a check.
 struct Finding: Encodable {
   enum Outcome: String, Encodable {
     case ok

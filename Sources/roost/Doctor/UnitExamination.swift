@@ -78,9 +78,7 @@ struct UnitExamination {
     if given.file != nil { return try given.configuration(example: "roost doctor --unit UNIT") }
     do {
       return try RunCommand.parse(arguments).configuration()
-    } catch let problems as Problems {
-      throw problems
-    } catch {
+    } catch  where !(error is Problems) {
       throw MasterError(
         "cannot determine the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error)));"
           + " name it with --config"
@@ -101,16 +99,7 @@ struct UnitProperties {
 
   /// For one that need not be there.
   init(shown name: String) throws(MasterError) {
-    let wanted = [
-      "Id", "LoadState", "NeedDaemonReload", "Type", "NotifyAccess", "KillMode", "TimeoutStopUSec", "OOMPolicy",
-      "ExecReload", "ExecStart", "FileDescriptorStoreMax", "RuntimeDirectory", "RuntimeDirectoryPreserve", "Conflicts",
-      "ActiveState", "UnitFileState", "LimitNOFILE", "LimitNOFILESoft", "SystemCallFilter", "SystemCallErrorNumber",
-      "User", "Delegate", "ProtectControlGroups", "StateDirectory", "CacheDirectory", "LogsDirectory", "ExecStartPre",
-      "TriggeredBy", "Triggers",
-      "StartLimitIntervalUSec", "StartLimitBurst", "RestartUSec", "RestartSteps", "RestartMaxDelayUSec",
-      "FileDescriptorStorePreserve",
-    ]
-    let text = try Systemctl.output(["show", "--no-pager", "--property=\(wanted.joined(separator: ","))", "--", name])
+    let text = try SystemdProgram.systemctl(["show", "--no-pager", "--", name])
     var values: [String: String] = [:]
     for line in text.split(separator: "\n") {
       guard let equals = line.firstIndex(of: "=") else { continue }
@@ -136,7 +125,7 @@ struct UnitProperties {
   /// Whether its files, with their drop-ins, give it a credential; `show` doesn't tell.
   var hasCredentials: Bool {
     // It warns of changed files, which is reported for ExecStart.
-    let text = (try? Systemctl.output(["cat", "--no-pager", "--", name], warns: false)) ?? ""
+    let text = (try? SystemdProgram.systemctl(["cat", "--no-pager", "--", name], warns: false)) ?? ""
     var given: Set<Substring> = []
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)

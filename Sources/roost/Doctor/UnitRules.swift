@@ -51,7 +51,7 @@ struct UnitRules {
     let drain = configuration.settings.drainTimeout
     let shown = unit["TimeoutStopUSec"]
     guard let limit = UnitTime(parsing: shown) else {
-      return .warning("TimeoutStopSec", "cannot read '\(shown)'", mend: "TimeoutStopSec=\(Self.seconds(drain) + 30)")
+      return .warning("TimeoutStopSec", "cannot read '\(shown)'", mend: "TimeoutStopSec=\(drain.wholeSeconds + 30)")
     }
     if limit.isAtLeast(drain) { return .ok("TimeoutStopSec", "\(shown), the drain timeout is \(drain.text)") }
     if isHeard {
@@ -60,7 +60,7 @@ struct UnitRules {
     }
     return .failure(
       "TimeoutStopSec", "\(shown), and workers may take \(drain.text) to drain: systemd kills them before",
-      mend: "TimeoutStopSec=\(Self.seconds(drain) + 30), or NotifyAccess=main: then the master asks for more time")
+      mend: "TimeoutStopSec=\(drain.wholeSeconds + 30), or NotifyAccess=main: then the master asks for more time")
   }
 
   var oomPolicy: Finding {
@@ -113,8 +113,6 @@ struct UnitRules {
       "\(room), for \(wanted) of the listeners' sockets: when the master dies, clients are refused until the next one listens",
       mend: "FileDescriptorStoreMax=512")
   }
-
-  private static func seconds(_ duration: Duration) -> Int { (duration.wholeMilliseconds + 999) / 1000 }
 }
 
 /// A span of time as systemd shows it: `1min 30s`, `500ms`, `infinity` (systemd.time(7)).
@@ -123,12 +121,11 @@ struct UnitTime {
     ("us", 0.001), ("ms", 1), ("s", 1000), ("min", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000),
     ("month", 2_629_800_000), ("y", 31_557_600_000),
   ]
-  /// nil for no limit.
-  private let milliseconds: Double?
+  private let milliseconds: Double
 
   init?(parsing text: String) {
     if text == "infinity" {
-      milliseconds = nil
+      milliseconds = .infinity
       return
     }
     var sum = 0.0
@@ -143,7 +140,5 @@ struct UnitTime {
     milliseconds = sum
   }
 
-  func isAtLeast(_ duration: Duration) -> Bool {
-    milliseconds.map { $0 >= Double(duration.wholeMilliseconds) } ?? true
-  }
+  func isAtLeast(_ duration: Duration) -> Bool { milliseconds >= Double(duration.wholeMilliseconds) }
 }
