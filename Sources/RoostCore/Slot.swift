@@ -29,10 +29,7 @@ package struct Slot: Hashable, Sendable, Codable {
 
   /// The current worker, if there is one.
   package var worker: Worker? {
-    switch current {
-    case .worker(let worker): worker
-    case .added, .vacant, .waiting: nil
-    }
+    if case .worker(let worker) = current { worker } else { nil }
   }
 
   package var workers: [Worker] { [worker, candidate].compactMap(\.self) }

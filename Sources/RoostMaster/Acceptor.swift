@@ -57,10 +57,7 @@ final class Acceptor<Client: AcceptedClient> {
     self.handler = handler
     keepSpare()
     try watch(descriptor)
-    pauseEnd = try loop.timer(priority: priority) { [unowned self] in
-      pauseEnd?.wentOff()
-      source?.setEnabled(true)
-    }
+    pauseEnd = try loop.timer(priority: priority) { [unowned self] in source?.setEnabled(true) }
   }
 
   private func watch(_ descriptor: borrowing Descriptor) throws(SystemdError) {

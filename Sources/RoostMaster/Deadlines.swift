@@ -15,10 +15,7 @@ final class Deadlines {
 
   /// Calls the handler when something is due, or when it is time to check.
   func watch(in loop: EventLoop, _ passed: @escaping () -> Void) throws(SystemdError) {
-    timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
-      passed()
-    }
+    timer = try loop.timer(priority: .late, passed)
   }
 
   /// How long nothing ran since the last look, if that was long.

@@ -32,12 +32,6 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
     package var ended: Int
     /// How long it took, in µs.
     package var microseconds: Int
-
-    package init(succeeded: Bool, ended: Int, microseconds: Int) {
-      self.succeeded = succeeded
-      self.ended = ended
-      self.microseconds = microseconds
-    }
   }
 
   /// Workers that ran their command.

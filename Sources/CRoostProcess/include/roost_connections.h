@@ -1,15 +1,12 @@
 // The connections of this network namespace, as the kernel lists them by sock_diag(7).
-#ifndef ROOST_CONNECTIONS_H
-#define ROOST_CONNECTIONS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // The end of a TCP connection, in a socket that a process has open or had.
 struct roost_connection {
@@ -38,8 +35,4 @@ int roost_ask_unix(void);
 // has its name.
 ssize_t roost_next_unix(int answer, const uint8_t *name, size_t length, uint64_t *inodes, bool *ret_is_last);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

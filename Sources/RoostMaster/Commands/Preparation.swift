@@ -39,7 +39,7 @@ final class Preparation {
     of generation: Generation, looking configuration: Configuration, with resolver: ReleaseResolver
   ) throws(MasterError) {
     self.generation = generation
-    process = try ShortLivedProcess {
+    process = try ShortLivedProcess { tell in
       let answer: JSON
       do {
         let places = try JSON(encoding: resolver.pin(configuration.worker))
@@ -47,11 +47,10 @@ final class Preparation {
       } catch {
         answer = [Answer.problem: .string("\(error)")]
       }
-      return Array(answer.text.utf8)
+      tell(Array(answer.text.utf8))
     }
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let generation: Generation
     let process: ShortLivedProcess.Saved

@@ -78,7 +78,6 @@ final class Preparer {
     running = nil
   }
 
-  /// What an upgrade hands over.
   var saved: Preparation.Saved? { running?.saved }
 
   func restore(_ saved: Preparation.Saved?) throws {

@@ -92,12 +92,10 @@ final class Clients {
   func answerStops() {
     for client in all {
       switch client.task {
-      case .stop: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .stop, .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
       case .drain(_, let verdict):
         client.reply(VarlinkReply(parameters: ["event": .null, "verdict": JSON(of: verdict)]))
-      case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
-      case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
-      case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .reload, .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
       case .none: break
       }
     }

@@ -54,10 +54,7 @@ extension Master {
 
   /// What serves, where that isn't what is configured.
   private var recorded: String? {
-    switch supervisor.servingOrigin {
-    case .configuration: nil
-    case .record(let generation): "what generation \(generation.number) ran"
-    }
+    words.recorded(supervisor.servingOrigin)
   }
 
   /// Why somebody is missing.

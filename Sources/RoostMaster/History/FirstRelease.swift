@@ -8,7 +8,9 @@ struct FirstRelease {
   let past: Supervisor.Past
   /// Why it isn't what is configured, for the operator.
   let reason: String?
+}
 
+extension FirstRelease {
   /// `trouble` is what is wrong with the operator's configuration, if anything: then `configured` is what was recorded.
   init(
     _ configured: Configuration, trouble: String?, _ history: History, _ resolver: ReleaseResolver
@@ -44,13 +46,6 @@ struct FirstRelease {
       past.divergence = nil
       self.init(configuration: configured, release: refused, past: past, reason: error.description)
     }
-  }
-
-  private init(configuration: Configuration, release: Release, past: Supervisor.Past, reason: String?) {
-    self.configuration = configuration
-    self.release = release
-    self.past = past
-    self.reason = reason
   }
 
   private init(

@@ -151,7 +151,4 @@ final class ServiceRecord {
 
   /// Gives up what is being written: an older record mustn't come last.
   func abandon() { writer?.abandon() }
-
-  /// The processes that write, or have just been told to stop.
-  var writers: Set<pid_t> { writer?.pids ?? [] }
 }

@@ -54,7 +54,6 @@ final class LeftQueues {
   }
 
   private func look() {
-    timer?.wentOff()
     let now = Clock.now()
     let empty = awaited.filter { $0.from <= now && $0.isEmpty }.map(\.id)
     awaited.removeAll { empty.contains($0.id) }

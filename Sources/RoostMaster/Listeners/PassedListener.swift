@@ -6,12 +6,9 @@ struct PassedListener {
   let listener: Listener
 
   var name: String { configuration.name }
+}
 
-  init(configuration: ListenerConfiguration, listener: Listener) {
-    self.configuration = configuration
-    self.listener = listener
-  }
-
+extension PassedListener {
   /// A listener as it is.
   init(_ listener: Listener) {
     self.init(configuration: listener.configuration, listener: listener)

@@ -1,6 +1,7 @@
 import CRoostMaster
 import Glibc
 import RoostConfiguration
+import RoostProcess
 
 /// An address as system calls take it.
 struct SocketAddress {
@@ -119,28 +120,15 @@ struct SocketAddress {
   /// The address as the operator would write it.
   var text: String {
     withUnsafeBytes(of: storage) { bytes in
+      // The port is followed by the address; for IPv6 there is a flow in between.
       switch family {
-      case AF_INET:
-        let address = bytes.loadUnaligned(as: sockaddr_in.self)
-        return "\(Self.numeric(AF_INET, address.sin_addr)):\(UInt16(bigEndian: address.sin_port))"
-      case AF_INET6:
-        let address = bytes.loadUnaligned(as: sockaddr_in6.self)
-        return "[\(Self.numeric(AF_INET6, address.sin6_addr))]:\(UInt16(bigEndian: address.sin6_port))"
+      case AF_INET: return Connections.text(Array(bytes[4..<8]), port ?? 0)
+      case AF_INET6: return Connections.text(Array(bytes[8..<24]), port ?? 0)
       case AF_UNIX:
         let path = bytes[MemoryLayout<sa_family_t>.size..<Int(length)]
         return "unix:" + String(decoding: path.map { $0 == 0 ? UInt8(ascii: "@") : $0 }.trimmingEnd(), as: UTF8.self)
       default:
         return "family \(family)"
-      }
-    }
-  }
-
-  private static func numeric<A>(_ family: Int32, _ address: A) -> String {
-    withUnsafeBytes(of: address) { address in
-      String(unsafeUninitializedCapacity: Int(INET6_ADDRSTRLEN)) { text in
-        text.withMemoryRebound(to: CChar.self) { text in
-          inet_ntop(family, address.baseAddress!, text.baseAddress!, socklen_t(text.count)).map { strlen($0) } ?? 0
-        }
       }
     }
   }

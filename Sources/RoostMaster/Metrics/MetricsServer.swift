@@ -51,10 +51,7 @@ final class MetricsServer {
   func serve(_ text: @escaping (Exposition.Format) -> String) {
     makeText = text
     do {
-      timer = try loop.timer(priority: .last) { [unowned self] in
-        timer?.wentOff()
-        timePassed()
-      }
+      timer = try loop.timer(priority: .last) { [unowned self] in timePassed() }
     } catch {
       log.warning("cannot set a timer, so metrics that aren't served now never will be: \(error)")
     }
@@ -91,8 +88,7 @@ final class MetricsServer {
 
   /// Continues without a socket, and tries to get one.
   func wait(for wait: MetricsWait) {
-    // Before the socket is closed: its number may belong to another by the time the loop forgets it.
-    acceptor.stop()
+    acceptor.stop()  // before the socket is closed (`Source`)
     stage = .waiting(wait)
     setTimer()
   }

@@ -1,4 +1,3 @@
-import CRoostMaster
 import Glibc
 
 /// The signals that the master handles, and those that it ignores. docs/operating.md lists all of them.
@@ -29,7 +28,8 @@ package enum ManagedSignals {
   /// stops it.
   private static let unheeded =
     [SIGPIPE, SIGXFSZ, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSTKFLT]
-    + Array(roost_first_real_time_signal()...roost_last_real_time_signal())
+    // The C library keeps some of the real-time signals for itself.
+    + Array(__libc_current_sigrtmin()...__libc_current_sigrtmax())
 
   static func set(_ signals: [Int32]) -> sigset_t {
     var set = sigset_t()

@@ -59,8 +59,6 @@ final class AcceptanceWatch {
   /// An observer that was killed, but hasn't ended yet. Until it has, there are no looks: there would be more and more
   /// observers.
   private var abandoned: ObserverProcess?
-  /// The pids of all observers that the master hasn't reaped yet.
-  private(set) var observers: Set<pid_t> = []
 
   /// In a master another process looks, and nothing waits for it.
   init(log: Log, looksItself: Bool = false) {
@@ -74,7 +72,6 @@ final class AcceptanceWatch {
     self.ready = ready
     // After signals, and after what workers say: a message that came first is heard first.
     timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
       giveUpLook()
       goOn()
     }
@@ -131,9 +128,6 @@ final class AcceptanceWatch {
     if awaited.isEmpty { interrupt() }
     arm()
   }
-
-  /// A child of the master was reaped.
-  func reaped(_ pid: pid_t) { observers.remove(pid) }
 
   /// Ends the observer. Another may begin at any time.
   func interrupt() {
@@ -253,7 +247,6 @@ extension AcceptanceWatch {
     let new = try ObserverProcess()
     try new.watch(in: loop) { [unowned self] in answered($0) }
     observer = new
-    observers.insert(new.pid)
     return new
   }
 

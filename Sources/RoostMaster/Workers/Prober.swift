@@ -15,7 +15,7 @@ final class Prober {
     /// When it is asked again.
     var next: Instant?
     var question: HTTPProbe?
-    var command: ProbeCommand?
+    var command: CommandProcess?
     /// Why it hasn't passed yet.
     var reason = "it has not answered"
 
@@ -27,7 +27,7 @@ final class Prober {
   }
 
   /// How a command is started for a worker, with this address.
-  typealias CommandStart = (WorkerID, Release, [String], String) throws(MasterError) -> ProbeCommand
+  typealias CommandStart = (WorkerID, Release, [String], String) throws(MasterError) -> CommandProcess
 
   private static let firstDelay: Duration = .milliseconds(20)
   private static let longestDelay: Duration = .seconds(1)
@@ -52,7 +52,6 @@ final class Prober {
     self.start = start
     self.passed = passed
     timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
       askThoseDue()
       arm()
     }
@@ -125,7 +124,7 @@ final class Prober {
   /// A child of the master has exited: perhaps a probe command.
   func exited(_ pid: pid_t, _ cause: ExitCause, _ words: String) {
     guard let subject = subjects.first(where: { $0.command?.pid == pid }) else { return }
-    subject.command?.exited()
+    subject.command?.output.finish()
     let lastWords = subject.command?.output.lastLines.last
     subject.command = nil
     if cause == .exited(status: 0) { return passed(subject.id) }

@@ -52,7 +52,6 @@ final class WorkerConversation {
 
   // MARK: Upgrade
 
-  /// What an upgrade hands over.
   struct Saved {
     let notifySocket: NotifySocket.Saved
     let readinessPipe: ReadinessPipe.Saved?

@@ -1,5 +1,6 @@
 import Glibc
 import RoostCore
+import RoostProcess
 import RoostSystemd
 
 /// A worker as a process, with the channels on which it speaks to the master.
@@ -169,16 +170,8 @@ final class WorkerProcess {
 
   /// The effective uid of the worker now (proc_pid_status(5)), or nil if it is gone.
   private var effectiveUser: uid_t? {
-    let number = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
-    guard number >= 0 else { return nil }
-    let descriptor = Descriptor(adopting: number)
-    var content = [UInt8](repeating: 0, count: 2048)
-    let count = read(descriptor.number, &content, content.count)
-    guard count > 0 else { return nil }
-    let lines = String(decoding: content[..<count], as: UTF8.self).split(separator: "\n")
-    guard let uids = lines.first(where: { $0.hasPrefix("Uid:") })?.split(separator: "\t"), uids.count > 2 else {
-      return nil
-    }
-    return uid_t(uids[2])
+    let line = ProcessFile.contents("/proc/\(pid)/status")?.lines.first { $0.after("Uid:") != nil }
+    guard let words = line?.words, words.count > 2 else { return nil }
+    return words[2].number(radix: 10).flatMap { uid_t(exactly: $0) }
   }
 }

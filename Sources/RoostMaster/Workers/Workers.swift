@@ -190,7 +190,4 @@ final class Workers {
     acceptance.interrupt()
     retirees.abandon()
   }
-
-  /// The processes that look for the master, and aren't reaped yet.
-  var lookers: Set<pid_t> { acceptance.observers.union(retirees.pids) }
 }
