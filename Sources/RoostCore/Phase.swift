@@ -51,7 +51,6 @@ package struct Start: Hashable, Sendable, Codable {
   }
 }
 
-/// The stop of the service.
 package struct Stop: Hashable, Sendable, Codable {
   /// How the master ends when every worker is reaped.
   package let verdict: Verdict

@@ -27,7 +27,6 @@ package struct Slot: Hashable, Sendable, Codable {
     self.current = current
   }
 
-  /// The current worker, if there is one.
   package var worker: Worker? {
     if case .worker(let worker) = current { worker } else { nil }
   }
@@ -90,7 +89,7 @@ extension Slot {
   func wait(_ settings: Settings) -> Duration { settings.backoff(afterFailures: waits + 1) }
 }
 
-func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+package func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
   guard let one else { return other }
   guard let other else { return one }
   return min(one, other)

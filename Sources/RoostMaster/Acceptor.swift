@@ -118,7 +118,6 @@ final class Acceptor<Client: AcceptedClient> {
     }
   }
 
-  /// A client has gone.
   func remove(_ client: Client) {
     clients.removeAll { $0 === client }
     keepSpare()

@@ -4,7 +4,6 @@ import RoostCore
 
 /// What has become of the master's children.
 enum Children {
-  /// One that has exited, or was killed.
   struct Exit {
     let pid: pid_t
     let cause: ExitCause

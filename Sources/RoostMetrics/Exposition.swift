@@ -30,7 +30,6 @@ package struct Exposition {
     }
   }
 
-  /// A label and its value.
   typealias Label = (name: String, value: String)
 
   private let format: Format

@@ -67,7 +67,6 @@ package struct ServiceSnapshot: Hashable, Sendable {
   package var phase: ServicePhase
   /// Whether what serves isn't what the configuration names.
   package var isDiverged = false
-  /// The generation that serves.
   package var generation: Int
   package var workersWanted: Int
   package var current = Census()
@@ -79,7 +78,6 @@ package struct ServiceSnapshot: Hashable, Sendable {
   package var workers: [Worker] = []
   /// How many retirees were seen to accept when they were last looked at.
   package var retireesAccepting = 0
-  /// Resident memory of all retirees.
   package var retireesMemoryBytes = 0
   /// The listeners. Those of the same name and address are one.
   package private(set) var listeners: [Listener] = []

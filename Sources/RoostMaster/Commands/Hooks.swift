@@ -18,7 +18,6 @@ final class Hooks {
   /// Calls the handler with each one that has ended, and with why it failed, if it did.
   func watch(_ ended: @escaping (Hook, Generation, _ failure: String?) -> Void) { self.ended = ended }
 
-  /// Runs one for a generation.
   func run(_ hook: Hook, _ generation: Generation, _ release: Release) {
     let (before, after) = (release.configuration.beforeReload, release.configuration.afterTakeover)
     guard let command = hook == .beforeReload ? before : after else {
@@ -60,7 +59,6 @@ final class Hooks {
     }
   }
 
-  /// What an upgrade hands over.
   func restore(_ saved: [HookProcess.Saved], _ relay: OutputRelay) throws(MasterError) {
     for hook in saved {
       let command = CommandProcess(pid: hook.pid, output: try relay.restore(hook.output))

@@ -9,14 +9,12 @@ import RoostSystemd
 /// mistake never reaches the master. The second looks for what the configuration names: a file system that hangs holds
 /// it up, and not the master.
 final class Preparation {
-  /// What was found.
   struct Finding {
     let configuration: Configuration
     /// After the second step.
     let places: PinnedRelease?
   }
 
-  /// What the process answers.
   fileprivate enum Answer {
     static let configuration = "configuration"
     static let places = "places"

@@ -5,7 +5,6 @@ import RoostSystemd
 /// Finds out what a generation is to run: reads the configuration again, and looks for what it names. One generation at
 /// a time.
 final class Preparer {
-  /// What was found.
   typealias Finding = (configuration: Configuration, places: PinnedRelease)
 
   let resolver: ReleaseResolver

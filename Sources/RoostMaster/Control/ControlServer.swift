@@ -121,7 +121,6 @@ final class ControlServer {
     restored = []
   }
 
-  /// The connected clients.
   var clients: [ControlClient] { acceptor.clients }
 
   private func add(_ client: ControlClient) {

@@ -3,7 +3,6 @@ import RoostControl
 import RoostCore
 
 extension Master {
-  /// How the service is.
   var statusReport: ServiceStatus {
     ServiceStatus(
       name: configuration.name, pid: getpid(), version: Version.number, phase: servicePhase,
@@ -152,6 +151,5 @@ extension Master {
 }
 
 extension String {
-  /// Nil of an empty one.
   fileprivate var nonempty: String? { isEmpty ? nil : self }
 }

@@ -80,7 +80,6 @@ extension History {
     }
   }
 
-  /// Whether what is configured is what was refused.
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
     guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)
     else { return false }

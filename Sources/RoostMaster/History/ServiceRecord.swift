@@ -78,7 +78,6 @@ final class ServiceRecord {
         generation, of: first, configuration.pinned(release), directory: release.directory, at: Clock.time()))
   }
 
-  /// The generation has proved itself.
   func proved(_ generation: Generation) {
     history.proved(generation)
     writeSoon()

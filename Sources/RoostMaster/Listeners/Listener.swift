@@ -320,7 +320,6 @@ struct Neighbours {
 }
 
 extension ListenerConfiguration {
-  /// How its file is to be.
   var access: FileAccess { FileAccess(mode: mode, user: user, group: group) }
 }
 

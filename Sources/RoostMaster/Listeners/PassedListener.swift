@@ -9,7 +9,6 @@ struct PassedListener {
 }
 
 extension PassedListener {
-  /// A listener as it is.
   init(_ listener: Listener) {
     self.init(configuration: listener.configuration, listener: listener)
   }

@@ -31,7 +31,6 @@ final class QueueSampler {
     timer?.set(isRunning ? (Clock.now() + Self.interval).microseconds : nil)
   }
 
-  /// A reload begins.
   func begin(_ listeners: [Listener]) {
     for listener in listeners {
       listener.sampleQueue()

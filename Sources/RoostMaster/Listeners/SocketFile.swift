@@ -7,7 +7,6 @@ struct SocketFile: Codable {
   let device: dev_t
   let inode: ino_t
 
-  /// What is at its path.
   enum Presence {
     case there
     case gone

@@ -9,7 +9,6 @@ import RoostSystemd
 /// how often the text is made. It comes after everything else that the master has to do, and never stops a service: if
 /// its address isn't available, it is tried again (MetricsServer+Waiting.swift).
 final class MetricsServer {
-  /// Whether it has its socket.
   enum Stage {
     /// It doesn't have it, and tries to get it.
     case waiting(MetricsWait)
@@ -131,8 +130,7 @@ final class MetricsServer {
   }
 
   private func setTimer() {
-    var next = acceptor.clients.first?.deadline
-    if case .waiting(let wait) = stage { next = next.map { min($0, wait.next) } ?? wait.next }
-    timer?.set(next?.microseconds)
+    let wait: Instant? = if case .waiting(let wait) = stage { wait.next } else { nil }
+    timer?.set(earliest(acceptor.clients.first?.deadline, wait)?.microseconds)
   }
 }

@@ -7,10 +7,9 @@ final class MountTable {
   /// Those for which this machine's kernel has all that they need.
   private static let local: Set<String> = [
     "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "vfat", "iso9660", "erofs", "squashfs",
-    "overlay", "tmpfs",
-    "ramfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "hugetlbfs", "securityfs",
-    "selinuxfs", "debugfs",
-    "tracefs", "pstore", "bpf", "configfs", "fusectl", "nsfs", "efivarfs", "binfmt_misc",
+    "overlay", "tmpfs", "ramfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "hugetlbfs",
+    "securityfs", "selinuxfs", "debugfs", "tracefs", "pstore", "bpf", "configfs", "fusectl", "nsfs", "efivarfs",
+    "binfmt_misc",
   ]
 
   /// Kept open: the kernel reports on it when something is mounted.

@@ -14,6 +14,5 @@ struct OpenFiles {
       hard: UInt64(limit.former.rlim_max))
   }
 
-  /// How many there can be.
   static var current: UInt64 { UInt64(RaisedLimit.current(RLIMIT_NOFILE).rlim_cur) }
 }

@@ -47,7 +47,6 @@ final class PidFile {
     place.directory.remove(place.name, identity)
   }
 
-  /// Whose the file is.
   private enum Owner {
     case this
     case nobody

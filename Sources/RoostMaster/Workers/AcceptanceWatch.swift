@@ -8,7 +8,6 @@ import RoostSystemd
 /// Looks in /proc whether workers have begun to accept, only while one is awaited. All that it knows follows from the
 /// workers that aren't ready: it can start again at any time.
 final class AcceptanceWatch {
-  /// A worker that is awaited.
   private struct Awaited {
     let id: WorkerID
     let pid: pid_t
@@ -210,16 +209,10 @@ final class AcceptanceWatch {
   }
 
   private func arm() {
-    var next: Instant?
-    for worker in awaited {
-      guard let deadline = worker.schedule.deadline else { continue }
-      // A worker that is due waits until a look is possible.
-      if worker.schedule.isLooking, look != nil || abandoned != nil { continue }
-      next = next.map { min($0, deadline) } ?? deadline
-    }
-    next = next.map { max($0, restUntil) }
-    if let look { next = next.map { min($0, look.next) } ?? look.next }
-    timer?.set(next?.microseconds)
+    // A worker that is due waits until a look is possible.
+    let mayLook = look == nil && abandoned == nil
+    let deadlines = awaited.filter { mayLook || !$0.schedule.isLooking }.compactMap(\.schedule.deadline)
+    timer?.set(earliest(deadlines.min().map { max($0, restUntil) }, look?.next)?.microseconds)
   }
 }
 

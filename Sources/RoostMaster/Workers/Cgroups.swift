@@ -94,7 +94,6 @@ struct WorkerCgroup {
   /// A descriptor by which a process enters when it is started; -1 if it isn't available.
   func entrance() -> Int32 { open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC) }
 
-  /// The pids of all that are in it.
   var processes: [pid_t] { ControlGroup.processes(in: directory) }
 
   /// Kills all that is in it and below, including what is being forked. Returns whether the kernel can: since 5.14.

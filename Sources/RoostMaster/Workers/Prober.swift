@@ -5,7 +5,6 @@ import RoostSystemd
 
 /// Asks workers by their probes, again and again until they pass or are no longer to be asked.
 final class Prober {
-  /// A worker that is to be asked.
   private final class Subject {
     let id: WorkerID
     let release: Release
@@ -99,7 +98,6 @@ final class Prober {
     arm()
   }
 
-  /// Begins to ask a worker.
   func begin(_ id: WorkerID) {
     guard let subject = subjects.first(where: { $0.id == id }) else {
       preconditionFailure("a probe without a listener")

@@ -3,7 +3,6 @@ import RoostSystemd
 
 /// A pipe on which a worker says with a line that it is ready, as in s6.
 final class ReadinessPipe {
-  /// What has come.
   enum Word: Equatable {
     case nothing
     case line

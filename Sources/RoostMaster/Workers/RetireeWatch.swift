@@ -151,13 +151,15 @@ final class RetireeWatch {
   }
 
   private func take(_ sight: RetireeSearch.Sight, of look: Look) {
-    // What remains of a worker is another matter.
-    guard
-      let index = retirees.firstIndex(where: { $0.process.id.number == sight.worker && $0.began <= look.began })
-    else { return }
+    guard let index = index(of: sight.worker, in: look) else { return }
     retirees[index].sight = sight
     retirees[index].looked = time(nil)
     seen(retirees[index].process, sight)
+  }
+
+  /// What remains of a worker since the look began is another matter.
+  private func index(of worker: Int, in look: Look) -> Int? {
+    retirees.firstIndex { $0.process.id.number == worker && $0.began <= look.began }
   }
 
   /// Gives up looks that take too long.
@@ -172,11 +174,9 @@ final class RetireeWatch {
 
   /// A look at this one has to wait, so it is never looked at again. The others are looked at when it is their turn.
   private func leave(_ worker: Int, _ look: Look) {
-    guard let index = retirees.firstIndex(where: { $0.process.id.number == worker && $0.began <= look.began }) else {
-      return
-    }
+    guard let index = index(of: worker, in: look) else { return }
     retirees[index].next = nil
-    retirees[index].sight = .unknown(worker)
+    retirees[index].sight = .init(worker: worker, accepts: nil, connections: nil, peers: [], sockets: nil)
     log.info(
       "checking what \(retirees[index].process.title) still does takes longer than"
         + " \((Self.step * Self.patience).text): whether it accepts, and what it waits for, isn't known")

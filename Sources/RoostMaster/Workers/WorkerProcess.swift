@@ -77,12 +77,12 @@ final class WorkerProcess {
   }
 
   var saved: Saved {
-    let channels = conversation.saved
-    return Saved(
-      id: id, pid: pid, notifySocket: channels.notifySocket, readinessPipe: channels.readinessPipe,
-      einhornChannel: channels.einhornChannel, output: output.saved,
-      started: started, state: state, statusText: statusText, sockets: sockets.sorted().map { Int($0) },
-      cgroup: cgroup?.name, signalled: signalled, hasToldAccepting: hasToldAccepting)
+    Saved(
+      id: id, pid: pid, notifySocket: conversation.notifySocket.saved,
+      readinessPipe: conversation.readinessPipe?.saved, einhornChannel: conversation.einhornChannel?.stream.saved,
+      output: output.saved, started: started, state: state, statusText: statusText,
+      sockets: sockets.sorted().map { Int($0) }, cgroup: cgroup?.name, signalled: signalled,
+      hasToldAccepting: hasToldAccepting)
   }
 
   init(restoring saved: Saved, release: Release, output: WorkerOutput, cgroup: WorkerCgroup?) {
@@ -91,9 +91,7 @@ final class WorkerProcess {
     pid = saved.pid
     self.release = release
     self.output = output
-    conversation = WorkerConversation(
-      restoring: WorkerConversation.Saved(
-        notifySocket: saved.notifySocket, readinessPipe: saved.readinessPipe, einhornChannel: saved.einhornChannel))
+    conversation = WorkerConversation(restoring: saved)
     started = saved.started
     state = saved.state
     statusText = saved.statusText

@@ -77,7 +77,6 @@ extension Workers {
 }
 
 extension WorkerProcess {
-  /// An event about it.
   func event(_ kind: EventKind, _ level: ServiceEvent.Level, _ text: String) -> ServiceEvent {
     ServiceEvent(
       kind, level, "\(title) \(text)", generation: id.generation.number, slot: id.slot, pid: pid, at: Clock.time())
