@@ -92,10 +92,7 @@ void roost_prepare_close(int fd) {
     return;
   }
   char byte;
-  ssize_t length;
-  do {
-    length = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  } while (length < 0 && errno == EINTR);
+  ssize_t length = TEMP_FAILURE_RETRY(recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT));
   // On other sockets an empty message is a message too.
   bool is_empty = length < 0 || (length == 0 && option_of(fd, SO_TYPE) == SOCK_STREAM);
   if (!is_empty) give_away(fd);

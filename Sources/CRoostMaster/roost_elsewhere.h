@@ -1,6 +1,5 @@
 // Processes that make a system call that may wait, in this process's place.
-#ifndef ROOST_ELSEWHERE_H
-#define ROOST_ELSEWHERE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -41,5 +40,3 @@ bool roost_end_slow_helpers(int64_t patience);
 
 // Milliseconds of CLOCK_MONOTONIC.
 int64_t roost_milliseconds(void);
-
-#endif

@@ -68,9 +68,7 @@ int roost_bind_as(int fd, const void *address, size_t length, uid_t user, gid_t 
     _exit(error);
   }
   int status;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
-  }
+  if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0) return -1;
   errno = WIFEXITED(status) ? WEXITSTATUS(status) : EPERM;
   return errno == 0 ? 0 : -1;
 }

@@ -4,16 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <linux/sock_diag.h>
-#include <linux/unix_diag.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
@@ -21,38 +17,22 @@
 #include <unistd.h>
 
 #include "roost_helpers.h"
-#include "roost_accept_queue.h"
 
-int roost_reap(struct roost_exit *ret_exit) {
+static int take_news(int kinds, struct roost_news *ret_news) {
   siginfo_t info = {0};
-  int result;
-  do {
-    result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
-  } while (result < 0 && errno == EINTR);
-  if (result < 0) return -1;
+  if (TEMP_FAILURE_RETRY(waitid(P_ALL, 0, &info, kinds | WNOHANG)) < 0) return -1;
   if (info.si_pid == 0) return 0;
-  roost_helper_ended(info.si_pid);
-  *ret_exit = (struct roost_exit){
-      .pid = info.si_pid,
-      .signalled = info.si_code != CLD_EXITED,
-      .number = info.si_status,
-      .dumped_core = info.si_code == CLD_DUMPED,
-  };
+  *ret_news = (struct roost_news){.pid = info.si_pid, .code = info.si_code, .number = info.si_status};
   return 1;
 }
 
-int roost_take_stop(struct roost_stop *ret_stop) {
-  siginfo_t info = {0};
-  int result;
-  do {
-    result = waitid(P_ALL, 0, &info, WSTOPPED | WCONTINUED | WNOHANG);
-  } while (result < 0 && errno == EINTR);
-  if (result < 0) return -1;
-  if (info.si_pid == 0) return 0;
-  *ret_stop = (struct roost_stop){
-      .pid = info.si_pid, .is_stopped = info.si_code != CLD_CONTINUED, .signal = info.si_status};
-  return 1;
+int roost_reap(struct roost_news *ret_news) {
+  int result = take_news(WEXITED, ret_news);
+  if (result == 1) roost_helper_ended(ret_news->pid);
+  return result;
 }
+
+int roost_take_stop(struct roost_news *ret_news) { return take_news(WSTOPPED | WCONTINUED, ret_news); }
 
 int roost_process_descriptor(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
@@ -88,30 +68,15 @@ int roost_send_datagram(int fd, const void *bytes, size_t length, int passed) {
     *header = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof passed), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
     memcpy(CMSG_DATA(header), &passed, sizeof passed);
   }
-  ssize_t count;
-  do {
-    count = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } while (count < 0 && errno == EINTR);
-  return count < 0 ? -1 : 0;
-}
-
-int roost_pass_credentials(int fd) {
-  int yes = 1;
-  return setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &yes, sizeof yes);
+  return TEMP_FAILURE_RETRY(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL)) < 0 ? -1 : 0;
 }
 
 int roost_memory_file(const char *name) { return memfd_create(name, 0); }
 
-int roost_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC); }
-
 const char *roost_signal_name(int number) { return sigabbrev_np(number); }
 
-int roost_first_real_time_signal(void) { return SIGRTMIN; }
-
-int roost_last_real_time_signal(void) { return SIGRTMAX; }
-
-int roost_output_pipe(int ends[2]) {
-  if (roost_pipe(ends) < 0) return -1;
+int roost_pipe(int ends[2]) {
+  if (pipe2(ends, O_CLOEXEC) < 0) return -1;
   // Only this end: the flag belongs to the end's open file, and the other end is the process's.
   fcntl(ends[0], F_SETFL, O_NONBLOCK);
   return 0;
@@ -146,33 +111,4 @@ bool roost_peer_is_in(int fd, gid_t group) {
     if (groups[i] == group) return true;
   }
   return false;
-}
-
-int roost_lock(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
-
-int roost_unix_file(int fd, ino_t *ret_inode) {
-  struct unix_diag_vfs file;
-  if (roost_ask_unix_socket(fd, UDIAG_SHOW_VFS, UNIX_DIAG_VFS, &file, sizeof file) < 0) return -1;
-  *ret_inode = file.udiag_vfs_ino;
-  return 0;
-}
-
-int roost_dropped(int fd, unsigned *ret_dropped) {
-  int family;
-  socklen_t length = sizeof family;
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0) return -1;
-  if (family == AF_UNIX) {
-    errno = EOPNOTSUPP;
-    return -1;
-  }
-  unsigned info[SK_MEMINFO_VARS] = {0};
-  length = sizeof info;
-  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) return -1;
-  // A kernel that has fewer of these returns fewer.
-  if (length < (SK_MEMINFO_DROPS + 1) * sizeof *info) {
-    errno = EOPNOTSUPP;
-    return -1;
-  }
-  *ret_dropped = info[SK_MEMINFO_DROPS];
-  return 0;
 }

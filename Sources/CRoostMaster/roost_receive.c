@@ -25,11 +25,7 @@ static bool has_room(size_t count) {
 }
 
 static ssize_t receive(int fd, struct msghdr *message, int flags) {
-  ssize_t length;
-  do {
-    length = recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags);
-  } while (length < 0 && errno == EINTR);
-  return length;
+  return TEMP_FAILURE_RETRY(recvmsg(fd, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | flags));
 }
 
 static void take_control(struct cmsghdr *header, struct roost_datagram *datagram) {

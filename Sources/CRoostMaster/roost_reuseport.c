@@ -143,8 +143,7 @@ static int read_handshakes(int netlink, uint64_t *ret_numbers, size_t capacity, 
   *ret_count = 0;
   while (true) {
     _Alignas(struct nlmsghdr) char buffer[32768];
-    ssize_t received = recv(netlink, buffer, sizeof buffer, 0);
-    if (received < 0 && errno == EINTR) continue;
+    ssize_t received = TEMP_FAILURE_RETRY(recv(netlink, buffer, sizeof buffer, 0));
     if (received < 0) return -1;
     size_t rest = (size_t)received;
     for (struct nlmsghdr *message = (struct nlmsghdr *)buffer; NLMSG_OK(message, rest);
@@ -173,12 +172,4 @@ int roost_handshakes(int fd, uint64_t *ret_numbers, size_t capacity, size_t *ret
   close(netlink);
   errno = error;
   return result;
-}
-
-int roost_waiting_memory(int fd, unsigned *ret_bytes) {
-  unsigned values[SK_MEMINFO_VARS];
-  socklen_t length = sizeof values;
-  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, values, &length) < 0) return -1;
-  *ret_bytes = values[SK_MEMINFO_RMEM_ALLOC];
-  return 0;
 }

@@ -63,10 +63,7 @@ typedef bool taker(const struct nlmsghdr *message, size_t count, void *context);
 
 static ssize_t next(int answer, taker *take, void *context, bool *ret_is_last) {
   _Alignas(struct nlmsghdr) char buffer[ANSWER];
-  ssize_t length;
-  do {
-    length = recv(answer, buffer, sizeof buffer, 0);
-  } while (length < 0 && errno == EINTR);
+  ssize_t length = TEMP_FAILURE_RETRY(recv(answer, buffer, sizeof buffer, 0));
   if (length <= 0) return -1;
   size_t rest = (size_t)length;
   size_t count = 0;

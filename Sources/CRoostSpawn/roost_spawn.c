@@ -309,8 +309,7 @@ struct roost_spawn_result roost_spawn(const struct roost_spawn_request *request)
       // It may stay inside the kernel for longer: it is reaped with the caller's other children.
       kill(pid, SIGKILL);
     } else if (report.failed_step != ROOST_SPAWN_DONE) {
-      while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {
-      }
+      (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
     }
   }
   close(ends[0]);
@@ -357,9 +356,7 @@ int roost_access_as(const struct roost_spawn_identity *identity, const char *pat
     _exit(access(path, mode) == 0 ? 0 : errno);
   }
   int status;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) return -1;
-  }
+  if (TEMP_FAILURE_RETRY(waitpid(child, &status, 0)) < 0) return -1;
   if (WIFEXITED(status) && WEXITSTATUS(status) != CANNOT_BECOME) return WEXITSTATUS(status);
   errno = EPERM;
   return -1;

@@ -38,36 +38,24 @@ package struct AcceptanceSchedule: Hashable, Sendable {
 
   /// Whether it waits to be seen.
   package var isLooking: Bool {
-    switch stage {
-    case .looking: true
-    case .proving, .over: false
-    }
+    if case .looking = stage { true } else { false }
   }
 
   package func isLookDue(at now: Instant) -> Bool {
-    switch stage {
-    case .looking(let next, _): next <= now
-    case .proving, .over: false
-    }
+    if case .looking(let next, _) = stage { next <= now } else { false }
   }
 
   /// A look is over. `everywhere` if the worker was seen to accept on each of its listeners, now or before.
   package mutating func looked(everywhere: Bool, at now: Instant) {
-    switch stage {
-    case .looking(_, let interval):
-      let longer = min(interval + interval / 2, Self.longestInterval)
-      stage =
-        everywhere ? .proving(until: now + grace) : .looking(next: now + longer, interval: longer)
-    case .proving, .over: break
-    }
+    guard case .looking(_, let interval) = stage else { return }
+    let longer = min(interval + interval / 2, Self.longestInterval)
+    stage = everywhere ? .proving(until: now + grace) : .looking(next: now + longer, interval: longer)
   }
 
   /// A look had to be given up, because it has to wait for the worker. The next one may be as expensive.
   package mutating func lookHung(at now: Instant) {
-    switch stage {
-    case .looking(_, let interval): stage = .looking(next: now + Self.hungInterval, interval: interval)
-    case .proving, .over: break
-    }
+    guard case .looking(_, let interval) = stage else { return }
+    stage = .looking(next: now + Self.hungInterval, interval: interval)
   }
 
   /// The worker has sent a message: it speaks for itself, and sightings don't count any more. With a grace of zero only
@@ -81,11 +69,8 @@ package struct AcceptanceSchedule: Hashable, Sendable {
 
   /// Whether the worker has become ready. Says so once.
   package mutating func becomesReady(at now: Instant) -> Bool {
-    switch stage {
-    case .proving(let until) where until <= now:
-      stage = .over
-      return true
-    case .proving, .looking, .over: return false
-    }
+    guard case .proving(let until) = stage, until <= now else { return false }
+    stage = .over
+    return true
   }
 }

@@ -87,10 +87,7 @@ package enum Requester: Hashable, Sendable {
 
 extension Requester {
   var isWorker: Bool {
-    switch self {
-    case .worker: true
-    case .signal, .terminal, .client, .crashLoop: false
-    }
+    if case .worker = self { true } else { false }
   }
 }
 

@@ -51,7 +51,6 @@ package struct Start: Hashable, Sendable, Codable {
   }
 }
 
-/// The stop of the service.
 package struct Stop: Hashable, Sendable, Codable {
   /// How the master ends when every worker is reaped.
   package let verdict: Verdict
@@ -96,16 +95,10 @@ package struct Reload: Hashable, Sendable, Codable {
   package internal(set) var latched: Origin?
 
   package var isPreparing: Bool {
-    switch stage {
-    case .preparing: true
-    case .awaitingHook, .replacing: false
-    }
+    if case .preparing = stage { true } else { false }
   }
 
   var deadline: Instant? {
-    switch stage {
-    case .awaitingHook, .replacing: nil
-    case .preparing(let until): until
-    }
+    if case .preparing(let until) = stage { until } else { nil }
   }
 }

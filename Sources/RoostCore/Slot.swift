@@ -27,12 +27,8 @@ package struct Slot: Hashable, Sendable, Codable {
     self.current = current
   }
 
-  /// The current worker, if there is one.
   package var worker: Worker? {
-    switch current {
-    case .worker(let worker): worker
-    case .added, .vacant, .waiting: nil
-    }
+    if case .worker(let worker) = current { worker } else { nil }
   }
 
   package var workers: [Worker] { [worker, candidate].compactMap(\.self) }
@@ -93,7 +89,7 @@ extension Slot {
   func wait(_ settings: Settings) -> Duration { settings.backoff(afterFailures: waits + 1) }
 }
 
-func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
+package func earliest(_ one: Instant?, _ other: Instant?) -> Instant? {
   guard let one else { return other }
   guard let other else { return one }
   return min(one, other)

@@ -12,22 +12,16 @@ extension Supervisor {
     let ended = hooks.remove(at: index)
     if let failure { return failed(ended, failure, at: now) }
     report(.hookSucceeded(hook, generation, after: now - ended.began))
-    switch (hook, phase) {
-    case (.beforeReload, .reloading(let reload)): startBatch(of: reload, at: now)
-    case (.beforeReload, .idle), (.beforeReload, .starting), (.beforeReload, .serving), (.beforeReload, .stopping),
-      (.beforeReload, .stopped):
-      preconditionFailure("a hook that a reload awaits without a reload")
-    case (.afterTakeover, _): break
+    switch hook {
+    case .beforeReload: startBatch(of: runningReload, at: now)
+    case .afterTakeover: break
     }
   }
 
   private mutating func failed(_ ended: RunningHook, _ reason: String, at now: Instant) {
-    switch (ended.hook, phase) {
-    case (.beforeReload, .reloading(let reload)): failReload(reload, .hookFailed(ended.hook, reason: reason), at: now)
-    case (.beforeReload, .idle), (.beforeReload, .starting), (.beforeReload, .serving), (.beforeReload, .stopping),
-      (.beforeReload, .stopped):
-      preconditionFailure("a hook that a reload awaits without a reload")
-    case (.afterTakeover, _): report(.hookFailed(ended.hook, ended.generation, reason: reason))
+    switch ended.hook {
+    case .beforeReload: failReload(runningReload, .hookFailed(ended.hook, reason: reason), at: now)
+    case .afterTakeover: report(.hookFailed(ended.hook, ended.generation, reason: reason))
     }
   }
 

@@ -143,9 +143,15 @@ extension Supervisor {
     }
   }
 
+  /// The reload to which a candidate, or a hook before it, belongs.
+  var runningReload: Reload {
+    guard let reload else { preconditionFailure("no reload is running") }
+    return reload
+  }
+
   /// The slots whose candidates of the reload take over together.
   var currentBatch: Range<Int> {
-    guard case .reloading(let reload) = phase, case .replacing(let batch) = reload.stage else {
+    guard case .replacing(let batch) = runningReload.stage else {
       preconditionFailure("a candidate gets ready only while its batch is replaced")
     }
     return batch
@@ -153,7 +159,7 @@ extension Supervisor {
 
   /// Candidates of the reload are current by now.
   mutating func generationTookOver(_ batch: Range<Int>) {
-    guard case .reloading(var reload) = phase else { preconditionFailure("a takeover without a reload") }
+    var reload = runningReload
     report(.tookOver(reload.generation, slots: batch))
     serving = reload.generation
     servingOrigin = reload.origin
@@ -167,7 +173,7 @@ extension Supervisor {
 
   /// Their predecessors are told to go: the next batch follows, if there is one.
   mutating func batchTookOver(at now: Instant) {
-    guard case .reloading(let reload) = phase else { preconditionFailure("a takeover without a reload") }
+    let reload = runningReload
     if reload.moved < slots.count { return startBatch(of: reload, at: now) }
     configuredWorkers = settings.workers
     workers = reload.workers

@@ -116,7 +116,6 @@ extension Supervisor {
     if isAlive { retire(candidate, at: now) }
   }
 
-  /// A slot has lost its worker.
   private mutating func currentLost(_ worker: Worker, _ failure: Failure, isAlive: Bool, at now: Instant) {
     let index = worker.id.slot
     let successor = successor(of: worker, failure, at: now)

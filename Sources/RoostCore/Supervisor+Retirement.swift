@@ -31,7 +31,6 @@ extension Supervisor {
     if case .emptying = retirees[index].stage { drain(index, at: now) }
   }
 
-  /// Acts on the deadlines of retirees.
   mutating func retireeDeadlines(at now: Instant) {
     for index in retirees.indices where retirees[index].deadline.map({ $0 <= now }) ?? false {
       endEmptying(index, at: now)

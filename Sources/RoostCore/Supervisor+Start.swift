@@ -3,10 +3,7 @@ extension Supervisor {
   static let failuresUntilDelayIsTold = 3
 
   var isStarting: Bool {
-    switch phase {
-    case .starting: true
-    case .idle, .serving, .reloading, .stopping, .stopped: false
-    }
+    if case .starting = phase { true } else { false }
   }
 
   /// Whether the service hasn't been announced as up yet: the successor of a lost worker has to pass its probe, too.

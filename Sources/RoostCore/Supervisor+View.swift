@@ -9,10 +9,7 @@ extension Supervisor {
   }
 
   package var reload: Reload? {
-    switch phase {
-    case .reloading(let reload): reload
-    case .idle, .starting, .serving, .stopping, .stopped: nil
-    }
+    if case .reloading(let reload) = phase { reload } else { nil }
   }
 
   /// The generations that serve, are to serve, or may get a worker.

@@ -57,10 +57,7 @@ final class Acceptor<Client: AcceptedClient> {
     self.handler = handler
     keepSpare()
     try watch(descriptor)
-    pauseEnd = try loop.timer(priority: priority) { [unowned self] in
-      pauseEnd?.wentOff()
-      source?.setEnabled(true)
-    }
+    pauseEnd = try loop.timer(priority: priority) { [unowned self] in source?.setEnabled(true) }
   }
 
   private func watch(_ descriptor: borrowing Descriptor) throws(SystemdError) {
@@ -121,7 +118,6 @@ final class Acceptor<Client: AcceptedClient> {
     }
   }
 
-  /// A client has gone.
   func remove(_ client: Client) {
     clients.removeAll { $0 === client }
     keepSpare()

@@ -10,15 +10,11 @@ final class Deadlines {
     self.clock = clock
   }
 
-  /// What the clock shows.
   var now: Instant { clock.reading(at: Clock.now()) }
 
   /// Calls the handler when something is due, or when it is time to check.
   func watch(in loop: EventLoop, _ passed: @escaping () -> Void) throws(SystemdError) {
-    timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
-      passed()
-    }
+    timer = try loop.timer(priority: .late, passed)
   }
 
   /// How long nothing ran since the last look, if that was long.
@@ -30,6 +26,6 @@ final class Deadlines {
   /// Wakes the master when something is due, and before that if a stall would cost a worker its time.
   func set(for supervisor: Supervisor) {
     let look = clock.nextLook(before: supervisor.nextPressingDeadline, at: Clock.now())
-    timer?.set([look, supervisor.nextDeadline.map(clock.time)].compactMap(\.self).min()?.microseconds)
+    timer?.set(earliest(look, supervisor.nextDeadline.map(clock.time))?.microseconds)
   }
 }

@@ -8,10 +8,10 @@ extension Master {
     let exits = Children.exits()
     if exits.mayBeMore { reapLater() }
     // All of them, before anything else is started: a pid that was reaped may belong to another process from then on.
+    for exit in exits.all { OwnProcesses.reaped(exit.pid) }
     let ofWorkers = workers.wereReaped(exits.all)
     let ofHooks = hooks.wereReaped(exits.all)
     let others = exits.all.filter { exit in !ofWorkers.contains { $0.process.pid == exit.pid } }
-    outsiders.reaped(Set(others.map(\.pid)))
     // There may be room for another process by now.
     if !exits.all.isEmpty { PassedDescriptors.closeUnclosed() }
     workers.tell(of: ofWorkers)

@@ -92,10 +92,8 @@ extension Master {
     listeners.closeAll()
     workers.retirees.abandon()
     workers.closeEinhorn()
-    let areGone = Orphans(
-      stopSignal: configuration.worker.stopSignal.number, log: log, strays: workers.strays,
-      own: workers.lookers.union(outsiders.pids).union(record.writers)
-    ).stop(atOnce: endsAtOnce)
+    let orphans = Orphans(stopSignal: configuration.worker.stopSignal.number, log: log, strays: workers.strays)
+    let areGone = orphans.stop(atOnce: endsAtOnce)
     if !endsAtOnce { relay.finish() }
     relay.tellLost()
     channel.finish()

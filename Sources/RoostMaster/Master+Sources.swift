@@ -1,4 +1,5 @@
 import Glibc
+import RoostContract
 import RoostCore
 import RoostSystemd
 
@@ -31,8 +32,12 @@ extension Master {
     try outsiders.watch(in: loop) { [unowned self] in tell($0) }
     try workers.watch(
       startProbe: { [unowned self] id, release, command, address throws(MasterError) in
-        let executable = try preparer.resolver.executable(command[0], of: release)
-        return try workers.spawner.run(probe: command, of: id, at: address, release: release, executable: executable)
+        try workers.spawner.run(
+          command, as: .probe, preparer.resolver, release: release,
+          [
+            "\(WorkerEnvironment.slot)=\(id.slot)", "\(WorkerEnvironment.generation)=\(id.generation.number)",
+            "\(WorkerEnvironment.probeAddress)=\(address)",
+          ])
       },
       seen: { [unowned self] process, sight in
         metricsServer?.forgetText()

@@ -61,40 +61,29 @@ package final class Master {
   /// Whether there may be exits or stops to read at the end of the round.
   var isReapDue = false
 
-  /// What is made differently at a start than after an upgrade.
-  struct Origins {
-    let started: Int
-    let directory: String
-    let loop: EventLoop
-    let channel: UpstreamChannel
-    let watchdog: UpstreamWatchdog?
-    let deadlines: Deadlines
-    let supervisor: Supervisor
-    let releases: Releases
-    let listeners: ServiceListeners
-    let record: ServiceRecord
-    let clients: Clients
-    let metrics: MetricsServer?
-  }
-
-  init(_ handover: Handover, _ openFiles: OpenFiles, _ origins: Origins, _ log: Log) {
+  /// What is named is made differently at a start than after an upgrade.
+  init(
+    _ handover: Handover, _ openFiles: OpenFiles, _ log: Log, loop: EventLoop, started: Int, directory: String,
+    channel: UpstreamChannel, watchdog: UpstreamWatchdog?, deadlines: Deadlines, supervisor: Supervisor,
+    releases: Releases, listeners: ServiceListeners, record: ServiceRecord, clients: Clients, metrics: MetricsServer?
+  ) {
     configuration = handover.configuration
     reader = handover.reader
     program = handover.program
     self.openFiles = openFiles
     self.log = log
-    started = origins.started
-    startDirectory = origins.directory
-    loop = origins.loop
-    channel = origins.channel
-    watchdog = origins.watchdog
-    deadlines = origins.deadlines
-    supervisor = origins.supervisor
-    releases = origins.releases
-    listeners = origins.listeners
-    record = origins.record
-    clients = origins.clients
-    metricsServer = origins.metrics
+    self.loop = loop
+    self.started = started
+    startDirectory = directory
+    self.channel = channel
+    self.watchdog = watchdog
+    self.deadlines = deadlines
+    self.supervisor = supervisor
+    self.releases = releases
+    self.listeners = listeners
+    self.record = record
+    self.clients = clients
+    metricsServer = metrics
     mounts = MountTable()
     upstream = Upstream(channel)
     leftQueues = LeftQueues(log: log)

@@ -15,7 +15,7 @@ extension ServiceSnapshot {
 
   private func writeService(_ out: inout Exposition) {
     out.begin("roost_build", .info, "The version of the master.")
-    out.add(1, suffix: "_info", [("version", version)])
+    out.add(1, [("version", version)])
     out.begin("roost_start_time_seconds", .gauge, unit: "seconds", "When the service was started, since 1970.")
     out.add(started)
     out.begin("roost_phase", .stateSet, "What the service is doing as a whole.")
@@ -26,9 +26,9 @@ extension ServiceSnapshot {
     )
     out.add(isDiverged ? 1 : 0)
     out.begin("roost_fallbacks", .counter, "Starts that continued with the last good release.")
-    out.add(counters.fallbacks, suffix: "_total")
+    out.add(counters.fallbacks)
     out.begin("roost_crash_loops", .counter, "Generations whose workers kept failing while they were on probation.")
-    out.add(counters.crashLoops, suffix: "_total")
+    out.add(counters.crashLoops)
     out.begin("roost_generation", .gauge, "The generation that serves.")
     out.add(generation)
   }
@@ -37,42 +37,41 @@ extension ServiceSnapshot {
     out.begin("roost_workers_wanted", .gauge, "How many workers are wanted.")
     out.add(workersWanted)
     out.begin("roost_workers", .gauge, "How many workers there are.")
-    out.add(census.currentReady, [("role", "current"), ("state", "ready")])
-    out.add(census.currentStarting, [("role", "current"), ("state", "starting")])
-    out.add(census.currentStopped, [("role", "current"), ("state", "stopped")])
-    out.add(census.candidatesReady, [("role", "candidate"), ("state", "ready")])
-    out.add(census.candidatesStarting, [("role", "candidate"), ("state", "starting")])
-    out.add(census.candidatesStopped, [("role", "candidate"), ("state", "stopped")])
-    out.add(census.retirees, [("role", "retiree"), ("state", "draining")])
+    for (role, census) in [("current", current), ("candidate", candidates)] {
+      out.add(census.ready, [("role", role), ("state", "ready")])
+      out.add(census.starting, [("role", role), ("state", "starting")])
+      out.add(census.stopped, [("role", role), ("state", "stopped")])
+    }
+    out.add(retirees, [("role", "retiree"), ("state", "draining")])
     out.begin("roost_retirees_accepting", .gauge, "Retirees that were seen to still accept connections.")
     out.add(retireesAccepting)
     out.begin("roost_workers_started", .counter, "Workers that ran their command.")
-    out.add(counters.workersStarted, suffix: "_total")
+    out.add(counters.workersStarted)
     out.begin("roost_workers_ready", .counter, "Workers that got ready.")
-    out.add(counters.workersReady, suffix: "_total")
+    out.add(counters.workersReady)
     out.begin("roost_workers_lost", .counter, "Current workers that were lost, by cause.")
     // The other causes are those of a reload.
     for cause in [ServiceCounters.Cause.exited, .signalled, .notReady, .probeFailed, .notStarted] {
-      out.add(counters.workersLost[cause] ?? 0, suffix: "_total", [("cause", cause.rawValue)])
+      out.add(counters.workersLost[cause] ?? 0, [("cause", cause.rawValue)])
     }
     out.begin("roost_workers_recycled", .counter, "Current workers that have ended on their own with status 0.")
-    out.add(counters.workersRecycled, suffix: "_total")
+    out.add(counters.workersRecycled)
     out.begin(
       "roost_slot_restarts", .counter, "Current workers of the slot that were lost, or have recycled themselves.")
-    for (slot, count) in restarts.enumerated() { out.add(count, suffix: "_total", [("slot", "\(slot)")]) }
+    for (slot, count) in restarts.enumerated() { out.add(count, [("slot", "\(slot)")]) }
     out.begin("roost_drains", .counter, "Retirees that have exited.")
-    out.add(counters.drains, suffix: "_total")
+    out.add(counters.drains)
     out.begin("roost_drains_timed_out", .counter, "Retirees that were killed because their drain timeout was over.")
-    out.add(counters.drainsTimedOut, suffix: "_total")
+    out.add(counters.drainsTimedOut)
   }
 
   private func writeReloads(_ out: inout Exposition) {
     out.begin("roost_reloads", .counter, "Reloads that have ended, by result.")
-    out.add(counters.succeeded.count, suffix: "_total", [("result", "succeeded")])
-    out.add(counters.failed.count, suffix: "_total", [("result", "failed")])
+    out.add(counters.succeeded.count, [("result", "succeeded")])
+    out.add(counters.failed.count, [("result", "failed")])
     out.begin("roost_reload_failures", .counter, "Reloads that have failed, by cause.")
     for cause in ServiceCounters.Cause.allCases {
-      out.add(counters.reloadsFailed[cause] ?? 0, suffix: "_total", [("cause", cause.rawValue)])
+      out.add(counters.reloadsFailed[cause] ?? 0, [("cause", cause.rawValue)])
     }
     out.begin("roost_reload_duration_seconds", .histogram, unit: "seconds", "How long reloads took, by result.")
     write(counters.succeeded, "succeeded", &out)
@@ -120,11 +119,7 @@ extension ServiceSnapshot {
       out.begin(name, kind, help)
       for listener in listeners {
         guard let number = value(listener) else { continue }
-        let labels = [("listener", listener.name), ("address", listener.address)]
-        switch kind {
-        case .counter: out.add(number, suffix: "_total", labels)
-        case .gauge, .histogram, .info, .stateSet: out.add(number, labels)
-        }
+        out.add(number, [("listener", listener.name), ("address", listener.address)])
       }
     }
     write("roost_listener_queue_length", .gauge, "Connections that wait to be accepted.") { $0.queued }
@@ -145,7 +140,7 @@ extension ServiceSnapshot {
       for worker in workers { out.add(worker.memoryBytes, labels(worker)) }
       out.begin("roost_worker_cpu_seconds", .counter, unit: "seconds", "Processor time, descendants included.")
       for worker in workers {
-        out.add(Exposition.seconds(worker.cpuMilliseconds * 1000), suffix: "_total", labels(worker))
+        out.add(Exposition.seconds(worker.cpuMilliseconds * 1000), labels(worker))
       }
     }
     out.begin("roost_retirees_memory_bytes", .gauge, unit: "bytes", "Resident memory of all retirees together.")

@@ -16,21 +16,27 @@ package struct Exposition {
   }
 
   /// What kind of numbers a family has.
-  enum Kind {
-    case gauge
-    case counter
-    case histogram
-    case info
-    case stateSet
+  enum Kind: String {
+    case gauge, counter, histogram, info
+    case stateSet = "stateset"
+
+    /// What the names of its samples end with, apart from those of a histogram.
+    fileprivate var suffix: String {
+      switch self {
+      case .counter: "_total"
+      case .info: "_info"
+      case .gauge, .histogram, .stateSet: ""
+      }
+    }
   }
 
-  /// A label and its value.
   typealias Label = (name: String, value: String)
 
   private let format: Format
   /// The labels of every sample.
   private let common: [Label]
   private var family = ""
+  private var suffix = ""
   private(set) var text = ""
 
   init(_ format: Format, common: [Label]) {
@@ -41,37 +47,22 @@ package struct Exposition {
   /// Begins a family. Its name ends with its unit, if it has one.
   mutating func begin(_ name: String, _ kind: Kind, unit: String? = nil, _ help: String) {
     family = name
+    suffix = kind.suffix
     switch format {
     case .openMetrics:
-      text += "# TYPE \(name) \(Self.name(of: kind))\n"
+      text += "# TYPE \(name) \(kind.rawValue)\n"
       if let unit { text += "# UNIT \(name) \(unit)\n" }
       text += "# HELP \(name) \(help)\n"
     case .prometheus:
       // Here a family is called what its samples are, and the last two kinds don't exist.
-      let (suffix, type): (String, String) =
-        switch kind {
-        case .gauge, .stateSet: ("", "gauge")
-        case .counter: ("_total", "counter")
-        case .histogram: ("", "histogram")
-        case .info: ("_info", "gauge")
-        }
-      text += "# HELP \(name)\(suffix) \(help)\n# TYPE \(name)\(suffix) \(type)\n"
+      let type = kind == .info || kind == .stateSet ? .gauge : kind
+      text += "# HELP \(name)\(suffix) \(help)\n# TYPE \(name)\(suffix) \(type.rawValue)\n"
     }
   }
 
-  private static func name(of kind: Kind) -> String {
-    switch kind {
-    case .gauge: "gauge"
-    case .counter: "counter"
-    case .histogram: "histogram"
-    case .info: "info"
-    case .stateSet: "stateset"
-    }
-  }
-
-  /// Adds a number to the family. The suffix depends on its kind.
-  mutating func add(_ value: String, suffix: String = "", _ labels: [Label] = []) {
-    text += "\(family)\(suffix){"
+  /// Adds a number to the family.
+  mutating func add(_ value: String, suffix: String? = nil, _ labels: [Label] = []) {
+    text += "\(family)\(suffix ?? self.suffix){"
     for (index, label) in (common + labels).enumerated() {
       if index > 0 { text += "," }
       text += "\(label.name)=\"\(Self.escaped(label.value))\""
@@ -79,7 +70,7 @@ package struct Exposition {
     text += "} \(value)\n"
   }
 
-  mutating func add(_ value: Int, suffix: String = "", _ labels: [Label] = []) {
+  mutating func add(_ value: Int, suffix: String? = nil, _ labels: [Label] = []) {
     add(String(value), suffix: suffix, labels)
   }
 

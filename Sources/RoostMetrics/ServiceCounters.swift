@@ -24,7 +24,6 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
     case cancelled
   }
 
-  /// A reload that has ended.
   package struct Reload: Hashable, Sendable, Codable {
     /// Whether its generation serves.
     package var succeeded: Bool
@@ -32,18 +31,11 @@ package struct ServiceCounters: Hashable, Sendable, Codable {
     package var ended: Int
     /// How long it took, in µs.
     package var microseconds: Int
-
-    package init(succeeded: Bool, ended: Int, microseconds: Int) {
-      self.succeeded = succeeded
-      self.ended = ended
-      self.microseconds = microseconds
-    }
   }
 
   /// Workers that ran their command.
   package internal(set) var workersStarted = 0
   package internal(set) var workersReady = 0
-  /// Current workers that were lost.
   package internal(set) var workersLost: [Cause: Int] = [:]
   /// Current workers that have recycled themselves.
   package internal(set) var workersRecycled = 0

@@ -43,19 +43,20 @@ package struct ServiceSnapshot: Hashable, Sendable {
     }
   }
 
-  /// How many workers there are of each kind.
+  /// How many workers there are of a role.
   package struct Census: Hashable, Sendable {
-    package var currentReady = 0
-    package var currentStarting = 0
-    /// Current workers that a signal or a tracer has stopped, whether they are ready or not.
-    package var currentStopped = 0
-    package var candidatesReady = 0
-    package var candidatesStarting = 0
-    /// Candidates that a signal or a tracer has stopped.
-    package var candidatesStopped = 0
-    package var retirees = 0
+    package var ready = 0
+    package var starting = 0
+    /// Those that a signal or a tracer has stopped, whether they are ready or not.
+    package var stopped = 0
 
-    package init() {}
+    package mutating func count(isReady: Bool, isStopped: Bool) {
+      switch (isStopped, isReady) {
+      case (true, _): stopped += 1
+      case (false, true): ready += 1
+      case (false, false): starting += 1
+      }
+    }
   }
 
   package var service: String
@@ -66,17 +67,17 @@ package struct ServiceSnapshot: Hashable, Sendable {
   package var phase: ServicePhase
   /// Whether what serves isn't what the configuration names.
   package var isDiverged = false
-  /// The generation that serves.
   package var generation: Int
   package var workersWanted: Int
-  package var census = Census()
+  package var current = Census()
+  package var candidates = Census()
+  package var retirees = 0
   package var counters = ServiceCounters()
   /// How many workers of each slot were lost, from slot 0 up.
   package var restarts: [Int] = []
   package var workers: [Worker] = []
   /// How many retirees were seen to accept when they were last looked at.
   package var retireesAccepting = 0
-  /// Resident memory of all retirees.
   package var retireesMemoryBytes = 0
   /// The listeners. Those of the same name and address are one.
   package private(set) var listeners: [Listener] = []

@@ -2,7 +2,7 @@ import CRoostProcess
 import Glibc
 
 /// The open connections of a network namespace, by the inodes of their sockets.
-struct Connections {
+package struct Connections {
   /// The clients, such as `10.0.0.7:51512`; nil for a unix socket, whose clients have no names.
   private(set) var peers: [UInt64: String?] = [:]
 
@@ -64,7 +64,7 @@ struct Connections {
   }
 
   /// An address in its usual notation.
-  static func text(_ address: [UInt8], _ port: UInt16) -> String {
+  package static func text(_ address: [UInt8], _ port: UInt16) -> String {
     let isIPv6 = address.count == 16
     let host = address.withUnsafeBytes { address in
       String(unsafeUninitializedCapacity: Int(INET6_ADDRSTRLEN)) { text in

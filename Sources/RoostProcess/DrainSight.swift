@@ -12,13 +12,9 @@ package struct DrainSight: Hashable, Sendable {
 
   /// No more peers than this are reported.
   package static let maximumPeers = 5
+}
 
-  init(accepts: Bool?, connections: [UInt64]?, peers: [String]) {
-    self.accepts = accepts
-    self.connections = connections
-    self.peers = peers
-  }
-
+extension DrainSight {
   /// Looks at processes that were given these listeners, and at the connections that were made to these places; nil if
   /// these aren't known.
   package init(of pids: [pid_t], _ listeners: Set<SocketIdentity>, at places: Set<ListenerPlace>?) {

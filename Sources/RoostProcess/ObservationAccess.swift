@@ -3,8 +3,8 @@ import Glibc
 
 /// Whether the kernel lets this process look at what its workers do.
 package struct ObservationAccess: Hashable, Sendable {
-  private let workerUser: UInt32
-  private let workerGroup: UInt32
+  let workerUser: UInt32
+  let workerGroup: UInt32
   /// Whether /proc shows what a process has open, and what it waits in.
   let hasProc: Bool
   /// The user and the group of this process.
@@ -14,20 +14,9 @@ package struct ObservationAccess: Hashable, Sendable {
   let mayTrace: Bool
   /// kernel.yama.ptrace_scope; nil if there is no Yama.
   let yamaScope: UInt64?
+}
 
-  init(
-    workerUser: UInt32, workerGroup: UInt32, hasProc: Bool, user: UInt32, group: UInt32, mayTrace: Bool,
-    yamaScope: UInt64?
-  ) {
-    self.workerUser = workerUser
-    self.workerGroup = workerGroup
-    self.hasProc = hasProc
-    self.user = user
-    self.group = group
-    self.mayTrace = mayTrace
-    self.yamaScope = yamaScope
-  }
-
+extension ObservationAccess {
   /// What holds here and now, for workers of this user and group; nil for those of this process.
   package init(workerUser: UInt32?, workerGroup: UInt32?) {
     self.init(

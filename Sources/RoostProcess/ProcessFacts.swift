@@ -16,6 +16,10 @@ package struct ProcessFacts: Hashable, Sendable {
 
   /// How many threads it has, including the first one even if that has ended.
   package let threads: Int
+  /// User and system time, that of reaped children included.
+  package let cpuTicks: Int
+  /// nil if the line is too short.
+  package let residentPages: Int?
 
   /// Whether it has ended. If only its first thread has, it continues.
   package var hasEnded: Bool { hasFirstThreadEnded && threads <= 1 }
@@ -30,10 +34,11 @@ package struct ProcessFacts: Hashable, Sendable {
       begin < end
     else { return nil }
     let words = content[(end + 1)...].words
-    guard words.count > 3, let letter = words[0].first, words[0].count == 1,
-      let parent = words[1].number(radix: 10).flatMap({ pid_t(exactly: $0) }),
-      let group = words[2].number(radix: 10).flatMap({ pid_t(exactly: $0) }),
-      let session = words[3].number(radix: 10).flatMap({ pid_t(exactly: $0) })
+    func number<Number: FixedWidthInteger>(_ index: Int) -> Number? {
+      words.indices.contains(index) ? words[index].number(radix: 10).flatMap { Number(exactly: $0) } : nil
+    }
+    guard let letter = words.first?.first, words[0].count == 1, let parent: pid_t = number(1),
+      let group: pid_t = number(2), let session: pid_t = number(3)
     else { return nil }
     // The name goes into messages, and a process may put a line end into it.
     name = String(
@@ -42,8 +47,10 @@ package struct ProcessFacts: Hashable, Sendable {
     self.parent = parent
     self.group = group
     self.session = session
-    threads = words.count > 17 ? words[17].number(radix: 10).flatMap { Int(exactly: $0) } ?? 1 : 1
-    started = words.count > 19 ? words[19].number(radix: 10).flatMap { Int(exactly: $0) } : nil
+    threads = number(17) ?? 1
+    started = number(19)
+    cpuTicks = (11...14).reduce(0) { $0 + (number($1) ?? 0) }
+    residentPages = number(21)
   }
 
   /// What holds now; nil if the process is gone or hidden.

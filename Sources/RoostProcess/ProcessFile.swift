@@ -1,12 +1,12 @@
 import Glibc
 
 /// Files in /proc.
-enum ProcessFile {
+package enum ProcessFile {
   /// No more of a file than this is read.
   private static let maximumLength = 1 << 20
 
   /// The content of a file, or nil with errno.
-  static func contents(_ path: String) -> ArraySlice<UInt8>? {
+  package static func contents(_ path: String) -> ArraySlice<UInt8>? {
     let number = open(path, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else { return nil }
     defer { close(number) }

@@ -12,19 +12,13 @@ package struct SocketHolders: Sendable {
   }
 
   /// How far to look.
-  package struct Bounds: Sendable {
+  struct Bounds {
     /// No more processes than this are looked at.
-    package let processes: Int
+    var processes = 65536
     /// No more descriptors of a process than this are looked at.
-    package let descriptors: Int
+    var descriptors = 65536
     /// When this time is over, no further process is looked at.
-    package let milliseconds: Int
-
-    package init(processes: Int = 65536, descriptors: Int = 65536, milliseconds: Int = 5000) {
-      self.processes = processes
-      self.descriptors = descriptors
-      self.milliseconds = milliseconds
-    }
+    var milliseconds = 5000
   }
 
   package private(set) var holders: [Holder] = []
@@ -33,7 +27,9 @@ package struct SocketHolders: Sendable {
   /// Whether there may be processes of which not even the pid was seen.
   package private(set) var isCutShort = false
 
-  package init(of sockets: Set<UInt64>, within bounds: Bounds = Bounds()) {
+  package init(of sockets: Set<UInt64>) { self.init(of: sockets, within: Bounds()) }
+
+  init(of sockets: Set<UInt64>, within bounds: Bounds) {
     let deadline = Self.milliseconds + bounds.milliseconds
     guard let pids = ProcessFile.numbers(in: "/proc", atMost: bounds.processes) else {
       isCutShort = true

@@ -85,19 +85,16 @@ package final class EventLoop {
   package func on(
     _ interest: Interest, of descriptor: Int32, priority: Priority, _ handler: @escaping () -> Void
   ) throws(SystemdError) -> Source {
-    let box = Box<Void>(handler)
-    var source: OpaquePointer?
-    let result = sd_event_add_io(
-      event, &source, descriptor, interest.rawValue, { _, _, _, data in Box<Void>.call(data, ()) }, box.retained())
-    return try Source(adopting: source, of: box, result, "watch a descriptor", priority)
+    try add("watch a descriptor", priority, handler) { source, box in
+      sd_event_add_io(event, source, descriptor, interest.rawValue, { _, _, _, box in Box.call(box) }, box)
+    }
   }
 
   /// Calls the handler once, when nothing of a higher priority is left to handle.
   package func deferred(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Source {
-    let box = Box<Void>(handler)
-    var source: OpaquePointer?
-    let result = sd_event_add_defer(event, &source, { _, data in Box<Void>.call(data, ()) }, box.retained())
-    return try Source(adopting: source, of: box, result, "put something off", priority)
+    try add("put something off", priority, handler) { source, box in
+      sd_event_add_defer(event, source, { _, box in Box.call(box) }, box)
+    }
   }
 
   /// Calls the handler once, when the round is over: by then everything that is ready now, of any priority, has had its
@@ -118,12 +115,35 @@ package final class EventLoop {
 
   /// A timer that isn't set, on CLOCK_MONOTONIC.
   package func timer(priority: Priority, _ handler: @escaping () -> Void) throws(SystemdError) -> Timer {
-    let box = Box<Void>(handler)
+    let timer = Timer()
+    let goOff = { [unowned timer] in
+      timer.armed = nil
+      handler()
+    }
+    let source = try add("create a timer", priority, goOff) { source, box in
+      // Accuracy 1 µs: the default would let the kernel be 250 ms late.
+      sd_event_add_time(event, source, CLOCK_MONOTONIC, .max, 1, { _, _, box in Box.call(box) }, box)
+    }
+    source.setEnabled(false)
+    timer.source = source
+    return timer
+  }
+
+  private func add(
+    _ operation: StaticString, _ priority: Priority, _ handler: @escaping () -> Void,
+    _ add: (UnsafeMutablePointer<OpaquePointer?>, UnsafeMutableRawPointer) -> Int32
+  ) throws(SystemdError) -> Source {
+    let box = Unmanaged.passRetained(Box(handler))
     var source: OpaquePointer?
-    // Accuracy 1 µs: the default would let the kernel be 250 ms late.
-    let result = sd_event_add_time(
-      event, &source, CLOCK_MONOTONIC, .max, 1, { _, _, data in Box<Void>.call(data, ()) }, box.retained())
-    return Timer(try Source(adopting: source, of: box, result, "create a timer", priority))
+    let result = add(&source, box.toOpaque())
+    guard let source, result >= 0 else {
+      box.release()
+      throw SystemdError(operation: operation, errno: -result)
+    }
+    // From here on the source holds the box, and gives it back when it is freed.
+    sd_event_source_set_destroy_callback(source) { Unmanaged<Box>.fromOpaque($0!).release() }
+    sd_event_source_set_priority(source, priority.value)
+    return Source(source)
   }
 }
 
@@ -139,23 +159,14 @@ package struct Interest: OptionSet, Sendable {
   package static let writable = Interest(rawValue: 0x004)
 }
 
-/// A registration in an event loop. Its owner keeps it: the handler is never called after it is gone.
+/// A registration in an event loop. Its owner keeps it: the handler is never called after it is gone. It has to go before
+/// its descriptor is closed, whose number may belong to another by the time the loop forgets it.
 package final class Source {
   fileprivate let source: OpaquePointer
   /// What is closed with it.
   fileprivate var owned: Int32?
 
-  fileprivate init(
-    adopting source: OpaquePointer?, of box: AnyObject, _ result: Int32, _ operation: StaticString,
-    _ priority: EventLoop.Priority
-  ) throws(SystemdError) {
-    guard let source, result >= 0 else {
-      Unmanaged.passUnretained(box).release()
-      throw SystemdError(operation: operation, errno: -result)
-    }
-    // From here on the source holds the box, and gives it back when it is freed.
-    sd_event_source_set_destroy_callback(source) { data in Unmanaged<AnyObject>.fromOpaque(data!).release() }
-    sd_event_source_set_priority(source, priority.value)
+  fileprivate init(_ source: OpaquePointer) {
     self.source = source
   }
 
@@ -174,35 +185,21 @@ package final class Source {
   deinit {
     // The loop may be dispatching this very source: disabled, it isn't called again while sd-event still holds it.
     sd_event_source_disable_unref(source)
-    // After it has left epoll: its number may belong to another by the time the loop forgets it.
     if let owned { close(owned) }
   }
 }
 
 package final class Timer {
-  private let source: Source
-  private var armed: UInt64?
-
-  fileprivate init(_ source: Source) {
-    self.source = source
-    sd_event_source_set_enabled(source.source, Int32(SD_EVENT_OFF))
-  }
+  fileprivate var source: Source?
+  /// nil as soon as it goes off.
+  fileprivate var armed: UInt64?
 
   /// Sets the time at which the handler is called once, in µs of CLOCK_MONOTONIC, or never.
   package func set(_ microseconds: UInt64?) {
-    guard armed != microseconds else { return }
+    guard armed != microseconds, let source = source?.source else { return }
     armed = microseconds
-    guard let microseconds else {
-      sd_event_source_set_enabled(source.source, Int32(SD_EVENT_OFF))
-      return
-    }
-    sd_event_source_set_time(source.source, microseconds)
-    sd_event_source_set_enabled(source.source, Int32(SD_EVENT_ONESHOT))
-  }
-
-  /// To be called first by the handler: the timer has gone off and is no longer set.
-  package func wentOff() {
-    armed = nil
+    if let microseconds { sd_event_source_set_time(source, microseconds) }
+    sd_event_source_set_enabled(source, Int32(microseconds == nil ? SD_EVENT_OFF : SD_EVENT_ONESHOT))
   }
 }
 
@@ -223,18 +220,16 @@ package enum SignalSender: Equatable, Sendable {
   }
 }
 
-/// A closure that C can hold, called with a fact.
-private final class Box<Fact> {
-  let call: (Fact) -> Void
+/// A closure that C can hold.
+private final class Box {
+  let call: () -> Void
 
-  init(_ call: @escaping (Fact) -> Void) {
+  init(_ call: @escaping () -> Void) {
     self.call = call
   }
 
-  func retained() -> UnsafeMutableRawPointer { Unmanaged.passRetained(self).toOpaque() }
-
-  static func call(_ data: UnsafeMutableRawPointer?, _ fact: Fact) -> Int32 {
-    Unmanaged<Box<Fact>>.fromOpaque(data!).takeUnretainedValue().call(fact)
+  static func call(_ box: UnsafeMutableRawPointer?) -> Int32 {
+    Unmanaged<Box>.fromOpaque(box!).takeUnretainedValue().call()
     return 0
   }
 }

@@ -1,9 +1,9 @@
 import Glibc
 import RoostCore
-import RoostProcess
 import Testing
 
 @testable import RoostMaster
+@testable import RoostProcess
 
 @Suite("Strays")
 struct StrayTests {

@@ -6,8 +6,8 @@ struct ExpositionTests {
   private static func snapshot(service: String = "web") -> ServiceSnapshot {
     var snapshot = ServiceSnapshot(
       service: service, version: "1.2.3", started: 1000, phase: .reloading, generation: 7, workersWanted: 2)
-    snapshot.census.currentReady = 2
-    snapshot.census.candidatesStarting = 1
+    snapshot.current.ready = 2
+    snapshot.candidates.starting = 1
     snapshot.restarts = [3, 0]
     snapshot.counters = ServiceCountersTests.eventful
     snapshot.workers = [.init(slot: 0, generation: 7, memoryBytes: 4096, cpuMilliseconds: 1050)]

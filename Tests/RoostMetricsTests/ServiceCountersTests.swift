@@ -1,7 +1,8 @@
 import RoostCore
 import RoostJSON
-import RoostMetrics
 import Testing
+
+@testable import RoostMetrics
 
 @Suite("What has happened, in numbers")
 struct ServiceCountersTests {

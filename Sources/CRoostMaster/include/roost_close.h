@@ -1,14 +1,11 @@
 // close(2) of what others have passed, in processes that may wait for it (roost_helpers.h).
-#ifndef ROOST_CLOSE_H
-#define ROOST_CLOSE_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // Closes descriptors that another process has passed, each in its own process, and waits for none: close(2) of a file
 // flushes it, which a file system in user space (FUSE) answers when it likes; that of a socket may linger (SO_LINGER in
@@ -31,8 +28,4 @@ bool roost_has_let_go(void);
 // family is left as it is.
 void roost_prepare_close(int fd);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

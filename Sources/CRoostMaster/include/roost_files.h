@@ -1,13 +1,10 @@
 // Files whose names others may replace: what is done to them is done by descriptor.
-#ifndef ROOST_FILES_H
-#define ROOST_FILES_H
+#pragma once
 
 #include <stdint.h>
 #include <sys/types.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // Opens what a name in a directory stands for, whatever it is, without following or using it (O_PATH, O_NOFOLLOW in
 // open(2)), so that it never waits and changes nothing. Returns a descriptor, close-on-exec, or -1 with errno.
@@ -34,8 +31,4 @@ int roost_change_mode(int file, mode_t mode);
 // process may not change its ids, ENXIO if one of them means nothing in its user namespace (user_namespaces(7)).
 int roost_bind_as(int fd, const void *address, size_t length, uid_t user, gid_t group);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

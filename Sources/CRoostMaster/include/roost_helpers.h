@@ -1,7 +1,6 @@
 // Processes that make a system call that may wait, in this process's place: children with the same memory and table of
 // descriptors, which end on their own.
-#ifndef ROOST_HELPERS_H
-#define ROOST_HELPERS_H
+#pragma once
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -15,5 +14,3 @@ void roost_helper_ended(pid_t pid);
 // To be called before execve(2): then what the kernel still holds keeps nothing open that this process had open. It
 // doesn't wait. Returns false if that can't be done.
 bool roost_leave_helpers(void);
-
-#endif

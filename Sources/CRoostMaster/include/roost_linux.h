@@ -1,39 +1,27 @@
-// What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import. What belongs to
-// SO_REUSEPORT is in roost_reuseport.h. No header here includes <sys/socket.h> (roost_shims.h).
-#ifndef ROOST_LINUX_H
-#define ROOST_LINUX_H
+// What the kernel offers and Swift's Glibc module lacks: macros, and calls that it doesn't import. No header here
+// includes <sys/socket.h> (roost_shims.h).
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
-// A child that has ended and is reaped by now (waitid(2)).
-struct roost_exit {
+// What has become of a child (waitid(2)).
+struct roost_news {
   pid_t pid;
-  bool signalled;    // else it exited
-  int number;        // the signal, or the exit status
-  bool dumped_core;
+  int code;    // CLD_EXITED and the like
+  int number;  // the exit status, or the signal
 };
 
 // Reaps one child that has ended. Returns 1, 0 when none has, or -1 with errno (ECHILD when there is no child at all).
-int roost_reap(struct roost_exit *ret_exit);
+int roost_reap(struct roost_news *ret_news);
 
-// A child that was stopped by a signal, or continues after that (waitid(2)). A stop by a tracer isn't reported to the
-// parent.
-struct roost_stop {
-  pid_t pid;
-  bool is_stopped;  // else it continues
-  int signal;       // that stopped it
-};
-
-// Takes the news of one child that was stopped, or continues. Returns 1, 0 when there is none, or -1 with errno. The
-// kernel only keeps the latest for each child.
-int roost_take_stop(struct roost_stop *ret_stop);
+// Takes the news of one child that was stopped by a signal, or continues after that. Returns 1, 0 when there is none, or
+// -1 with errno. The kernel only keeps the latest for each child, and doesn't report a stop by a tracer to the parent.
+int roost_take_stop(struct roost_news *ret_news);
 
 // A descriptor for a process, whatever becomes of its pid: readable when it has ended (pidfd_open(2)). Close-on-exec.
 // Returns it, or -1 with errno.
@@ -69,15 +57,12 @@ int roost_receive(int fd, void *buffer, size_t size, bool takes_descriptors, str
 // unix(7)). Returns 0, or -1 with errno, EAGAIN when its receiver has to read first.
 int roost_send_datagram(int fd, const void *bytes, size_t length, int passed);
 
-// Asks for the sender's credentials on every datagram (SO_PASSCRED). Returns 0, or -1 with errno.
-int roost_pass_credentials(int fd);
-
 // Makes a file without a name that survives execve (memfd_create(2)). Returns a descriptor, or -1 with errno.
 int roost_memory_file(const char *name);
 
-// Makes a pipe for what a process writes: ends[0] is for reading, non-blocking, ends[1] for the process. Both are
-// close-on-exec. Returns 0, or -1 with errno.
-int roost_output_pipe(int ends[_Nonnull 2]);
+// Makes a pipe for what a process writes (pipe2(2)): ends[0] is for reading, non-blocking, ends[1] for the process. Both
+// are close-on-exec. Returns 0, or -1 with errno.
+int roost_pipe(int ends[_Nonnull 2]);
 
 // Makes out-of-band bytes come with the others (SO_OOBINLINE in socket(7)). Otherwise recvmsg(2) on a unix socket
 // throws them away, and itself closes what was passed along.
@@ -93,32 +78,7 @@ int roost_peer(int fd, pid_t *ret_pid, uid_t *ret_uid, gid_t *ret_gid);
 // Whether the process at the other end is in a group, supplementary ones included (SO_PEERGROUPS).
 bool roost_peer_is_in(int fd, gid_t group);
 
-// Locks a file for as long as any descriptor of this open file exists (flock(2)), without waiting. Returns 0, or -1
-// with errno, EWOULDBLOCK if another process has the lock.
-int roost_lock(int fd);
-
-// The inode of the file that a listening unix socket is bound to, even if the file's name is gone (sock_diag(7)).
-// Returns 0, or -1 with errno, ENODATA if it is bound to none.
-int roost_unix_file(int fd, ino_t *ret_inode);
-
-// How many connection requests the kernel has dropped at a listening TCP socket since it was made: its queue was full
-// (SO_MEMINFO, SK_MEMINFO_DROPS). The count wraps around. Returns 0, or -1 with errno, EOPNOTSUPP for a unix socket:
-// there nothing is dropped, connect(2) waits or fails with EAGAIN, and that isn't counted.
-int roost_dropped(int fd, unsigned *ret_dropped);
-
 // The name of a signal without "SIG" (sigabbrev_np(3)), or NULL.
 const char *_Nullable roost_signal_name(int number);
 
-// The real-time signals that programs may use (SIGRTMIN and SIGRTMAX in signal(7)): the C library keeps some for
-// itself.
-int roost_first_real_time_signal(void);
-int roost_last_real_time_signal(void);
-
-// Makes a pipe, close-on-exec (pipe2(2)). Returns 0, or -1 with errno.
-int roost_pipe(int ends[_Nonnull 2]);
-
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

@@ -1,13 +1,10 @@
 // Groups of sockets with SO_REUSEPORT: which of them the kernel chooses, and what still belongs to one of them.
-#ifndef ROOST_REUSEPORT_H
-#define ROOST_REUSEPORT_H
+#pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // What decides between the sockets of a group.
 enum roost_spread {
@@ -35,11 +32,4 @@ int roost_network_barrier(void);
 // There may be more than fit. Returns 0, or -1 with errno.
 int roost_handshakes(int fd, uint64_t *ret_numbers, size_t capacity, size_t *ret_count);
 
-// The bytes of memory that the datagrams waiting in a socket take. Returns 0, or -1 with errno.
-int roost_waiting_memory(int fd, unsigned *ret_bytes);
-
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

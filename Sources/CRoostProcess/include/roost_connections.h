@@ -1,15 +1,12 @@
 // The connections of this network namespace, as the kernel lists them by sock_diag(7).
-#ifndef ROOST_CONNECTIONS_H
-#define ROOST_CONNECTIONS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // The end of a TCP connection, in a socket that a process has open or had.
 struct roost_connection {
@@ -43,8 +40,4 @@ ssize_t roost_next_unix(int answer, const uint8_t *name, size_t length, uint64_t
 // Returns how many there are, or -1 with errno, E2BIG if they don't fit.
 ssize_t roost_listening_sockets(uint64_t *inodes, size_t capacity);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

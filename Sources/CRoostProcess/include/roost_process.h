@@ -1,15 +1,12 @@
 // What the kernel reveals about another process beyond the text in /proc.
-#ifndef ROOST_PROCESS_H
-#define ROOST_PROCESS_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // System calls in which a thread waits for connections or datagrams.
 enum roost_call {
@@ -28,8 +25,4 @@ ssize_t roost_read_memory(pid_t pid, unsigned long address, void *buffer, size_t
 // Whether this process may look into processes of other users (CAP_SYS_PTRACE in its effective set).
 bool roost_may_trace(void);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

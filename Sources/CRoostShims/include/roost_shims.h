@@ -1,12 +1,9 @@
 // The few calls that servers of others make through RoostWorker, and our programs' command line. What is only the master's is in
 // CRoostMaster. No header here includes <sys/socket.h>: its constants would become this module's, and files that import Glibc alone
 // wouldn't find them any more.
-#ifndef ROOST_SHIMS_H
-#define ROOST_SHIMS_H
+#pragma once
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // How many arguments the kernel has passed to this program, argument 0 included: 0 where even that is missing (execve(2)).
 int roost_argument_count(void);
@@ -21,8 +18,4 @@ int roost_signals_open(void);
 // From now on this signal is a byte in the pipe: its number. Returns 0, or -1 with errno.
 int roost_signals_catch(int number);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

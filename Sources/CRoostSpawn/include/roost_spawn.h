@@ -1,14 +1,11 @@
 // Starting a worker: the part between clone and execve, which must be async-signal-safe and so can't be Swift.
-#ifndef ROOST_SPAWN_H
-#define ROOST_SPAWN_H
+#pragma once
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-#if defined(__clang__)
 #pragma clang assume_nonnull begin
-#endif
 
 // The step of the child that failed.
 enum roost_spawn_step {
@@ -95,8 +92,4 @@ void roost_outlive_parent(void);
 // error number if not, and -1 with errno if this process can't become that user.
 int roost_access_as(const struct roost_spawn_identity *identity, const char *path, int mode);
 
-#if defined(__clang__)
 #pragma clang assume_nonnull end
-#endif
-
-#endif

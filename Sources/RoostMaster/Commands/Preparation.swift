@@ -9,14 +9,12 @@ import RoostSystemd
 /// mistake never reaches the master. The second looks for what the configuration names: a file system that hangs holds
 /// it up, and not the master.
 final class Preparation {
-  /// What was found.
   struct Finding {
     let configuration: Configuration
     /// After the second step.
     let places: PinnedRelease?
   }
 
-  /// What the process answers.
   fileprivate enum Answer {
     static let configuration = "configuration"
     static let places = "places"
@@ -39,7 +37,7 @@ final class Preparation {
     of generation: Generation, looking configuration: Configuration, with resolver: ReleaseResolver
   ) throws(MasterError) {
     self.generation = generation
-    process = try ShortLivedProcess {
+    process = try ShortLivedProcess { tell in
       let answer: JSON
       do {
         let places = try JSON(encoding: resolver.pin(configuration.worker))
@@ -47,11 +45,10 @@ final class Preparation {
       } catch {
         answer = [Answer.problem: .string("\(error)")]
       }
-      return Array(answer.text.utf8)
+      tell(Array(answer.text.utf8))
     }
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let generation: Generation
     let process: ShortLivedProcess.Saved

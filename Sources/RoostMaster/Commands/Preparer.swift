@@ -5,7 +5,6 @@ import RoostSystemd
 /// Finds out what a generation is to run: reads the configuration again, and looks for what it names. One generation at
 /// a time.
 final class Preparer {
-  /// What was found.
   typealias Finding = (configuration: Configuration, places: PinnedRelease)
 
   let resolver: ReleaseResolver
@@ -78,7 +77,6 @@ final class Preparer {
     running = nil
   }
 
-  /// What an upgrade hands over.
   var saved: Preparation.Saved? { running?.saved }
 
   func restore(_ saved: Preparation.Saved?) throws {

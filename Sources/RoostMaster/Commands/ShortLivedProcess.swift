@@ -1,4 +1,3 @@
-import CRoostMaster
 import CRoostSpawn
 import Glibc
 import RoostArguments
@@ -13,7 +12,7 @@ final class ShortLivedProcess {
   private static let turn = 65536
 
   let pid: pid_t
-  private let readEnd: Descriptor
+  private let pipe: ProcessPipe
   private var source: BoundedSource?
   private var answer: [UInt8] = []
 
@@ -23,12 +22,9 @@ final class ShortLivedProcess {
   init(
     _ program: String, variable: String, trial: (subject: Int32, kept: [Int32])? = nil, directory: String
   ) throws(MasterError) {
-    var ends: [Int32] = [0, 0]
-    guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for an answer") }
-    readEnd = Descriptor(adopting: ends[0])
-    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
-    let writeEnd = Descriptor(adopting: ends[1])
-    let numbers: [Int32] = if let trial { [writeEnd.number, trial.subject] } else { [3] }
+    pipe = try ProcessPipe("an answer")
+    let writeNumber = pipe.writeNumber!
+    let numbers: [Int32] = if let trial { [writeNumber, trial.subject] } else { [3] }
     let variables = [
       "\(variable)=\(PassedDescriptor.assignment(numbers, from: getpid()))",
       // By the path that the operator used: a link may have moved on, and the directory may be gone.
@@ -39,58 +35,51 @@ final class ShortLivedProcess {
       environment: CStrings(environment: WorkerEnvironmentBase.merge(WorkerEnvironmentBase.all(), variables)),
       // It is told where the master was started; like the master, it needs no directory itself.
       directory: "/")
-    request.descriptors = [writeEnd.number] + (trial.map { [$0.subject] + $0.kept } ?? [])
+    request.descriptors = [writeNumber] + (trial.map { [$0.subject] + $0.kept } ?? [])
     request.keepsNumbers = trial != nil
     request.keepsSignalMask = true
     pid = try request.start()
+    OwnProcesses.began(pid)
+    pipe.closeWriteEnd()
   }
 
-  /// Does some work in a copy of this process, and answers with what it returns.
-  convenience init(doing work: () -> [UInt8]) throws(MasterError) {
-    try self.init { tell in tell(work()) }
-  }
-
-  /// The same, with an answer in parts: what it tells before it is killed isn't lost.
+  /// Does some work in a copy of this process, which answers with what it tells, in parts: what it tells before it is
+  /// killed isn't lost.
   init(telling work: (_ tell: ([UInt8]) -> Void) -> Void) throws(MasterError) {
-    var ends: [Int32] = [0, 0]
-    guard roost_pipe(&ends) == 0 else { throw MasterError(cannot: "make a pipe for an answer") }
-    readEnd = Descriptor(adopting: ends[0])
-    _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
-    let writeEnd = Descriptor(adopting: ends[1])
-    pid = roost_fork(writeEnd.number)
+    pipe = try ProcessPipe("an answer")
+    let writeNumber = pipe.writeNumber!
+    pid = roost_fork(writeNumber)
     guard pid >= 0 else { throw MasterError(cannot: "create a process") }
-    if pid == 0 { Self.answer(work, to: writeEnd.number) }
+    if pid == 0 {
+      work { _ = Handover.write($0, to: writeNumber) }
+      // Nothing that the copy has is its own to give up.
+      _exit(0)
+    }
+    OwnProcesses.began(pid)
+    pipe.closeWriteEnd()
   }
 
-  private static func answer(_ work: (_ tell: ([UInt8]) -> Void) -> Void, to number: Int32) -> Never {
-    work { _ = Handover.write($0, to: number) }
-    // Nothing that the copy has is its own to give up.
-    _exit(0)
-  }
-
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let pid: pid_t
     let readEnd: SavedDescriptor
     let answer: SavedBytes
   }
 
-  var saved: Saved { Saved(pid: pid, readEnd: SavedDescriptor(readEnd), answer: SavedBytes(answer)) }
+  var saved: Saved { Saved(pid: pid, readEnd: SavedDescriptor(pipe.readEnd), answer: SavedBytes(answer)) }
 
   init(restoring saved: Saved) {
     pid = saved.pid
-    readEnd = saved.readEnd.adopt()
+    pipe = ProcessPipe(restoring: saved.readEnd)
+    OwnProcesses.began(pid)
     answer = saved.answer.bytes
   }
 
-  deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
-  }
+  // Before the descriptor is closed (`Source`).
+  deinit { source = nil }
 
   /// Calls the handler once, with the whole answer.
   func watch(in loop: EventLoop, _ handler: @escaping ([UInt8]) -> Void) throws(SystemdError) {
-    source = try BoundedSource(readable: readEnd.number, in: loop, priority: .normal) { [unowned self] in
+    source = try BoundedSource(readable: pipe.readEnd.number, in: loop, priority: .normal) { [unowned self] in
       if receive() { handler(answer) }
     }
   }
@@ -103,7 +92,7 @@ final class ShortLivedProcess {
   /// Whether the answer is complete: the process has nothing more to say, or is gone.
   private func receive() -> Bool {
     var buffer = [UInt8](repeating: 0, count: Self.turn)
-    let count = read(readEnd.number, &buffer, buffer.count)
+    let count = read(pipe.readEnd.number, &buffer, buffer.count)
     if count < 0, errno == EAGAIN || errno == EINTR { return false }
     answer += buffer[..<max(0, count)]
     source?.hasMore = count == buffer.count

@@ -6,7 +6,6 @@ import RoostJSON
 /// The clients that operate the service over the control socket, and what they wait for.
 final class Clients {
   let server: ControlServer?
-  /// The outcome of the last reload.
   private(set) var lastReload: ReloadVerdict?
 
   init(_ server: ControlServer?, lastReload: ReloadVerdict? = nil) {
@@ -31,35 +30,23 @@ final class Clients {
 
   /// Tells what has happened, and gives clients that waited for it the verdict.
   func tell(_ notice: Notice, _ event: ServiceEvent, _ evidence: ReloadEvidence?, lastWords: (Failure) -> [String]) {
-    settle(notice, event, evidence, lastWords)
     let clients = all
-    if clients.isEmpty { return }
     if case .reloadBegan(let generation, _) = notice {
       for client in clients { client.reloadBegan(generation) }
     }
     tell(event)
-    guard let verdict = lastReload else { return }
-    switch notice {
-    case .reloadSucceeded(let generation, _), .reloadFailed(let generation, _, _, _, _, _):
-      for client in clients { answer(client, verdict, of: generation) }
-    default: break
-    }
-  }
-
-  /// What is known of a reload that has ended.
-  private func settle(
-    _ notice: Notice, _ event: ServiceEvent, _ evidence: ReloadEvidence?, _ lastWords: (Failure) -> [String]
-  ) {
     let (generation, failure): (Generation, Failure?)
     switch notice {
     case .reloadSucceeded(let new, _): (generation, failure) = (new, nil)
     case .reloadFailed(let new, let reason, _, _, _, _): (generation, failure) = (new, reason)
     default: return
     }
-    lastReload = ReloadVerdict(
+    let verdict = ReloadVerdict(
       generation: generation.number, succeeded: failure == nil, message: event.message,
       lastWords: failure.map(lastWords) ?? [], ended: Int(time(nil)) * 1_000_000, dropped: evidence?.dropped,
       peakQueue: evidence?.peak?.queued, queueLimit: evidence?.peak?.limit, queueListener: evidence?.peak?.listener)
+    lastReload = verdict
+    for client in clients { answer(client, verdict, of: generation) }
   }
 
   private func answer(_ client: ControlClient, _ verdict: ReloadVerdict, of generation: Generation) {
@@ -92,12 +79,10 @@ final class Clients {
   func answerStops() {
     for client in all {
       switch client.task {
-      case .stop: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .stop, .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
       case .drain(_, let verdict):
         client.reply(VarlinkReply(parameters: ["event": .null, "verdict": JSON(of: verdict)]))
-      case .reload: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
-      case .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
-      case .subscription: client.reply(VarlinkReply(parameters: ["event": .null]))
+      case .reload, .upgrade: client.reply(VarlinkReply(error: ControlInterface.serviceStops))
       case .none: break
       }
     }

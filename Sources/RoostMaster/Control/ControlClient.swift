@@ -50,7 +50,6 @@ final class ControlClient {
     isAllowed = peer.isAllowed
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let pid: pid_t
     let uid: uid_t
@@ -84,8 +83,7 @@ final class ControlClient {
   }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    source = nil  // before the descriptor is closed (`Source`)
     descriptor.shutDown()
   }
 
@@ -203,8 +201,7 @@ final class ControlClient {
   /// Writes what can be written without waiting. Returns whether the client is still there.
   private func send() -> Bool {
     while !output.isEmpty {
-      let number = descriptor.number
-      let count = output.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+      let count = Glibc.send(descriptor.number, output, output.count, Int32(MSG_NOSIGNAL))
       if count < 0 { return errno == EAGAIN || errno == EINTR }
       output.removeFirst(count)
       if task == .none || task == .subscription { lastActive = Clock.now() }

@@ -1,4 +1,3 @@
-import CRoostMaster
 import Glibc
 import RoostControl
 
@@ -104,14 +103,11 @@ final class ControlLock {
   private static func make(_ directory: String) throws(MasterError) -> Bool {
     do {
       do {
-        let place = try FilePlace(directory)
-        return try place.directory.makeDirectory(place.name)
+        return try Directory.make(directory)
       } catch .failed(ENOENT) {
         let path = directory.utf8.split(separator: UInt8(ascii: "/")).dropLast().map { String(Substring($0)) }
-        let parent = try FilePlace("/" + path.joined(separator: "/"))
-        _ = try parent.directory.makeDirectory(parent.name)
-        let place = try FilePlace(directory)
-        return try place.directory.makeDirectory(place.name)
+        _ = try Directory.make("/" + path.joined(separator: "/"))
+        return try Directory.make(directory)
       }
     } catch {
       throw MasterError(
@@ -125,8 +121,7 @@ final class ControlLock {
 
   /// What another user has put there is only opened for this: it is neither written nor believed.
   private static func check(_ lock: borrowing Descriptor) throws(FileError) {
-    var status = stat()
-    guard fstat(lock.number, &status) == 0 else { throw .failed(errno) }
+    let status = try lock.status()
     guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it isn't a regular file") }
     guard status.st_uid == 0 || status.st_uid == geteuid() else {
       throw .refused("it belongs to user \(status.st_uid)")
@@ -135,7 +130,7 @@ final class ControlLock {
 
   /// Locks the file and writes this process's id into it, or returns that of the process that has it.
   private static func holder(of lock: borrowing Descriptor) throws(FileError) -> String? {
-    guard roost_lock(lock.number) == 0 else {
+    guard flock(lock.number, LOCK_EX | LOCK_NB) == 0 else {
       guard errno == EWOULDBLOCK else { throw .failed(errno) }
       var content = [UInt8](repeating: 0, count: 16)
       let count = max(0, pread(lock.number, &content, content.count, 0))

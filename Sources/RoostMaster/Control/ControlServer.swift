@@ -38,7 +38,6 @@ final class ControlServer {
     }
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let lock: SavedDescriptor
     let socket: SavedDescriptor
@@ -67,8 +66,7 @@ final class ControlServer {
   }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    acceptor.stop()
+    acceptor.stop()  // before the descriptor is closed (`Source`)
     // While the lock is held: without it another master may begin.
     socket.file?.remove()
     lock.remove()
@@ -123,7 +121,6 @@ final class ControlServer {
     restored = []
   }
 
-  /// The connected clients.
   var clients: [ControlClient] { acceptor.clients }
 
   private func add(_ client: ControlClient) {

@@ -126,13 +126,12 @@ extension Master {
   private func stop(_ client: ControlClient, _ call: VarlinkCall) {
     guard let atOnce = flag("atOnce", call) else { return refuse(client, "atOnce") }
     guard clients.admit(client, toWaitFor: .end) else { return }
-    let requester = Requester.client(pid: client.pid, uid: client.uid)
     client.begin(.stop)
     if atOnce {
-      handle(.stopAtOnceRequested(by: requester))
+      handle(.stopAtOnceRequested(by: requester(client)))
     } else if !supervisor.isStopping {
       // A second request would mean a stop at once, and this client only wants to wait.
-      handle(.stopRequested(by: requester))
+      handle(.stopRequested(by: requester(client)))
     }
   }
 

@@ -12,10 +12,7 @@ extension NoticeText {
   }
 
   func recorded(_ origin: Origin) -> String? {
-    switch origin {
-    case .configuration: nil
-    case .record(let generation): "what generation \(generation.number) ran"
-    }
+    if case .record(let generation) = origin { "what generation \(generation.number) ran" } else { nil }
   }
 
   /// The same failure on its own line, for the status.
@@ -62,7 +59,9 @@ extension NoticeText {
   }
 
   /// Why something was given up, in a part of a sentence.
-  func text(_ failure: Failure) -> String {
+  func text(_ failure: Failure) -> String { text(failure, shortName) }
+
+  private func text(_ failure: Failure, _ name: (WorkerID) -> String) -> String {
     switch failure {
     case .notPrepared(let reason), .notListening(let reason): reason
     case .tookTooLong(let limit): "no generation got ready within \(limit.text), which is 'start-limit'"
@@ -70,35 +69,24 @@ extension NoticeText {
     case .replaced(let requester): "it was replaced by another one, requested by \(text(requester))"
     case .overtaken(let generation): "the reload to generation \(generation.number) starts another"
     case .hookFailed(let hook, let reason): "\(hook.rawValue) failed: \(reason)"
-    case .notStarted(let id, let reason): "\(shortName(id)): \(reason)"
-    case .exited(let id, _, _), .stopped(let id), .probeFailed(let id, _), .notReady(let id, _):
-      fate(of: shortName(id), failure)
+    case .notStarted(let id, let reason): "\(name(id)): \(reason)"
+    case .exited(let id, let cause, .starting): "\(name(id)) \(cause.text) before it was ready\(leaving(id, cause))"
+    case .exited(let id, let cause, .settling): "\(name(id)) \(cause.text) while it settled"
+    case .exited(let id, let cause, .serving(let time)): "\(name(id)) \(cause.text) after serving \(time.text)"
+    case .stopped(let id): "\(name(id)) was stopped by a signal while it settled"
+    case .probeFailed(let id, let timeout):
+      "\(name(id)) did not pass its probe within \(timeout.text)" + (probeReason(id).map { ": \($0)" } ?? "")
+    case .notReady(let id, let timeout):
+      "\(name(id)) was not ready within \(timeout.text)" + (lacks(id).map { ": \($0)" } ?? "")
     }
   }
 
   /// The same for a worker that wasn't named before.
   func lost(_ id: WorkerID, _ failure: Failure) -> String {
     switch failure {
-    case .notPrepared, .hookFailed, .notListening, .tookTooLong, .cancelled, .replaced: text(failure)
     case .overtaken: "\(name(id)) doesn't take over: \(text(failure))"
     case .notStarted(_, let reason): "\(name(id)) was not started: \(reason)"
-    case .exited, .stopped, .probeFailed, .notReady: fate(of: name(id), failure)
-    }
-  }
-
-  /// What has become of a worker, by this name.
-  private func fate(of name: String, _ failure: Failure) -> String {
-    switch failure {
-    case .exited(let id, let cause, .starting): "\(name) \(cause.text) before it was ready\(leaving(id, cause))"
-    case .exited(_, let cause, .settling): "\(name) \(cause.text) while it settled"
-    case .exited(_, let cause, .serving(let time)): "\(name) \(cause.text) after serving \(time.text)"
-    case .stopped: "\(name) was stopped by a signal while it settled"
-    case .probeFailed(let id, let timeout):
-      "\(name) did not pass its probe within \(timeout.text)" + (probeReason(id).map { ": \($0)" } ?? "")
-    case .notReady(let id, let timeout):
-      "\(name) was not ready within \(timeout.text)" + (lacks(id).map { ": \($0)" } ?? "")
-    case .notPrepared, .hookFailed, .notStarted, .notListening, .tookTooLong, .cancelled, .replaced, .overtaken:
-      preconditionFailure("no worker's fate")
+    default: text(failure, name)
     }
   }
 

@@ -3,7 +3,6 @@ import RoostControl
 import RoostCore
 
 extension Master {
-  /// How the service is.
   var statusReport: ServiceStatus {
     ServiceStatus(
       name: configuration.name, pid: getpid(), version: Version.number, phase: servicePhase,
@@ -54,10 +53,7 @@ extension Master {
 
   /// What serves, where that isn't what is configured.
   private var recorded: String? {
-    switch supervisor.servingOrigin {
-    case .configuration: nil
-    case .record(let generation): "what generation \(generation.number) ran"
-    }
+    words.recorded(supervisor.servingOrigin)
   }
 
   /// Why somebody is missing.
@@ -155,6 +151,5 @@ extension Master {
 }
 
 extension String {
-  /// Nil of an empty one.
   fileprivate var nonempty: String? { isEmpty ? nil : self }
 }

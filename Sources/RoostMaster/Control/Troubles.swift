@@ -19,10 +19,8 @@ struct Troubles {
     self.start = start
   }
 
-  /// How many workers of a slot were lost.
   func restarts(slot: Int) -> Int { restarts[slot] ?? 0 }
 
-  /// Takes account of what has happened.
   mutating func take(
     _ notice: Notice, isDiverged: Bool, _ words: NoticeText, lastWords: (Failure) -> [String]
   ) {
@@ -44,7 +42,6 @@ struct Troubles {
 
   // MARK: Upgrade
 
-  /// What an upgrade hands over.
   init(restoring saved: SavedState) {
     start = saved.startTrouble
     for slot in saved.restarts { restarts[slot.slot] = slot.count }

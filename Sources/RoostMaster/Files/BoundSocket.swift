@@ -11,12 +11,9 @@ struct BoundSocket: ~Copyable {
   /// Opens one that doesn't block.
   init(at path: String, _ access: FileAccess) throws(FileError) {
     guard path.utf8.count <= 107 else { throw .refused("a socket's path has at most 107 bytes") }
-    let number = socket(
-      AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard number >= 0 else { throw .failed(errno) }
-    let descriptor = Descriptor(adopting: number)
+    guard let descriptor = Descriptor.socket(AF_UNIX, SOCK_STREAM) else { throw .failed(errno) }
     let file = try SocketFile.bind(descriptor, to: path, access)
-    guard listen(number, Self.backlog) == 0 else {
+    guard listen(descriptor.number, Self.backlog) == 0 else {
       let error = errno
       file.remove()
       throw .failed(error)

@@ -41,11 +41,12 @@ struct Directory: ~Copyable {
     return Descriptor(adopting: number)
   }
 
-  /// Makes a directory. Returns whether it is new.
-  func makeDirectory(_ name: String) throws(FileError) -> Bool {
+  /// Makes the directory of a path, below one that is there. Returns whether it is new.
+  static func make(_ path: String) throws(FileError) -> Bool {
+    let place = try FilePlace(path)
     // Users that may use the control socket have to get there, whatever the umask of the shell from which root started
     // the master.
-    let error = FileMask.with(0o022) { mkdirat(descriptor.number, name, 0o755) == 0 ? 0 : errno }
+    let error = FileMask.with(0o022) { mkdirat(place.directory.descriptor.number, place.name, 0o755) == 0 ? 0 : errno }
     guard error == 0 || error == EEXIST else { throw .failed(error) }
     return error == 0
   }
@@ -72,14 +73,17 @@ struct Directory: ~Copyable {
   }
 
   /// Where a symbolic link leads, or nil if it isn't one.
-  func target(of name: String) -> String? { Self.target(descriptor.number, name) }
+  func target(of name: String) -> String? {
+    Self.target(descriptor.number, name).map { String(decoding: $0, as: UTF8.self) }
+  }
 
-  static func target(_ directory: Int32, _ name: String) -> String? {
+  /// The same, with errno.
+  static func target(_ directory: Int32, _ name: UnsafePointer<CChar>) -> [UInt8]? {
     var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
     let count = buffer.withUnsafeMutableBytes {
       readlinkat(directory, name, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
     }
-    return count < 0 ? nil : String(decoding: buffer[..<count], as: UTF8.self)
+    return count < 0 ? nil : Array(buffer[..<count])
   }
 
   /// Makes a file whole or not at all, replacing whatever has the name: `make` makes it under another name that can't
@@ -100,10 +104,35 @@ struct Directory: ~Copyable {
     guard self.identity(of: name) == identity else { throw .refused("it was replaced right after it was created") }
   }
 
+  /// Writes a file whole or not at all, with these permissions whatever the umask, and returns it, open. `isSafe` if it
+  /// is to survive a crash of the host: that takes time.
+  func write(
+    _ bytes: [UInt8], to name: String, by chosen: String? = nil, mode: mode_t, isSafe: Bool = false
+  ) throws(FileError) -> Descriptor {
+    var file: Descriptor?
+    try replace(name, by: chosen) { directory, temporary throws(FileError) in
+      let new = try open(temporary, O_RDWR | O_CREAT | O_EXCL, mode: mode)
+      guard fchmod(new.number, mode) == 0, Handover.write(bytes, to: new.number), !isSafe || fsync(new.number) == 0,
+        let identity = FileIdentity(of: new)
+      else {
+        let error = errno
+        unlinkat(directory, temporary, 0)
+        throw .failed(error)
+      }
+      file = consume new
+      return identity
+    }
+    if isSafe {
+      // The name, too, has to survive.
+      let entry = try open(".", O_RDONLY | O_DIRECTORY)
+      guard fsync(entry.number) == 0 else { throw .failed(errno) }
+    }
+    return file.take()!
+  }
+
   /// Why it can't be trusted with what must not be replaced, in words.
   var objection: String? {
-    var status = stat()
-    guard fstat(descriptor.number, &status) == 0 else { return errorText(errno) }
+    guard let status = try? descriptor.status() else { return errorText(errno) }
     if !Outsiders.isOwn(status) { return "it belongs to user \(status.st_uid)" }
     // With the sticky bit only its owner can replace a file (inode(7)).
     if status.st_mode & S_ISVTX == 0 {
@@ -115,8 +144,8 @@ struct Directory: ~Copyable {
 
   /// The group of a file that is made in it (inode(7)).
   var groupOfNewFiles: gid_t {
-    var status = stat()
-    return fstat(descriptor.number, &status) == 0 && status.st_mode & S_ISGID != 0 ? status.st_gid : getegid()
+    guard let status = try? descriptor.status(), status.st_mode & S_ISGID != 0 else { return getegid() }
+    return status.st_gid
   }
 }
 

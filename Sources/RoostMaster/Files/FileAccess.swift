@@ -25,8 +25,7 @@ struct FileAccess {
 
   /// Applies it to the file of a descriptor, which may be one that can't be used for anything else.
   func apply(to file: borrowing Descriptor) throws(FileError) {
-    var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    let status = try file.status()
     if let mode, status.st_mode & 0o7777 != mode { try change(file, mode, status) }
     try give(file, user ?? status.st_uid, group ?? status.st_gid)
   }
@@ -48,8 +47,7 @@ struct FileAccess {
   }
 
   private func give(_ file: borrowing Descriptor, _ user: uid_t, _ group: gid_t) throws(FileError) {
-    var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    let status = try file.status()
     if status.st_uid == user, status.st_gid == group { return }
     guard roost_change_owner(file.number, user, group) == 0 else { throw .failed(errno) }
   }

@@ -14,7 +14,6 @@ enum FileError: Error {
 }
 
 extension MasterError {
-  /// An operation on a file that failed.
   init(cannot operation: String, _ error: FileError, hint: String? = nil) {
     switch error {
     case .failed(let number): self.init(cannot: operation, number, hint: hint)

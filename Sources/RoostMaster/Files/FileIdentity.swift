@@ -17,8 +17,7 @@ struct FileIdentity: Hashable, Codable {
   }
 
   init?(of descriptor: borrowing Descriptor) {
-    var status = stat()
-    guard fstat(descriptor.number, &status) == 0 else { return nil }
+    guard let status = try? descriptor.status() else { return nil }
     self.init(status)
   }
 }

@@ -12,12 +12,12 @@ enum PathWalk {
     // With the rights of one user, nothing is gained by leading the master somewhere else.
     guard geteuid() == 0, !UserNamespace.hasOneUser else { return try adopt(roost_look(AT_FDCWD, "\(path)/.")) }
     var current = try adopt(roost_look(AT_FDCWD, "/"))
-    var names = components(path)
+    var names = components(path.utf8)
     var links = 0
     while let name = names.popLast() {
       let next = try adopt(roost_look(current.number, name))
-      let status = try status(of: next)
-      let some = Outsiders(replacing: status, in: try self.status(of: current))
+      let status = try next.status()
+      let some = Outsiders(replacing: status, in: try current.status())
       guard status.st_mode & S_IFMT == S_IFLNK else {
         outsiders.formUnion(some)
         current = next
@@ -27,7 +27,7 @@ enum PathWalk {
       links += 1
       guard links <= maximumLinks, let target = Directory.target(next.number, "") else { throw .failed(ELOOP) }
       names += components(target)
-      if target.utf8.first == UInt8(ascii: "/") { current = try adopt(roost_look(AT_FDCWD, "/")) }
+      if target.first == UInt8(ascii: "/") { current = try adopt(roost_look(AT_FDCWD, "/")) }
     }
     return current
   }
@@ -37,15 +37,9 @@ enum PathWalk {
     return Descriptor(adopting: number)
   }
 
-  private static func status(of file: borrowing Descriptor) throws(FileError) -> stat {
-    var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
-    return status
-  }
-
   /// The last one first.
-  private static func components(_ path: String) -> [String] {
-    path.utf8.split(separator: UInt8(ascii: "/")).map { String(Substring($0)) }.reversed()
+  private static func components(_ path: some Collection<UInt8>) -> [String] {
+    path.split(separator: UInt8(ascii: "/")).map { String(decoding: $0, as: UTF8.self) }.reversed()
   }
 
   /// A link is followed if no other user can replace it, with itself or with another of root's links.

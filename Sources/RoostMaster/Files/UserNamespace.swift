@@ -1,4 +1,4 @@
-import Glibc
+import RoostProcess
 
 /// The users and groups that exist for the master (user_namespaces(7)).
 enum UserNamespace {
@@ -14,12 +14,10 @@ enum UserNamespace {
     let outside: UInt32
     let count: UInt32
 
-    init?(_ line: some Sequence<UInt8>) {
-      let numbers = line.split(separator: UInt8(ascii: " ")).map { UInt32(String(decoding: $0, as: UTF8.self)) }
-      guard numbers.count == 3, let first = numbers[0], let outside = numbers[1], let count = numbers[2] else {
-        return nil
-      }
-      (self.first, self.outside, self.count) = (first, outside, count)
+    init?(_ line: ArraySlice<UInt8>) {
+      let numbers = line.words.compactMap { $0.number(radix: 10).flatMap { UInt32(exactly: $0) } }
+      guard numbers.count == 3 else { return nil }
+      (first, outside, count) = (numbers[0], numbers[1], numbers[2])
     }
 
     func contains(_ number: UInt32) -> Bool { first <= number && number - first < count }
@@ -43,10 +41,7 @@ enum UserNamespace {
   }
 
   private static func ranges(in map: Map) -> [Range]? {
-    let file = Descriptor(adopting: open(map.rawValue, O_RDONLY | O_CLOEXEC))
-    var text = [UInt8](repeating: 0, count: 4096)
-    let count = read(file.number, &text, text.count)
-    guard count > 0 else { return nil }
-    return text[..<count].split(separator: UInt8(ascii: "\n")).compactMap { Range($0) }
+    guard let text = ProcessFile.contents(map.rawValue), !text.isEmpty else { return nil }
+    return text.lines.compactMap { Range($0) }
   }
 }

@@ -8,7 +8,9 @@ struct FirstRelease {
   let past: Supervisor.Past
   /// Why it isn't what is configured, for the operator.
   let reason: String?
+}
 
+extension FirstRelease {
   /// `trouble` is what is wrong with the operator's configuration, if anything: then `configured` is what was recorded.
   init(
     _ configured: Configuration, trouble: String?, _ history: History, _ resolver: ReleaseResolver
@@ -46,13 +48,6 @@ struct FirstRelease {
     }
   }
 
-  private init(configuration: Configuration, release: Release, past: Supervisor.Past, reason: String?) {
-    self.configuration = configuration
-    self.release = release
-    self.past = past
-    self.reason = reason
-  }
-
   private init(
     comingBack configured: Configuration, _ history: History, _ past: Supervisor.Past, _ reason: String?,
     _ resolver: ReleaseResolver
@@ -85,7 +80,6 @@ extension History {
     }
   }
 
-  /// Whether what is configured is what was refused.
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
     guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)
     else { return false }

@@ -10,7 +10,6 @@ struct HistoryEntry: Codable {
   let recordOf: Int?
   /// The directory that its workers start in, links resolved.
   let directory: String
-  /// What they run.
   let command: [String]
   /// When it was prepared, in µs since 1970.
   let began: Int

@@ -53,51 +53,26 @@ enum HistoryFile {
   }
 
   private static func bytes(of file: borrowing Descriptor) throws(FileError) -> [UInt8] {
-    var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    let status = try file.status()
     guard status.st_mode & S_IFMT == S_IFREG else { throw .refused("it isn't a regular file") }
     guard Outsiders.isOwn(status) else { throw .refused("it belongs to user \(status.st_uid)") }
     guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else { throw .refused("others may write to it") }
     guard status.st_size <= maximumLength else { throw .refused("it is too long") }
-    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
-    var count = 0
-    while count < bytes.count {
-      let part = bytes.withUnsafeMutableBytes { pread(file.number, $0.baseAddress! + count, $0.count - count, count) }
-      if part < 0, errno == EINTR { continue }
-      guard part >= 0 else { throw .failed(errno) }
-      if part == 0 { break }
-      count += part
-    }
-    return Array(bytes[..<count])
+    guard let bytes = file.readAll() else { throw .failed(errno) }
+    return bytes
   }
 
   /// Writes it, and waits until it is on disk: not to be called by the master itself.
   static func write(_ history: History, of service: String, in path: String) throws(MasterError) {
     do throws(FileError) {
-      try make(path)
+      _ = try Directory.make(path)
       let directory = try Directory(path)
       if let objection = directory.objection { throw .refused(objection) }
       let text = try text(of: history, service)
       if let former = try? directory.open(name, O_RDONLY), let json = try? content(of: former) {
         try check(json, isOf: service)
       }
-      try directory.replace(name, by: ".\(name).new") { number, temporary throws(FileError) in
-        let file = openat(number, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw .failed(errno) }
-        defer { close(file) }
-        var status = stat()
-        guard fchmod(file, 0o600) == 0, Handover.write(Array(text.utf8), to: file), fsync(file) == 0,
-          fstat(file, &status) == 0
-        else {
-          let error = errno
-          unlinkat(number, temporary, 0)
-          throw .failed(error)
-        }
-        return FileIdentity(status)
-      }
-      // The name, too, has to survive a crash of the host.
-      let entry = try directory.open(".", O_RDONLY | O_DIRECTORY)
-      guard fsync(entry.number) == 0 else { throw .failed(errno) }
+      _ = try directory.write(Array(text.utf8), to: name, by: ".\(name).new", mode: 0o600, isSafe: true)
     } catch .failed(EEXIST) {
       throw ofAnother(path)
     } catch {
@@ -123,11 +98,6 @@ enum HistoryFile {
   private static func ofAnother(_ path: String) -> MasterError {
     MasterError(
       "\(path)/\(name) is the record of another service; give each service its own directory (--state-directory)")
-  }
-
-  private static func make(_ path: String) throws(FileError) {
-    let place = try FilePlace(path)
-    _ = try place.directory.makeDirectory(place.name)
   }
 }
 

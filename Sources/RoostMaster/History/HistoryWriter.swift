@@ -11,8 +11,6 @@ final class HistoryWriter {
   private let loop: EventLoop
   private let log: Log
   private var process: ShortLivedProcess?
-  /// Processes that were given up and are not reaped yet.
-  private var abandoned: Set<pid_t> = []
   private var waiting: History?
   /// When a failed write is tried again: a disk gets room, a descriptor becomes free.
   private var retry: Timer?
@@ -27,22 +25,19 @@ final class HistoryWriter {
     self.log = log
   }
 
-  /// Processes that write for it, or have just been told to stop.
-  var pids: Set<pid_t> { abandoned.union(process.map { [$0.pid] } ?? []) }
-
   func write(_ history: History) {
     retry = nil
     guard process == nil else { return waiting = history }
     do {
-      let process = try ShortLivedProcess { [directory, service] in
+      let process = try ShortLivedProcess { [directory, service] tell in
         roost_outlive_parent()
         // The limit for the log need not limit the record.
-        FileSizeLimit().raise()
+        _ = RaisedLimit(RLIMIT_FSIZE)
         do throws(MasterError) {
           try HistoryFile.write(history, of: service, in: directory)
-          return Array(Self.done.utf8)
+          tell(Array(Self.done.utf8))
         } catch {
-          return Array(error.description.utf8)
+          tell(Array(error.description.utf8))
         }
       }
       // Set before it is watched: at the end of the loop nothing is watched any more, but this is still waited for.
@@ -66,7 +61,6 @@ final class HistoryWriter {
   /// Starts writing the last of it: the end of the master waits for that.
   func finish() {
     guard let last = waiting else { return }
-    if let process { abandoned = [process.pid] }
     abandon()
     write(last)
   }

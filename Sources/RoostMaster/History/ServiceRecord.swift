@@ -78,7 +78,6 @@ final class ServiceRecord {
         generation, of: first, configuration.pinned(release), directory: release.directory, at: Clock.time()))
   }
 
-  /// The generation has proved itself.
   func proved(_ generation: Generation) {
     history.proved(generation)
     writeSoon()
@@ -151,7 +150,4 @@ final class ServiceRecord {
 
   /// Gives up what is being written: an older record mustn't come last.
   func abandon() { writer?.abandon() }
-
-  /// The processes that write, or have just been told to stop.
-  var writers: Set<pid_t> { writer?.pids ?? [] }
 }

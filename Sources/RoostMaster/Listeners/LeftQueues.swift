@@ -55,7 +55,6 @@ final class LeftQueues {
   }
 
   private func look() {
-    timer?.wentOff()
     for index in awaited.indices where awaited[index].looks > 0 { awaited[index].looks -= 1 }
     let empty = awaited.filter { $0.looks == 0 && $0.isEmpty }.map(\.id)
     awaited.removeAll { empty.contains($0.id) }

@@ -6,7 +6,6 @@ struct InheritedSocket {
   let descriptor: Int32
   let name: String
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let socket: SavedDescriptor
     let name: String
@@ -70,10 +69,7 @@ struct Adoption {
   mutating func take(
     for wanted: ListenerConfiguration, reserved: [String]
   ) throws(MasterError) -> [Listener] {
-    switch wanted.address {
-    case .systemd(let name): return try takeAll(named: name, for: wanted)
-    case .tcp, .udp, .unix: break
-    }
+    if case .systemd(let name) = wanted.address { return try takeAll(named: name, for: wanted) }
     guard let index = try match(wanted, reserved) else { return [] }
     let file = try allow(wanted, sockets[index])
     let socket = sockets.remove(at: index)
@@ -196,10 +192,7 @@ extension ListenerConfiguration {
   }
 
   private var isForDatagrams: Bool {
-    switch address {
-    case .udp: true
-    case .tcp, .unix, .systemd: false
-    }
+    if case .udp = address { true } else { false }
   }
 
   /// A group can only be continued as a group, from its first socket on.

@@ -20,7 +20,7 @@ extension Listener {
     discard(probe)
     let listener = Listener(
       wanted, adopting: try bound(type, host, port: free, for: wanted, beside: others, isShared: true))
-    try listener.begin(listener.descriptor.number, slot: 0)
+    try listener.begin(listener.descriptor, slot: 0)
     guard listener.steer(to: [0..<1]) else { throw MasterError(cannot: "steer \(wanted.name)=\(wanted.address)") }
     return listener
   }
@@ -47,29 +47,27 @@ extension Listener {
   private func another() throws(MasterError) -> SharedSocket {
     guard let address = SocketAddress.local(of: descriptor) else { throw failure() }
     let type = isDatagram ? SOCK_DGRAM : SOCK_STREAM
-    let number = socket(address.family, Self.flags(type, configuration.isNonblocking), 0)
-    guard number >= 0 else { throw failure() }
-    let socket = SharedSocket(adopting: Descriptor(adopting: number))
-    if !isDatagram { socket.descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
-    socket.descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
-    let isIPv6Only = address.family == AF_INET6 ? descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) : nil
-    if let isIPv6Only { socket.descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only) }
-    // The machine may no longer have the address.
-    guard Self.setFreebind(configuration, number, address.family), address.bind(socket.descriptor) else {
+    guard let descriptor = Descriptor.socket(address.family, type, isNonblocking: configuration.isNonblocking) else {
       throw failure()
     }
-    try begin(number, slot: furtherSockets.count + 1)
+    let socket = SharedSocket(adopting: descriptor)
+    if !isDatagram { socket.descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
+    socket.descriptor.set(SOL_SOCKET, SO_REUSEPORT, 1)
+    let isIPv6Only = address.family == AF_INET6 ? self.descriptor.get(Int32(IPPROTO_IPV6), IPV6_V6ONLY) : nil
+    if let isIPv6Only { socket.descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, isIPv6Only) }
+    // The machine may no longer have the address.
+    guard Self.setFreebind(configuration, socket.descriptor, address.family), address.bind(socket.descriptor) else {
+      throw failure()
+    }
+    try begin(socket.descriptor, slot: furtherSockets.count + 1)
     return socket
   }
 
   /// Lets a bound socket listen for a slot.
-  private func begin(_ number: Int32, slot: Int) throws(MasterError) {
-    if reuseport == .cpu {
-      // The program decides; this lets the worker ask for its processor, to stay on it.
-      var processor = Int32(slot)
-      setsockopt(number, SOL_SOCKET, SO_INCOMING_CPU, &processor, socklen_t(MemoryLayout<Int32>.size))
-    }
-    guard isDatagram || listen(number, configuration.backlog) == 0 else { throw failure() }
+  private func begin(_ socket: borrowing Descriptor, slot: Int) throws(MasterError) {
+    // The program decides; this lets the worker ask for its processor, to stay on it.
+    if reuseport == .cpu { socket.set(SOL_SOCKET, SO_INCOMING_CPU, Int32(slot)) }
+    guard isDatagram || listen(socket.number, configuration.backlog) == 0 else { throw failure() }
   }
 
   private func failure() -> MasterError {

@@ -50,7 +50,6 @@ final class Listener {
     queue.beginReload()
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let configuration: ListenerConfiguration
     let socket: SavedDescriptor
@@ -173,27 +172,21 @@ final class Listener {
       try openGroup(SOCK_STREAM, host, port: port, for: wanted, beside: others)
     case .udp(let host, let port) where wanted.reuseport != nil:
       try openGroup(SOCK_DGRAM, host, port: port, for: wanted, beside: others)
-    case .tcp(let host, let port): try openTCP(host, port: port, for: wanted, beside: others)
-    case .udp(let host, let port):
-      try openUDP(host, port: port, for: wanted, beside: others)
+    case .tcp(let host, let port): try openAlone(SOCK_STREAM, host, port: port, for: wanted, beside: others)
+    case .udp(let host, let port): try openAlone(SOCK_DGRAM, host, port: port, for: wanted, beside: others)
     case .unix(let path): try openUnix(path, for: wanted)
     case .systemd: preconditionFailure("a socket that systemd passes isn't opened")
     }
   }
 
-  private static func openTCP(
-    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration, beside others: Neighbours
+  private static func openAlone(
+    _ type: __socket_type, _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration,
+    beside others: Neighbours
   ) throws(MasterError) -> Listener {
-    let descriptor = try bound(SOCK_STREAM, host, port: port, for: wanted, beside: others)
-    guard listen(descriptor.number, wanted.backlog) == 0 else { throw error(wanted, beside: others) }
-    descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
-    return Listener(wanted, adopting: descriptor)
-  }
-
-  private static func openUDP(
-    _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration, beside others: Neighbours
-  ) throws(MasterError) -> Listener {
-    let descriptor = try bound(SOCK_DGRAM, host, port: port, for: wanted, beside: others)
+    let descriptor = try bound(type, host, port: port, for: wanted, beside: others)
+    guard type == SOCK_DGRAM || listen(descriptor.number, wanted.backlog) == 0 else {
+      throw error(wanted, beside: others)
+    }
     descriptor.set(SOL_SOCKET, SO_REUSEPORT, 0)
     return Listener(wanted, adopting: descriptor)
   }
@@ -203,15 +196,12 @@ final class Listener {
     _ type: __socket_type, _ host: Address.Host, port: UInt16, for wanted: ListenerConfiguration,
     beside others: Neighbours, isShared: Bool = false
   ) throws(MasterError) -> Descriptor {
-    var address = SocketAddress(host, port: port)
-    var number = socket(address.family, flags(type, wanted.isNonblocking), 0)
-    if number < 0, errno == EAFNOSUPPORT, host == .any {
+    let address = SocketAddress(host, port: port)
+    guard let descriptor = Descriptor.socket(address.family, type, isNonblocking: wanted.isNonblocking) else {
+      guard errno == EAFNOSUPPORT, host == .any else { throw error(wanted) }
       // A kernel without IPv6: "all addresses" are those of IPv4.
-      address = SocketAddress(.ipv4("0.0.0.0"), port: port)
-      number = socket(address.family, flags(type, wanted.isNonblocking), 0)
+      return try bound(type, .ipv4("0.0.0.0"), port: port, for: wanted, beside: others, isShared: isShared)
     }
-    guard number >= 0 else { throw error(wanted) }
-    let descriptor = Descriptor(adopting: number)
     // With this, connections of a former run in TIME_WAIT aren't in the way (socket(7)). Datagram sockets have no such
     // state, and with the option two of them could share an address without knowing.
     if type == SOCK_STREAM { descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
@@ -219,16 +209,16 @@ final class Listener {
     if address.family == AF_INET6 {
       descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0)
     }
-    guard setFreebind(wanted, descriptor.number, address.family) else { throw error(wanted) }
+    guard setFreebind(wanted, descriptor, address.family) else { throw error(wanted) }
     guard bind(address, descriptor, beside: others) else { throw error(wanted, beside: others) }
     return descriptor
   }
 
   /// Lets a socket be bound to an address that the machine doesn't have, if that is configured.
-  static func setFreebind(_ wanted: ListenerConfiguration, _ number: Int32, _ family: Int32) -> Bool {
+  static func setFreebind(_ wanted: ListenerConfiguration, _ socket: borrowing Descriptor, _ family: Int32) -> Bool {
     guard wanted.isFreebind else { return true }
     return family == AF_INET6
-      ? setOption(number, Int32(IPPROTO_IPV6), IPV6_FREEBIND, 1) : setOption(number, Int32(IPPROTO_IP), IP_FREEBIND, 1)
+      ? socket.set(Int32(IPPROTO_IPV6), IPV6_FREEBIND, 1) : socket.set(Int32(IPPROTO_IP), IP_FREEBIND, 1)
   }
 
   /// Binds, even if a retired listener still has the address: for this moment both say that they share it. No client
@@ -245,16 +235,16 @@ final class Listener {
   private static func openUnix(
     _ path: String, for wanted: ListenerConfiguration
   ) throws(MasterError) -> Listener {
-    let number = socket(AF_UNIX, flags(SOCK_STREAM, wanted.isNonblocking), 0)
-    guard number >= 0 else { throw error(wanted) }
-    let descriptor = Descriptor(adopting: number)
+    guard let descriptor = Descriptor.socket(AF_UNIX, SOCK_STREAM, isNonblocking: wanted.isNonblocking) else {
+      throw error(wanted)
+    }
     let file: SocketFile
     do {
       file = try SocketFile.bind(descriptor, to: path, wanted.access)
     } catch {
       throw Self.error(wanted, error)
     }
-    guard listen(number, wanted.backlog) == 0 else {
+    guard listen(descriptor.number, wanted.backlog) == 0 else {
       defer { file.remove() }
       throw error(wanted)
     }
@@ -292,7 +282,7 @@ final class Listener {
       case EADDRINUSE: "another process listens there; 'ss -lntpx' shows which"
       case EADDRNOTAVAIL:
         "this machine doesn't have the address, 'ip address' shows what it has; the option freebind=true lets a listener wait for one"
-      case EMFILE: "\(OpenFiles.limit) are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'"
+      case EMFILE: "\(OpenFiles.current) are the limit; LimitNOFILE= in the unit raises it, or 'ulimit -n'"
       case ENOENT: "its directory isn't there"
       case EACCES: "a port below 1024 needs root or CAP_NET_BIND_SERVICE, a path a directory that can be written to"
       default: nil
@@ -301,19 +291,15 @@ final class Listener {
   }
 
   private static func hasPort(of wanted: ListenerConfiguration, _ others: Neighbours) -> Listener? {
+    let (wantedPort, areDatagram): (UInt16, Bool)
     switch wanted.address {
-    case .tcp(_, let port) where port != 0:
-      return others.listeners.first { !$0.isDatagram && SocketAddress.local(of: $0.descriptor)?.port == port }
-    case .udp(_, let port) where port != 0:
-      return others.listeners.first { $0.isDatagram && SocketAddress.local(of: $0.descriptor)?.port == port }
-    case .tcp, .udp, .unix, .systemd: return nil
+    case .tcp(_, let port): (wantedPort, areDatagram) = (port, false)
+    case .udp(_, let port): (wantedPort, areDatagram) = (port, true)
+    case .unix, .systemd: return nil
     }
-  }
-
-  /// Blocking unless configured otherwise, as systemd passes sockets too: the flag is shared with every process that
-  /// holds the socket, so the master never changes it later.
-  static func flags(_ type: __socket_type, _ isNonblocking: Bool) -> Int32 {
-    Int32(type.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | (isNonblocking ? Int32(SOCK_NONBLOCK.rawValue) : 0)
+    return others.listeners.first {
+      $0.isDatagram == areDatagram && SocketAddress.local(of: $0.descriptor)?.port == wantedPort
+    }
   }
 }
 
@@ -334,7 +320,6 @@ struct Neighbours {
 }
 
 extension ListenerConfiguration {
-  /// How its file is to be.
   var access: FileAccess { FileAccess(mode: mode, user: user, group: group) }
 }
 

@@ -6,13 +6,9 @@ struct PassedListener {
   let listener: Listener
 
   var name: String { configuration.name }
+}
 
-  init(configuration: ListenerConfiguration, listener: Listener) {
-    self.configuration = configuration
-    self.listener = listener
-  }
-
-  /// A listener as it is.
+extension PassedListener {
   init(_ listener: Listener) {
     self.init(configuration: listener.configuration, listener: listener)
   }

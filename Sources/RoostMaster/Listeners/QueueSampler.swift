@@ -16,7 +16,6 @@ final class QueueSampler {
   func watch(in loop: EventLoop, _ sample: @escaping () -> Void) throws(SystemdError) {
     // Everything else comes first: a late sample is merely one sample fewer.
     timer = try loop.timer(priority: .last) { [unowned self] in
-      timer?.wentOff()
       sample()
       arm()
     }
@@ -32,7 +31,6 @@ final class QueueSampler {
     timer?.set(isRunning ? (Clock.now() + Self.interval).microseconds : nil)
   }
 
-  /// A reload begins.
   func begin(_ listeners: [Listener]) {
     for listener in listeners {
       listener.sampleQueue()

@@ -53,9 +53,6 @@ extension ServiceListeners {
 extension Address {
   /// The name by which systemd is asked for it.
   fileprivate var nameInSystemd: String? {
-    switch self {
-    case .systemd(let name): name
-    case .tcp, .udp, .unix: nil
-    }
+    if case .systemd(let name) = self { name } else { nil }
   }
 }

@@ -45,7 +45,6 @@ final class ServiceListeners {
     keepsUntaken = trouble != nil
   }
 
-  /// What an upgrade hands over.
   init(
     restoring saved: [Listener.Saved], inherited: [InheritedSocket.Saved], first: [ListenerConfiguration],
     _ fdStore: FdStore, _ log: Log
@@ -65,7 +64,6 @@ final class ServiceListeners {
   /// How many slots have queues, in which connections may have waited since a former master.
   var slotsWithQueues: Int { all.filter { $0.reuseport != nil && !$0.isDatagram }.map(\.numbers.count).max() ?? 1 }
 
-  /// The inodes of their sockets.
   var inodes: Set<UInt64> { Set(all.flatMap(\.numbers).compactMap { SocketIdentity(of: $0)?.inode }) }
 
   // MARK: Opening
@@ -213,7 +211,6 @@ final class ServiceListeners {
     for listener in all { listener.restoreBacklog() }
   }
 
-  /// Looks at the accept queues.
   func sample() {
     for listener in all { listener.sampleQueue() }
   }

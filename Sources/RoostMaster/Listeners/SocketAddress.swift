@@ -1,8 +1,10 @@
 import CRoostMaster
 import Glibc
 import RoostConfiguration
+import RoostProcess
 
-/// An address as system calls take it.
+/// An address as system calls take it. In those of TCP and UDP the port follows the family; then comes the address, for
+/// IPv6 after a flow.
 struct SocketAddress {
   private var storage = sockaddr_storage()
   private var length = socklen_t(0)
@@ -11,7 +13,6 @@ struct SocketAddress {
 
   private init() {}
 
-  /// The address of a TCP socket.
   init(_ host: Address.Host, port: UInt16) {
     switch host {
     case .any: self.init(ipv6: "::", port: port)
@@ -82,7 +83,6 @@ struct SocketAddress {
     withUnsafePointer(to: storage) { $0.withMemoryRebound(to: sockaddr.self, capacity: 1, body) }
   }
 
-  /// The address of a socket.
   static func local(of descriptor: borrowing Descriptor) -> SocketAddress? {
     var address = SocketAddress()
     address.length = socklen_t(MemoryLayout<sockaddr_storage>.size)
@@ -95,22 +95,13 @@ struct SocketAddress {
 
   /// The port of a TCP or UDP socket.
   var port: UInt16? {
-    withUnsafeBytes(of: storage) { bytes in
-      switch family {
-      case AF_INET: UInt16(bigEndian: bytes.loadUnaligned(as: sockaddr_in.self).sin_port)
-      case AF_INET6: UInt16(bigEndian: bytes.loadUnaligned(as: sockaddr_in6.self).sin6_port)
-      default: nil
-      }
-    }
+    guard family == AF_INET || family == AF_INET6 else { return nil }
+    return withUnsafeBytes(of: storage) { UInt16($0[2]) << 8 | UInt16($0[3]) }
   }
 
   /// Whether a TCP socket takes all addresses, usually including IPv4.
   var isAnyIPv6: Bool {
-    guard family == AF_INET6 else { return false }
-    return withUnsafeBytes(of: storage) { bytes in
-      let address = bytes.loadUnaligned(as: sockaddr_in6.self).sin6_addr
-      return withUnsafeBytes(of: address) { $0.allSatisfy { $0 == 0 } }
-    }
+    family == AF_INET6 && withUnsafeBytes(of: storage) { $0[8..<24].allSatisfy { $0 == 0 } }
   }
 
   /// Host and port, or the path of a unix socket alone.
@@ -120,27 +111,13 @@ struct SocketAddress {
   var text: String {
     withUnsafeBytes(of: storage) { bytes in
       switch family {
-      case AF_INET:
-        let address = bytes.loadUnaligned(as: sockaddr_in.self)
-        return "\(Self.numeric(AF_INET, address.sin_addr)):\(UInt16(bigEndian: address.sin_port))"
-      case AF_INET6:
-        let address = bytes.loadUnaligned(as: sockaddr_in6.self)
-        return "[\(Self.numeric(AF_INET6, address.sin6_addr))]:\(UInt16(bigEndian: address.sin6_port))"
+      case AF_INET: return Connections.text(Array(bytes[4..<8]), port ?? 0)
+      case AF_INET6: return Connections.text(Array(bytes[8..<24]), port ?? 0)
       case AF_UNIX:
         let path = bytes[MemoryLayout<sa_family_t>.size..<Int(length)]
         return "unix:" + String(decoding: path.map { $0 == 0 ? UInt8(ascii: "@") : $0 }.trimmingEnd(), as: UTF8.self)
       default:
         return "family \(family)"
-      }
-    }
-  }
-
-  private static func numeric<A>(_ family: Int32, _ address: A) -> String {
-    withUnsafeBytes(of: address) { address in
-      String(unsafeUninitializedCapacity: Int(INET6_ADDRSTRLEN)) { text in
-        text.withMemoryRebound(to: CChar.self) { text in
-          inet_ntop(family, address.baseAddress!, text.baseAddress!, socklen_t(text.count)).map { strlen($0) } ?? 0
-        }
       }
     }
   }

@@ -7,7 +7,6 @@ struct SocketFile: Codable {
   let device: dev_t
   let inode: ino_t
 
-  /// What is at its path.
   enum Presence {
     case there
     case gone
@@ -104,9 +103,7 @@ struct SocketFile: Codable {
     _ socket: borrowing Descriptor, _ path: String, _ mode: mode_t, _ outsiders: Outsiders
   ) -> Bool {
     fchmod(socket.number, mode)
-    let former = umask(0)
-    defer { umask(former) }
-    return bind(socket, path, outsiders)
+    return FileMask.with(0) { bind(socket, path, outsiders) }
   }
 
   /// The path is followed again. If others can make it lead somewhere else, that is done with their rights.
@@ -128,8 +125,7 @@ struct SocketFile: Codable {
   /// Removes what a dead process has left. A socket that a process listens on is never removed.
   private static func clear(_ path: String, _ place: borrowing FilePlace) throws(FileError) {
     guard let file = try? place.directory.look(at: place.name) else { return }
-    var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    let status = try file.status()
     guard status.st_mode & S_IFMT == S_IFSOCK else { throw .refused("the file exists and isn't a socket") }
     guard connectionError(file, path) == ECONNREFUSED else { throw .failed(EADDRINUSE) }
     // The file that was looked at, and no other that took its place meanwhile.
@@ -140,8 +136,7 @@ struct SocketFile: Codable {
   private static func check(
     _ file: borrowing Descriptor, of socket: borrowing Descriptor, in directory: borrowing Directory
   ) throws(FileError) {
-    var status = stat()
-    guard fstat(file.number, &status) == 0 else { throw .failed(errno) }
+    let status = try file.status()
     let other = FileError.refused("another file has taken the place of the socket's")
     guard status.st_mode & S_IFMT == S_IFSOCK else { throw other }
     var inode = ino_t(0)
@@ -170,7 +165,9 @@ struct SocketFile: Codable {
 
   /// The process that listens at a path, if one does.
   static func listener(at path: String) -> pid_t? {
-    guard let client = client(), SocketAddress(unix: path).connect(client) else { return nil }
+    guard let client = Descriptor.socket(AF_UNIX, SOCK_STREAM), SocketAddress(unix: path).connect(client) else {
+      return nil
+    }
     var pid = pid_t(0)
     var uid = uid_t(0)
     var gid = gid_t(0)
@@ -180,7 +177,7 @@ struct SocketFile: Codable {
   /// Why a connection can't be made, or 0. It doesn't wait: a full accept queue (EAGAIN) shows as well as an accepted
   /// connection that a process listens.
   private static func connectionError(_ path: String) -> Int32 {
-    guard let client = client() else { return errno }
+    guard let client = Descriptor.socket(AF_UNIX, SOCK_STREAM) else { return errno }
     return SocketAddress(unix: path).connect(client) ? 0 : errno
   }
 
@@ -189,11 +186,5 @@ struct SocketFile: Codable {
     let error = connectionError("/proc/self/fd/\(file.number)")
     // /proc is missing.
     return error == ENOENT || error == ENOTDIR ? connectionError(path) : error
-  }
-
-  private static func client() -> Descriptor? {
-    let number = socket(
-      AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    return number < 0 ? nil : Descriptor(adopting: number)
   }
 }

@@ -20,7 +20,6 @@ final class Steering {
     in loop: EventLoop, slotCount: @escaping () -> Int, _ areEmpty: @escaping (Int) -> Void
   ) throws(SystemdError) {
     timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
       guard let watch else { return }
       let empty = watch.look(slotCount: slotCount())
       timer?.set((Clock.now() + watch.pause).microseconds)

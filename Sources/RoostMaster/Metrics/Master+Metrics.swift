@@ -32,26 +32,13 @@ extension Master {
 
   private func addWorkers(to snapshot: inout ServiceSnapshot) {
     for slot in supervisor.slots {
-      if let worker = slot.worker {
-        if add(worker, to: &snapshot) {
-          snapshot.census.currentStopped += 1
-        } else if worker.isReady {
-          snapshot.census.currentReady += 1
-        } else {
-          snapshot.census.currentStarting += 1
-        }
-      }
-      if let worker = slot.candidate {
-        if add(worker, to: &snapshot) {
-          snapshot.census.candidatesStopped += 1
-        } else if worker.isReady {
-          snapshot.census.candidatesReady += 1
-        } else {
-          snapshot.census.candidatesStarting += 1
-        }
+      for worker in slot.workers {
+        let isStopped = add(worker, to: &snapshot)
+        let role = worker.id == slot.candidate?.id ? \ServiceSnapshot.candidates : \ServiceSnapshot.current
+        snapshot[keyPath: role].count(isReady: worker.isReady, isStopped: isStopped)
       }
     }
-    snapshot.census.retirees = supervisor.retirees.count
+    snapshot.retirees = supervisor.retirees.count
     snapshot.retireesAccepting = workers.retirees.accepting
     for retiree in supervisor.retirees {
       guard let process = workers.process(retiree.id), let usage = ProcessUsage(of: process.pid) else { continue }

@@ -33,8 +33,7 @@ final class MetricsClient {
   }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    source = nil  // before the descriptor is closed (`Source`)
     descriptor.shutDown()
   }
 

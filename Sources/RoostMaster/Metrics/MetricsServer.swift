@@ -9,7 +9,6 @@ import RoostSystemd
 /// how often the text is made. It comes after everything else that the master has to do, and never stops a service: if
 /// its address isn't available, it is tried again (MetricsServer+Waiting.swift).
 final class MetricsServer {
-  /// Whether it has its socket.
   enum Stage {
     /// It doesn't have it, and tries to get it.
     case waiting(MetricsWait)
@@ -51,10 +50,7 @@ final class MetricsServer {
   func serve(_ text: @escaping (Exposition.Format) -> String) {
     makeText = text
     do {
-      timer = try loop.timer(priority: .last) { [unowned self] in
-        timer?.wentOff()
-        timePassed()
-      }
+      timer = try loop.timer(priority: .last) { [unowned self] in timePassed() }
     } catch {
       log.warning("cannot set a timer, so metrics that aren't served now never will be: \(error)")
     }
@@ -91,8 +87,7 @@ final class MetricsServer {
 
   /// Continues without a socket, and tries to get one.
   func wait(for wait: MetricsWait) {
-    // Before the socket is closed: its number may belong to another by the time the loop forgets it.
-    acceptor.stop()
+    acceptor.stop()  // before the socket is closed (`Source`)
     stage = .waiting(wait)
     setTimer()
   }
@@ -135,8 +130,7 @@ final class MetricsServer {
   }
 
   private func setTimer() {
-    var next = acceptor.clients.first?.deadline
-    if case .waiting(let wait) = stage { next = next.map { min($0, wait.next) } ?? wait.next }
-    timer?.set(next?.microseconds)
+    let wait: Instant? = if case .waiting(let wait) = stage { wait.next } else { nil }
+    timer?.set(earliest(acceptor.clients.first?.deadline, wait)?.microseconds)
   }
 }

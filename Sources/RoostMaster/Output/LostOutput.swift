@@ -27,7 +27,6 @@ struct LostOutput {
   /// Something could be written again. Returns whether to log what was lost.
   func isToBeTold(at now: Instant) -> Bool { count > 0 && (isTold || isDue(at: now)) }
 
-  /// It was logged.
   mutating func told(at now: Instant) {
     count = 0
     isTold = false

@@ -27,15 +27,20 @@ final class OutputRelay {
     case .direct: OutputChannels(standardOutput: nil, standardError: nil)
     case .passed: try capture(configuration)
     case .prefixed:
-      OutputChannels(
-        standardOutput: try OutputPipe(for: configuration.identity),
-        standardError: try OutputPipe(for: configuration.identity))
+      OutputChannels(standardOutput: try pipe(configuration), standardError: try pipe(configuration))
     }
   }
 
   /// The pipe of a process whose last words are wanted.
   func capture(_ configuration: WorkerConfiguration) throws(MasterError) -> OutputChannels {
-    OutputChannels(standardOutput: nil, standardError: try OutputPipe(for: configuration.identity))
+    OutputChannels(standardOutput: nil, standardError: try pipe(configuration))
+  }
+
+  /// A pipe that the process may open again through /dev/stderr, whatever user it runs as.
+  private func pipe(_ configuration: WorkerConfiguration) throws(MasterError) -> ProcessPipe {
+    let pipe = try ProcessPipe("what a process writes")
+    if let identity = configuration.identity { fchown(pipe.writeNumber!, identity.user, identity.group) }
+    return pipe
   }
 
   /// Begins to read, before there is a process: what can fail must not leave an unknown process. `id` if each line is

@@ -10,7 +10,6 @@ final class WorkerOutput {
     self.streams = streams
   }
 
-  /// What an upgrade hands over.
   var saved: [OutputStream.Saved] { streams.map(\.saved) }
 
   /// The last lines that it wrote to stderr.
@@ -52,7 +51,7 @@ final class OutputStream {
 
   private(set) var tail = OutputTail()
   /// nil when no process writes to it any more: a slow reader of what is left mustn't keep descriptors open.
-  private var pipe: OutputPipe?
+  private var pipe: ProcessPipe?
   private let sink: OutputSink
   private var prefix: LinePrefix?
   private var source: Source?
@@ -63,13 +62,12 @@ final class OutputStream {
   var hasEnded: Bool { hasNoWriter && pending.isEmpty }
   var pendingCount: Int { pending.count }
 
-  init(_ pipe: OutputPipe, to sink: OutputSink, prefix: LinePrefix?) {
+  init(_ pipe: ProcessPipe, to sink: OutputSink, prefix: LinePrefix?) {
     self.pipe = pipe
     self.sink = sink
     self.prefix = prefix
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let pipe: SavedDescriptor?
     let sink: Int32
@@ -86,7 +84,7 @@ final class OutputStream {
   }
 
   init(restoring saved: Saved, to sink: OutputSink) {
-    pipe = saved.pipe.map { OutputPipe(restoring: $0) }
+    pipe = saved.pipe.map { ProcessPipe(restoring: $0) }
     self.sink = sink
     prefix = saved.prefixed.map {
       LinePrefix($0, isTerminal: sink.isTerminal, unfinished: saved.unfinished.bytes)
@@ -95,10 +93,8 @@ final class OutputStream {
     pending = saved.pending.bytes
   }
 
-  deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
-  }
+  // Before the descriptor is closed (`Source`).
+  deinit { source = nil }
 
   /// It comes after all that matters: a process that floods its output gets the time that is left.
   func watch(in loop: EventLoop) throws(SystemdError) {
@@ -148,8 +144,7 @@ final class OutputStream {
   }
 
   private func end() {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    source = nil  // before the descriptor is closed (`Source`)
     pipe = nil
     pending += prefix?.rest() ?? []
   }

@@ -36,10 +36,10 @@ package struct Handover: Codable {
     let kept = SavedDescriptor.all(in: state)
     let areKept = SavedDescriptor.setCloseOnExec(false, kept)
     // Not before: more than that may be open.
-    openFiles?.giveBack()
+    openFiles?.limit.giveBack()
     if areKept { execv(program, ProgramArguments.pointers) }
     let error = errno
-    openFiles?.raise()
+    openFiles?.limit.raise()
     _ = SavedDescriptor.setCloseOnExec(true, kept)
     unsetenv(Self.variable)
     throw MasterError(cannot: areKept ? "execute \(program)" : "keep what is open", error)
@@ -72,8 +72,8 @@ package struct Handover: Codable {
   private static func file(of state: JSON) throws(MasterError) -> Int32 {
     let number = roost_memory_file("roost-state")
     guard number >= 0 else { throw MasterError(cannot: "make a file for the state") }
-    let limit = FileSizeLimit()
-    limit.raise()
+    // An operator who limits logs doesn't mean the state.
+    let limit = RaisedLimit(RLIMIT_FSIZE)
     defer { limit.giveBack() }
     guard write(Array(state.text.utf8), to: number), lseek(number, 0, SEEK_SET) == 0 else {
       let error = errno
@@ -87,7 +87,7 @@ package struct Handover: Codable {
 
   /// Reads a state of this format or an older one.
   static func read(_ descriptor: borrowing Descriptor) throws(MasterError) -> (Handover, JSON) {
-    let bytes = try readAll(descriptor)
+    guard let bytes = descriptor.readAll() else { throw MasterError(cannot: "read the state") }
     do {
       let state = try StateFormat.migrated(JSON(parsing: bytes))
       let handover = try state.decode(Handover.self)
@@ -108,17 +108,6 @@ package struct Handover: Codable {
       rest = rest.dropFirst(count)
     }
     return true
-  }
-
-  private static func readAll(_ descriptor: borrowing Descriptor) throws(MasterError) -> [UInt8] {
-    var bytes: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 4096)
-    while true {
-      let count = Glibc.read(descriptor.number, &part, part.count)
-      guard count >= 0 else { throw MasterError(cannot: "read the state") }
-      if count == 0 { return bytes }
-      bytes += part[..<count]
-    }
   }
 }
 

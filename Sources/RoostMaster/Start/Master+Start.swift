@@ -34,17 +34,13 @@ extension Master {
       var past = first.past
       past.slots = listeners.slotsWithQueues
       self.init(
-        handover, inheritance.openFiles,
-        Origins(
-          started: started, directory: directory, loop: loop, channel: channel, watchdog: watchdog,
-          deadlines: Deadlines(),
-          supervisor: Supervisor(settings: first.configuration.settings, past: past), releases: releases,
-          listeners: listeners,
-          record: ServiceRecord(configuration, history, serving: first.past.first, loop, log),
-          clients: Clients(control),
-          // After the listeners: if both want the same address, the service comes first.
-          metrics: configuration.metrics.map { MetricsServer($0, loop: loop, log) }),
-        log)
+        handover, inheritance.openFiles, log, loop: loop, started: started, directory: directory, channel: channel,
+        watchdog: watchdog, deadlines: Deadlines(),
+        supervisor: Supervisor(settings: first.configuration.settings, past: past), releases: releases,
+        listeners: listeners, record: ServiceRecord(configuration, history, serving: first.past.first, loop, log),
+        clients: Clients(control),
+        // After the listeners: if both want the same address, the service comes first.
+        metrics: configuration.metrics.map { MetricsServer($0, loop: loop, log) })
     } catch let error as MasterError {
       throw error
     } catch {

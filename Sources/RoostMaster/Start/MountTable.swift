@@ -1,4 +1,5 @@
 import Glibc
+import RoostProcess
 
 /// The file systems that this process sees (proc_pid_mountinfo(5)). Only those that depend on a network or on another
 /// process may hang, and most machines have none: then no care is needed.
@@ -6,10 +7,9 @@ final class MountTable {
   /// Those for which this machine's kernel has all that they need.
   private static let local: Set<String> = [
     "ext2", "ext3", "ext4", "xfs", "btrfs", "bcachefs", "f2fs", "zfs", "jfs", "vfat", "iso9660", "erofs", "squashfs",
-    "overlay", "tmpfs",
-    "ramfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "hugetlbfs", "securityfs",
-    "selinuxfs", "debugfs",
-    "tracefs", "pstore", "bpf", "configfs", "fusectl", "nsfs", "efivarfs", "binfmt_misc",
+    "overlay", "tmpfs", "ramfs", "devtmpfs", "devpts", "proc", "sysfs", "cgroup", "cgroup2", "mqueue", "hugetlbfs",
+    "securityfs", "selinuxfs", "debugfs", "tracefs", "pstore", "bpf", "configfs", "fusectl", "nsfs", "efivarfs",
+    "binfmt_misc",
   ]
 
   /// Kept open: the kernel reports on it when something is mounted.
@@ -31,27 +31,14 @@ final class MountTable {
   }
 
   private func look() -> Bool {
-    guard lseek(descriptor.number, 0, SEEK_SET) == 0 else { return true }
-    var text: [UInt8] = []
-    var part = [UInt8](repeating: 0, count: 8192)
-    while true {
-      let count = read(descriptor.number, &part, part.count)
-      if count < 0 { return true }
-      if count == 0 { break }
-      text += part[..<count]
-    }
-    return !text.split(separator: UInt8(ascii: "\n")).allSatisfy {
-      Self.type(ofLine: $0).map(Self.local.contains) ?? false
-    }
+    guard lseek(descriptor.number, 0, SEEK_SET) == 0, let text = descriptor.readAll() else { return true }
+    return !text[...].lines.allSatisfy { Self.type(ofLine: $0).map(Self.local.contains) ?? false }
   }
 
   /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`: what follows the hyphen.
   static func type(ofLine line: ArraySlice<UInt8>) -> String? {
-    let words = line.split(separator: UInt8(ascii: " "))
-    guard let hyphen = words.firstIndex(where: { $0.elementsEqual([UInt8(ascii: "-")]) }), hyphen + 1 < words.count
-    else {
-      return nil
-    }
+    let words = line.words
+    guard let hyphen = words.firstIndex(of: [UInt8(ascii: "-")]), hyphen + 1 < words.count else { return nil }
     return String(decoding: words[hyphen + 1], as: UTF8.self)
   }
 }

@@ -47,7 +47,6 @@ final class PidFile {
     place.directory.remove(place.name, identity)
   }
 
-  /// Whose the file is.
   private enum Owner {
     case this
     case nobody
@@ -76,8 +75,7 @@ final class PidFile {
 
   /// The pid that a regular file contains.
   private static func pid(in file: borrowing Descriptor) -> pid_t? {
-    var status = stat()
-    guard fstat(file.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    guard let status = try? file.status(), status.st_mode & S_IFMT == S_IFREG else { return nil }
     var content = [UInt8](repeating: 0, count: 32)
     let count = pread(file.number, &content, content.count, 0)
     guard count > 0, let line = content[..<count].split(separator: 0x0a, omittingEmptySubsequences: false).first else {
@@ -87,27 +85,11 @@ final class PidFile {
   }
 
   private static func write(_ path: String) throws(MasterError) -> Descriptor {
-    var number: Int32 = -1
     do {
       let place = try FilePlace(path)
-      try place.directory.replace(place.name) { directory, temporary throws(FileError) in
-        number = openat(directory, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o644)
-        var status = stat()
-        let line = Array("\(getpid())\n".utf8)
-        guard number >= 0 else { throw .failed(errno) }
-        // For monitors of any user, whatever the umask.
-        guard fchmod(number, 0o644) == 0, Glibc.write(number, line, line.count) == line.count,
-          fstat(number, &status) == 0
-        else {
-          let error = errno
-          unlinkat(directory, temporary, 0)
-          throw .failed(error)
-        }
-        return FileIdentity(status)
-      }
-      return Descriptor(adopting: number)
+      // For monitors of any user.
+      return try place.directory.write(Array("\(getpid())\n".utf8), to: place.name, mode: 0o644)
     } catch {
-      close(number)
       throw MasterError(cannot: "write the pid file \(path)", error)
     }
   }

@@ -153,10 +153,9 @@ package final class Trial {
   }
 
   private func reap() {
-    var exit = roost_exit()
-    while roost_reap(&exit) == 1 {
-      guard let worker = workers.first(where: { $0.pid == exit.pid && $0.exit == nil }) else { continue }
-      worker.exited(ExitCause(exit))
+    var news = roost_news()
+    while roost_reap(&news) == 1 {
+      workers.first { $0.pid == news.pid && $0.exit == nil }?.exited(ExitCause(news))
     }
   }
 

@@ -63,9 +63,7 @@ final class TrialPlaces {
     let hosts = host == .any ? [host, .ipv4("0.0.0.0")] : [host]
     return hosts.contains { host in
       let address = SocketAddress(host, port: port)
-      let number = socket(address.family, Listener.flags(type, false), 0)
-      guard number >= 0 else { return false }
-      let descriptor = Descriptor(adopting: number)
+      guard let descriptor = Descriptor.socket(address.family, type, isNonblocking: false) else { return false }
       if type == SOCK_STREAM { descriptor.set(SOL_SOCKET, SO_REUSEADDR, 1) }
       if address.family == AF_INET6 {
         descriptor.set(Int32(IPPROTO_IPV6), IPV6_V6ONLY, wanted.isIPv6Only ?? (host != .any) ? 1 : 0)

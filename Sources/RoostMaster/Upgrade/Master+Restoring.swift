@@ -24,14 +24,12 @@ extension Master {
       restoring: saved.listeners, inherited: saved.inherited,
       first: saved.firstListeners ?? [], FdStore(channel, log), log)
     self.init(
-      handover, inheritance.openFiles,
-      Origins(
-        started: saved.started, directory: handover.directory ?? WorkingDirectory.formerMaster(), loop: loop,
-        channel: channel, watchdog: try UpstreamWatchdog(channel), deadlines: Deadlines(saved.clock),
-        supervisor: saved.supervisor, releases: Releases(restoring: saved.releases, listeners.all),
-        listeners: listeners, record: ServiceRecord(restoring: saved, configuration, loop, log),
-        clients: Clients(control, lastReload: saved.lastReload), metrics: metrics),
-      log)
+      handover, inheritance.openFiles, log, loop: loop, started: saved.started,
+      directory: handover.directory ?? WorkingDirectory.formerMaster(), channel: channel,
+      watchdog: try UpstreamWatchdog(channel), deadlines: Deadlines(saved.clock), supervisor: saved.supervisor,
+      releases: Releases(restoring: saved.releases, listeners.all), listeners: listeners,
+      record: ServiceRecord(restoring: saved, configuration, loop, log),
+      clients: Clients(control, lastReload: saved.lastReload), metrics: metrics)
     counters = saved.counters
     troubles = Troubles(restoring: saved)
     queueSampler.lastEvidence = saved.lastEvidence

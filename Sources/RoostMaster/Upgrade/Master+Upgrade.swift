@@ -96,7 +96,7 @@ extension Master {
       version: Version.number, started: started, supervisor: supervisor,
       releases: releases.saved(listeners.all), listeners: listeners.saved, inherited: listeners.savedInherited,
       workers: workers.processes.map(\.saved), clock: deadlines.clock,
-      outputs: relay.saved(without: workers.processes.map(\.output) + hooks.running.map(\.output)),
+      outputs: relay.saved(without: workers.processes.map(\.output) + hooks.running.map(\.command.output)),
       hooks: hooks.running.map(\.saved), preparation: preparer.saved, control: clients.server?.saved,
       metrics: metricsServer?.saved, metricsWait: metricsServer?.savedWait, counters: counters,
       probes: workers.prober.saved, einhorn: workers.einhorn?.saved, pidFile: files.savedPidFile,

@@ -7,7 +7,6 @@ import RoostMetrics
 /// Everything that a running master knows, as it is handed to its own new binary. What isn't here stays with the
 /// process: environment, working directory, signal mask, children, open descriptors.
 struct SavedState: Codable {
-  /// The version that saved it.
   let version: String
   let started: Int
   let supervisor: Supervisor
@@ -16,7 +15,6 @@ struct SavedState: Codable {
   /// What systemd has passed and no listener has taken.
   let inherited: [InheritedSocket.Saved]
   let workers: [WorkerProcess.Saved]
-  /// The clock of the supervisor.
   let clock: ServiceClock
   /// Outputs that outlive the process for which they were made.
   let outputs: [[OutputStream.Saved]]
@@ -43,7 +41,6 @@ struct SavedState: Codable {
   let lastFailure: String?
   /// Missing in a former version, like what follows.
   let history: History?
-  /// What the first generation is to listen on.
   let firstListeners: [ListenerConfiguration]?
   let startTrouble: String?
   /// What served when the last reload began.

@@ -8,28 +8,16 @@ enum StateFormat {
   /// What this version writes.
   static let current = 6
 
-  /// How a state of each older format becomes one of the next.
-  private static let migrations: [Int: @Sendable (JSON) -> JSON] = [
-    // Format 1 was only for the start: nothing was running yet.
-    1: { $0 },
-    2: from2,
-    3: from3,
-    4: from4,
-    5: from5,
-  ]
+  /// How a state of each older format becomes one of the next. The first was only for the start: nothing was running yet.
+  private static let migrations: [@Sendable (JSON) -> JSON] = [{ $0 }, from2, from3, from4, from5]
 
   static func migrated(_ state: JSON) throws(MasterError) -> JSON {
-    guard case .integer(var format) = state["format"] else { throw MasterError("it isn't a master's state") }
+    guard case .integer(let format) = state["format"] else { throw MasterError("it isn't a master's state") }
     guard (1...current).contains(format) else {
       throw MasterError(
         "the state has format \(format), and version \(Version.number) reads formats 1 to \(current)")
     }
-    var state = state
-    while format < current, let migrate = migrations[format] {
-      state = migrate(state)
-      format += 1
-    }
-    return state
+    return migrations[(format - 1)...].reduce(state) { $1($0) }
   }
 
   /// What is wrong with a state, in words.

@@ -6,7 +6,6 @@ import RoostSystemd
 /// all that may fail after execve(2), from which there is no way back, with the same state, descriptors, limits, user
 /// and directory (docs/decisions/0008-no-way-back.md). Until it has, nothing is at stake.
 final class UpgradeAttempt {
-  /// What the child answers.
   fileprivate enum Answer {
     static let version = "version"
     static let problem = "problem"

@@ -34,10 +34,8 @@ final class UpstreamChannel {
     socket = UpstreamSocket()
   }
 
-  deinit {
-    // Before the socket is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
-  }
+  // Before the socket is closed (`Source`).
+  deinit { source = nil }
 
   /// Whether there is a supervisor above.
   var isThere: Bool { socket != nil }

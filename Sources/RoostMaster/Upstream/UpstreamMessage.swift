@@ -15,14 +15,6 @@ struct UpstreamMessage {
     case keep(String)
     /// A name under which systemd is to keep nothing any more.
     case drop(String)
-
-    /// Whether it is as true in an hour as now, unless another of its subject has come by then.
-    fileprivate var isLasting: Bool {
-      switch self {
-      case .state: true
-      case .watchdog, .reloading, .moreTime, .status, .keep, .drop: false
-      }
-    }
   }
 
   let subject: Subject
@@ -68,8 +60,8 @@ struct UpstreamQueue {
   /// Takes out what would be useless to a receiver that comes back much later. The latest state stays, for whenever
   /// that is.
   mutating func removePassing() -> [UpstreamMessage] {
-    let passing = messages.filter { !$0.subject.isLasting }
-    messages.removeAll { !$0.subject.isLasting }
+    let passing = messages.filter { $0.subject != .state }
+    messages.removeAll { $0.subject != .state }
     return passing
   }
 }

@@ -62,10 +62,8 @@ struct UpstreamSocket {
   /// The error number, if it fails.
   private mutating func connect(_ address: SocketAddress) -> Int32? {
     if socket == nil {
-      let number = Glibc.socket(
-        AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-      guard number >= 0 else { return errno }
-      socket = SharedSocket(adopting: Descriptor(adopting: number))
+      guard let descriptor = Descriptor.socket(AF_UNIX, SOCK_DGRAM) else { return errno }
+      socket = SharedSocket(adopting: descriptor)
     }
     guard let number = socket?.descriptor.number else { return EBADF }
     isConnected = address.connect(number)

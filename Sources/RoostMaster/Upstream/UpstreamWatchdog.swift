@@ -27,10 +27,7 @@ final class UpstreamWatchdog {
   /// Makes what it needs.
   func prepare(in loop: EventLoop) throws(SystemdError) {
     // As everything else may, it comes after signals: a loop that is kept from them is one that hangs.
-    timer = try loop.timer(priority: .normal) { [unowned self] in
-      timer?.wentOff()
-      tell()
-    }
+    timer = try loop.timer(priority: .normal) { [unowned self] in tell() }
   }
 
   /// Tells it for the first time.

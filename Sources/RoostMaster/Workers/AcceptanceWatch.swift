@@ -8,7 +8,6 @@ import RoostSystemd
 /// Looks in /proc whether workers have begun to accept, only while one is awaited. All that it knows follows from the
 /// workers that aren't ready: it can start again at any time.
 final class AcceptanceWatch {
-  /// A worker that is awaited.
   private struct Awaited {
     let id: WorkerID
     let pid: pid_t
@@ -59,8 +58,6 @@ final class AcceptanceWatch {
   /// An observer that was killed, but hasn't ended yet. Until it has, there are no looks: there would be more and more
   /// observers.
   private var abandoned: ObserverProcess?
-  /// The pids of all observers that the master hasn't reaped yet.
-  private(set) var observers: Set<pid_t> = []
 
   /// In a master another process looks, and nothing waits for it.
   init(log: Log, looksItself: Bool = false) {
@@ -74,7 +71,6 @@ final class AcceptanceWatch {
     self.ready = ready
     // After signals, and after what workers say: a message that came first is heard first.
     timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
       giveUpLook()
       goOn()
     }
@@ -131,9 +127,6 @@ final class AcceptanceWatch {
     if awaited.isEmpty { interrupt() }
     arm()
   }
-
-  /// A child of the master was reaped.
-  func reaped(_ pid: pid_t) { observers.remove(pid) }
 
   /// Ends the observer. Another may begin at any time.
   func interrupt() {
@@ -216,16 +209,10 @@ final class AcceptanceWatch {
   }
 
   private func arm() {
-    var next: Instant?
-    for worker in awaited {
-      guard let deadline = worker.schedule.deadline else { continue }
-      // A worker that is due waits until a look is possible.
-      if worker.schedule.isLooking, look != nil || abandoned != nil { continue }
-      next = next.map { min($0, deadline) } ?? deadline
-    }
-    next = next.map { max($0, restUntil) }
-    if let look { next = next.map { min($0, look.next) } ?? look.next }
-    timer?.set(next?.microseconds)
+    // A worker that is due waits until a look is possible.
+    let mayLook = look == nil && abandoned == nil
+    let deadlines = awaited.filter { mayLook || !$0.schedule.isLooking }.compactMap(\.schedule.deadline)
+    timer?.set(earliest(deadlines.min().map { max($0, restUntil) }, look?.next)?.microseconds)
   }
 }
 
@@ -253,7 +240,6 @@ extension AcceptanceWatch {
     let new = try ObserverProcess()
     try new.watch(in: loop) { [unowned self] in answered($0) }
     observer = new
-    observers.insert(new.pid)
     return new
   }
 

@@ -91,13 +91,9 @@ struct WorkerCgroup {
     directory = "\(parent)/\(name)"
   }
 
-  /// Starts a process with a descriptor by which it enters; -1 if it isn't available.
-  func withEntrance<Result>(_ start: (Int32) throws(MasterError) -> Result) throws(MasterError) -> Result {
-    let entrance = Descriptor(adopting: open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC))
-    return try start(entrance.number)
-  }
+  /// A descriptor by which a process enters when it is started; -1 if it isn't available.
+  func entrance() -> Int32 { open("\(directory)/cgroup.procs", O_WRONLY | O_CLOEXEC) }
 
-  /// The pids of all that are in it.
   var processes: [pid_t] { ControlGroup.processes(in: directory) }
 
   /// Kills all that is in it and below, including what is being forked. Returns whether the kernel can: since 5.14.

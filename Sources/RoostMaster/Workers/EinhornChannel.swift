@@ -17,7 +17,6 @@ final class EinhornStream {
     self.descriptor = descriptor
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let socket: SavedDescriptor
     let line: SavedBytes
@@ -35,8 +34,7 @@ final class EinhornStream {
   }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    source = nil  // before the descriptor is closed (`Source`)
     descriptor.shutDown()
   }
 
@@ -165,7 +163,6 @@ final class EinhornSocket {
     return obstacle
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let path: String
     let socket: SavedDescriptor
@@ -211,10 +208,8 @@ final class EinhornSocket {
     }
   }
 
-  deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    acceptor.stop()
-  }
+  // Before the descriptor is closed (`Source`).
+  deinit { acceptor.stop() }
 
   private func add(_ connection: consuming Descriptor) {
     var pid: pid_t = 0

@@ -24,11 +24,11 @@ final class HTTPProbe {
     _ address: SocketAddress, path: String, in loop: EventLoop,
     _ answered: @escaping (Result<Int, MasterError>) -> Void
   ) throws(MasterError) {
-    let number = socket(
-      address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard number >= 0 else { throw MasterError(cannot: "make a socket for the probe") }
-    descriptor = Descriptor(adopting: number)
-    roost_keep_in_line(number)
+    guard let socket = Descriptor.socket(address.family, SOCK_STREAM) else {
+      throw MasterError(cannot: "make a socket for the probe")
+    }
+    descriptor = socket
+    roost_keep_in_line(descriptor.number)
     request = Array(
       "GET \(path) HTTP/1.1\r\nHost: localhost\r\nUser-Agent: roost\r\nAccept: */*\r\nConnection: close\r\n\r\n".utf8)
     self.answered = answered
@@ -36,15 +36,14 @@ final class HTTPProbe {
       throw MasterError(cannot: "connect for the probe")
     }
     do {
-      source = try loop.on(.writable, of: number, priority: .normal) { [unowned self] in act() }
+      source = try loop.on(.writable, of: descriptor.number, priority: .normal) { [unowned self] in act() }
     } catch {
       throw MasterError("\(error)")
     }
   }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    source = nil  // before the descriptor is closed (`Source`)
     descriptor.shutDown()
   }
 
@@ -53,8 +52,7 @@ final class HTTPProbe {
   }
 
   private func send() {
-    let number = descriptor.number
-    let count = request.withUnsafeBytes { Glibc.send(number, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+    let count = Glibc.send(descriptor.number, request, request.count, Int32(MSG_NOSIGNAL))
     if count < 0 {
       if errno != EAGAIN, errno != EINTR { end(.failure(MasterError(cannot: "ask"))) }
       return

@@ -33,17 +33,14 @@ final class NotifySocket {
   init(service: String, worker: Int) throws(MasterError) {
     var generator = SystemRandomNumberGenerator()
     let name = "roost/\(service)/\(String(generator.next(), radix: 16))/\(worker)"
-    let number = socket(
-      AF_UNIX, Int32(SOCK_DGRAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
-    guard number >= 0 else { throw MasterError(cannot: "make a notify socket") }
-    descriptor = Descriptor(adopting: number)
+    guard let socket = Descriptor.socket(AF_UNIX, SOCK_DGRAM) else { throw MasterError(cannot: "make a notify socket") }
+    descriptor = socket
     address = "@" + name
-    guard roost_pass_credentials(number) == 0, SocketAddress(abstract: name).bind(descriptor) else {
+    guard descriptor.set(SOL_SOCKET, SO_PASSCRED, 1), SocketAddress(abstract: name).bind(descriptor) else {
       throw MasterError(cannot: "make a notify socket")
     }
   }
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let address: String
     let socket: SavedDescriptor
@@ -57,8 +54,7 @@ final class NotifySocket {
   }
 
   deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
+    source = nil  // before the descriptor is closed (`Source`)
     descriptor.shutDown()
   }
 
@@ -142,7 +138,6 @@ final class NotifySocket {
   }
 
   private func tryAgain() {
-    pauseEnd?.wentOff()
     if PassedDescriptors.closeUnclosed() { _ = tryLater() }
     source?.setEnabled(true)
   }

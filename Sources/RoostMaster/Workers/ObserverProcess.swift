@@ -1,4 +1,3 @@
-import CRoostMaster
 import CRoostSpawn
 import Glibc
 import RoostProcess
@@ -8,9 +7,7 @@ import RoostSystemd
 /// another process provide (userfaultfd(2), FUSE), for a worker that closes a file while it executes a program, for an
 /// epoll set that contains a file of such a file system.
 final class ObserverProcess {
-  let pid: pid_t
-  /// Stands for it whatever becomes of its pid. -1 in a sandbox that has no such descriptors.
-  private let process: Descriptor
+  private let pid: pid_t
   private let socket: Descriptor
   private var source: Source?
 
@@ -22,15 +19,12 @@ final class ObserverProcess {
     let other = Descriptor(adopting: ends[1])
     pid = roost_fork(other.number)
     if pid == 0 { Self.serve(other.number) }
-    let error = errno
-    process = Descriptor(adopting: pid > 0 ? roost_process_descriptor(pid) : -1)
-    guard pid > 0 else { throw MasterError(cannot: "create a process", error) }
+    guard pid > 0 else { throw MasterError(cannot: "create a process") }
+    OwnProcesses.began(pid)
   }
 
-  deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
-  }
+  // Before the descriptor is closed (`Source`).
+  deinit { source = nil }
 
   /// Calls the handler with each answer, in the order of the questions, and with nil when it has ended.
   func watch(in loop: EventLoop, _ handler: @escaping (Observer.Sighting?) -> Void) throws(SystemdError) {
@@ -51,9 +45,7 @@ final class ObserverProcess {
   }
 
   /// Ends it, if the kernel lets it.
-  func kill() {
-    if process.number < 0 { Glibc.kill(pid, SIGKILL) } else { _ = roost_signal_process(process.number, SIGKILL) }
-  }
+  func kill() { OwnProcesses.kill(pid) }
 
   // MARK: In the process
 

@@ -20,9 +20,6 @@ struct Orphans {
   let stopSignal: Int32
   let log: Log
   let strays: Strays
-  /// Processes that have worked for the master itself, and end on their own or were killed. They aren't worth a
-  /// message.
-  let own: Set<pid_t>
 
   /// Stops and reaps every child there is, and the children that these leave; `atOnce` kills them, and so does an
   /// operator's further signal. Returns when there is none left, or false when one can't be killed.
@@ -82,8 +79,8 @@ struct Orphans {
     }
   }
 
-  /// A process that only closes a descriptor isn't worth a message either, nor the time that it takes.
-  private func isOwn(_ pid: pid_t) -> Bool { own.contains(pid) || roost_is_helper(pid) }
+  /// What has worked for the master itself, or only closes a descriptor, isn't worth a message.
+  private func isOwn(_ pid: pid_t) -> Bool { OwnProcesses.pids.contains(pid) || roost_is_helper(pid) }
 
   private func tellKill(_ pid: pid_t, isPatient: Bool) {
     let reason = isPatient ? "did not end within \(Self.patienceSeconds) s: killing it" : "is killed at once"
@@ -104,9 +101,9 @@ struct Orphans {
 
   /// Reaps what has ended. Returns whether anything is left.
   private static func hasChildren() -> Bool {
-    var exit = roost_exit()
+    var news = roost_news()
     var result: Int32
-    repeat { result = roost_reap(&exit) } while result == 1
+    repeat { result = roost_reap(&news) } while result == 1
     return result == 0
   }
 

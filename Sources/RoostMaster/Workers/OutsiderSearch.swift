@@ -25,7 +25,6 @@ struct Outsider: Codable, Hashable {
 
 /// The search for outsiders, which looks at all processes of the system. A separate process makes it.
 struct OutsiderSearch {
-  /// What is found.
   struct Finding: Codable {
     let outsiders: [Outsider]
     /// How many processes that may be outsiders couldn't be looked at.

@@ -21,8 +21,6 @@ final class OutsiderWatch {
   private(set) var sawAll: Bool?
   /// Whether it was logged that it couldn't.
   private var hasToldOfUnseen = false
-  /// The processes that search and aren't reaped yet.
-  private(set) var pids: Set<pid_t> = []
   /// The first of the reloads since the last search.
   private var wished: Instant?
   private var search: ShortLivedProcess?
@@ -45,10 +43,7 @@ final class OutsiderWatch {
   func watch(in loop: EventLoop, _ tell: @escaping (ServiceEvent) -> Void) throws(SystemdError) {
     self.loop = loop
     self.tell = tell
-    timer = try loop.timer(priority: .last) { [unowned self] in
-      timer?.wentOff()
-      beginSearch()
-    }
+    timer = try loop.timer(priority: .last) { [unowned self] in beginSearch() }
   }
 
   /// Lets a process look for them, a while after the last reload: it takes processor time, and after each fork the
@@ -84,8 +79,7 @@ final class OutsiderWatch {
     let search = OutsiderSearch(sockets: Set(names.keys), master: getpid(), known: Set(known))
     do {
       wished = nil
-      let process = try ShortLivedProcess { search.answer() }
-      pids.insert(process.pid)
+      let process = try ShortLivedProcess { tell in tell(search.answer()) }
       self.search = process
       began = Clock.now().microseconds
       try process.watch(in: loop) { [unowned self] in answered($0, names) }
@@ -143,16 +137,12 @@ final class OutsiderWatch {
     }
   }
 
-  /// Children of the master were reaped: their pids may belong to others from now on.
-  func reaped(_ pids: Set<pid_t>) { self.pids.subtract(pids) }
-
   /// Ends a running search, and begins none.
   func abandon() {
     timer?.set(nil)
     guard let search else { return }
     self.search = nil
     isWantedAgain = false
-    // Not its group, which it doesn't lead from its first moment on.
-    if pids.contains(search.pid) { kill(search.pid, SIGKILL) }
+    OwnProcesses.kill(search.pid)
   }
 }

@@ -8,7 +8,6 @@ final class PinnedFile {
   /// Not every file system reveals this: some count no names.
   private let hadNames: Bool
 
-  /// What an upgrade hands over.
   struct Saved: Codable {
     let file: SavedDescriptor
     let hadNames: Bool

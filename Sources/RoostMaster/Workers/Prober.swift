@@ -5,7 +5,6 @@ import RoostSystemd
 
 /// Asks workers by their probes, again and again until they pass or are no longer to be asked.
 final class Prober {
-  /// A worker that is to be asked.
   private final class Subject {
     let id: WorkerID
     let release: Release
@@ -15,7 +14,7 @@ final class Prober {
     /// When it is asked again.
     var next: Instant?
     var question: HTTPProbe?
-    var command: ProbeCommand?
+    var command: CommandProcess?
     /// Why it hasn't passed yet.
     var reason = "it has not answered"
 
@@ -27,7 +26,7 @@ final class Prober {
   }
 
   /// How a command is started for a worker, with this address.
-  typealias CommandStart = (WorkerID, Release, [String], String) throws(MasterError) -> ProbeCommand
+  typealias CommandStart = (WorkerID, Release, [String], String) throws(MasterError) -> CommandProcess
 
   private static let firstDelay: Duration = .milliseconds(20)
   private static let longestDelay: Duration = .seconds(1)
@@ -52,7 +51,6 @@ final class Prober {
     self.start = start
     self.passed = passed
     timer = try loop.timer(priority: .late) { [unowned self] in
-      timer?.wentOff()
       askThoseDue()
       arm()
     }
@@ -100,7 +98,6 @@ final class Prober {
     arm()
   }
 
-  /// Begins to ask a worker.
   func begin(_ id: WorkerID) {
     guard let subject = subjects.first(where: { $0.id == id }) else {
       preconditionFailure("a probe without a listener")
@@ -125,7 +122,7 @@ final class Prober {
   /// A child of the master has exited: perhaps a probe command.
   func exited(_ pid: pid_t, _ cause: ExitCause, _ words: String) {
     guard let subject = subjects.first(where: { $0.command?.pid == pid }) else { return }
-    subject.command?.exited()
+    subject.command?.output.finish()
     let lastWords = subject.command?.output.lastLines.last
     subject.command = nil
     if cause == .exited(status: 0) { return passed(subject.id) }

@@ -18,7 +18,6 @@ final class Release {
   /// The same of the executable, if it is a binary.
   private(set) var executableFile: PinnedFile?
 
-  /// The path of the executable.
   var executable: String { pinned.executable }
   /// The directory that workers start in.
   var directory: String { pinned.directory }

@@ -117,7 +117,7 @@ package struct ReleaseResolver {
 }
 
 /// The path without symbolic links (realpath(3)), or nil with errno set.
-private func resolvedPath(_ path: String) -> String? {
+func resolvedPath(_ path: String) -> String? {
   guard let resolved = realpath(path, nil) else { return nil }
   defer { free(resolved) }
   return String(cString: resolved)

@@ -15,7 +15,6 @@ struct Releases {
     return release
   }
 
-  /// Whether the workers of a generation have a listener.
   func isGiven(_ generation: Generation, _ listener: Listener) -> Bool {
     all[generation]?.listeners.contains { $0.listener === listener } == true
   }
@@ -24,7 +23,6 @@ struct Releases {
     all.filter { generations.contains($0.key) }.flatMap { $0.value.listeners.map(\.listener) }
   }
 
-  /// The listeners of all.
   var listeners: [Listener] { all.values.flatMap { $0.listeners.map(\.listener) } }
 
   /// Whether any of these generations has listeners other than a release's.
@@ -50,7 +48,6 @@ struct Releases {
     for release in all.values { release.listeners = [] }
   }
 
-  /// What an upgrade hands over.
   func saved(_ listeners: [Listener]) -> [Release.Saved] {
     all.keys.sorted().map { all[$0]!.saved(as: $0, listeners) }
   }

@@ -58,15 +58,9 @@ struct ResolvedPath {
 
   /// Where a link leads; nil with errno, which is EINVAL if it isn't a link.
   private static func target(of path: [UInt8]) -> [UInt8]? {
-    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
-    let count = (path + [0]).withUnsafeBytes { path in
-      buffer.withUnsafeMutableBytes {
-        readlink(
-          path.baseAddress!.assumingMemoryBound(to: CChar.self),
-          $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
-      }
+    (path + [0]).withUnsafeBytes {
+      Directory.target(AT_FDCWD, $0.baseAddress!.assumingMemoryBound(to: CChar.self))
     }
-    return count < 0 ? nil : Array(buffer[..<count])
   }
 
   /// The last one first.

@@ -17,7 +17,6 @@ struct RetireeSearch {
     let former: Set<UInt64>?
   }
 
-  /// What is seen of one.
   struct Sight: Codable, Hashable {
     let worker: Int
     /// nil if that isn't known (DrainSight).
@@ -75,11 +74,6 @@ struct RetireeSearch {
 }
 
 extension RetireeSearch.Sight {
-  /// What is known of one that can't be looked at.
-  static func unknown(_ worker: Int) -> RetireeSearch.Sight {
-    RetireeSearch.Sight(worker: worker, accepts: nil, connections: nil, peers: [], sockets: nil)
-  }
-
   /// `12 open connections (from 10.0.0.7:51512, 10.0.0.8:40214 and 10 more)`; nil if they aren't known.
   var connectionsText: String? {
     guard let connections else { return nil }

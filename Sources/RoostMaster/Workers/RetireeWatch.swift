@@ -44,8 +44,6 @@ final class RetireeWatch {
 
   /// Those that were reported to accept, each with the newest generation at that time.
   var told: [(id: WorkerID, newest: Generation)] = []
-  /// The processes that look and aren't reaped yet.
-  private(set) var pids: Set<pid_t> = []
   private let log: Log
   private var retirees: [Retiree] = []
   private var look: Look?
@@ -64,7 +62,6 @@ final class RetireeWatch {
     self.loop = loop
     self.seen = seen
     timer = try loop.timer(priority: .last) { [unowned self] in
-      timer?.wentOff()
       giveUp()
       begin()
       arm()
@@ -99,19 +96,10 @@ final class RetireeWatch {
   /// How many were seen to accept when they were last looked at.
   var accepting: Int { retirees.count { $0.sight?.accepts == true } }
 
-  /// Children of the master were reaped: their pids may belong to others from now on.
-  func reaped(_ pids: Set<pid_t>) { self.pids.subtract(pids) }
-
   /// Ends a running look. Another may begin at any time.
   func abandon() {
-    guard let look else { return }
-    self.look = nil
-    end(look.process)
-  }
-
-  private func end(_ process: ShortLivedProcess) {
-    // Not its group, which it doesn't lead from its first moment on.
-    if pids.contains(process.pid) { kill(process.pid, SIGKILL) }
+    if let look { OwnProcesses.kill(look.process.pid) }
+    look = nil
   }
 
   private func arm() {
@@ -132,7 +120,6 @@ final class RetireeWatch {
     let search = RetireeSearch(subjects: due.map { subject(retirees[$0]) }, master: getpid())
     do {
       let process = try ShortLivedProcess { tell in search.run(tell) }
-      pids.insert(process.pid)
       look = Look(process: process, began: now, workers: search.subjects.map(\.worker), next: now + Self.step)
       try process.watch(in: loop) { [unowned self] in answered($0) }
     } catch {
@@ -164,13 +151,15 @@ final class RetireeWatch {
   }
 
   private func take(_ sight: RetireeSearch.Sight, of look: Look) {
-    // What remains of a worker is another matter.
-    guard
-      let index = retirees.firstIndex(where: { $0.process.id.number == sight.worker && $0.began <= look.began })
-    else { return }
+    guard let index = index(of: sight.worker, in: look) else { return }
     retirees[index].sight = sight
     retirees[index].looked = time(nil)
     seen(retirees[index].process, sight)
+  }
+
+  /// What remains of a worker since the look began is another matter.
+  private func index(of worker: Int, in look: Look) -> Int? {
+    retirees.firstIndex { $0.process.id.number == worker && $0.began <= look.began }
   }
 
   /// Gives up looks that take too long.
@@ -180,16 +169,14 @@ final class RetireeWatch {
     current.patience -= 1
     current.next = now + Self.step
     look = current
-    if current.patience == 0 { end(current.process) }
+    if current.patience == 0 { OwnProcesses.kill(current.process.pid) }
   }
 
   /// A look at this one has to wait, so it is never looked at again. The others are looked at when it is their turn.
   private func leave(_ worker: Int, _ look: Look) {
-    guard let index = retirees.firstIndex(where: { $0.process.id.number == worker && $0.began <= look.began }) else {
-      return
-    }
+    guard let index = index(of: worker, in: look) else { return }
     retirees[index].next = nil
-    retirees[index].sight = .unknown(worker)
+    retirees[index].sight = .init(worker: worker, accepts: nil, connections: nil, peers: [], sockets: nil)
     log.info(
       "checking what \(retirees[index].process.title) still does takes longer than"
         + " \((Self.step * Self.patience).text): whether it accepts, and what it waits for, isn't known")

@@ -41,7 +41,7 @@ final class Spawner {
     var descriptors = listeners.map { $0.listener.number(slot: id.slot) }
     var environment = release.environment + assignments(for: id, release, listeners, notifySocket)
     var substitution = Substitution(id: id, directory: release.directory, listeners: listeners)
-    if let number = pipe?.writeNumber {
+    if let number = pipe?.pipe.writeNumber {
       let readyNumber = WorkerEnvironment.firstListenerDescriptor + Int32(descriptors.count)
       substitution.readyNumber = readyNumber
       environment.append("\(WorkerEnvironment.readyDescriptor)=\(readyNumber)")
@@ -72,33 +72,21 @@ final class Spawner {
     // In this order: the last one counts.
     request.limits = limits(.worker(id.number)) + configuration.limits
     let cgroup = cgroups?.make(for: id)
-    let (pid, followed): (pid_t, WorkerOutput)
     do {
-      (pid, followed) = try start(request, in: cgroup, output, configuration.output == .prefixed ? id : nil)
+      let (pid, followed) = try start(request, in: cgroup, output, configuration.output == .prefixed ? id : nil)
+      pipe?.pipe.closeWriteEnd()
+      einhornChannel?.closeWorkerEnd()
+      return WorkerProcess(
+        id: id, pid: pid, release: release, WorkerConversation(notifySocket, pipe, einhornChannel), output: followed,
+        cgroup: cgroup)
     } catch {
       if let cgroup { cgroups?.remove(cgroup) }
       throw error
     }
-    pipe?.closeWriteEnd()
-    einhornChannel?.closeWorkerEnd()
-    return WorkerProcess(
-      id: id, pid: pid, release: release, WorkerConversation(notifySocket, pipe, einhornChannel), output: followed,
-      cgroup: cgroup)
   }
 
   private func start(
-    _ request: ProcessRequest, in cgroup: WorkerCgroup?, _ output: OutputChannels, _ id: WorkerID?
-  ) throws(MasterError) -> (pid_t, WorkerOutput) {
-    guard let cgroup else { return try start(request, output, id) }
-    return try cgroup.withEntrance { entrance throws(MasterError) in
-      var request = request
-      request.cgroup = entrance
-      return try start(request, output, id)
-    }
-  }
-
-  private func start(
-    _ request: ProcessRequest, _ output: OutputChannels, _ id: WorkerID?
+    _ request: ProcessRequest, in cgroup: WorkerCgroup? = nil, _ output: OutputChannels, _ id: WorkerID? = nil
   ) throws(MasterError) -> (pid_t, WorkerOutput) {
     let began = Clock.now()
     if let restUntil, began < restUntil {
@@ -106,6 +94,8 @@ final class Spawner {
     }
     let followed = try relay.follow(output, id)
     var request = request
+    let entrance = Descriptor(adopting: cgroup?.entrance() ?? -1)
+    request.cgroup = entrance.number
     request.mayHang = mounts.mayHang
     do {
       let pid = try request.start()
@@ -119,37 +109,20 @@ final class Spawner {
     }
   }
 
-  /// Starts one of the operator's commands, as the workers' user and in their directory.
+  /// Starts one of the operator's commands with these variables, as the workers' user and in their directory.
   func run(
-    _ hook: Hook, of generation: Generation, _ command: [String], release: Release, executable: String
-  ) throws(MasterError) -> HookProcess {
+    _ command: [String], as origin: ProcessMark.Origin, _ resolver: ReleaseResolver, release: Release,
+    _ variables: [String]
+  ) throws(MasterError) -> CommandProcess {
+    let executable = try resolver.executable(command[0], of: release)
     let output = try relay.capture(release.configuration)
     let environment = CStrings(
-      environment: release.environment + [
-        "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
-        "\(WorkerEnvironment.generation)=\(generation.number)", "\(WorkerEnvironment.hook)=\(hook.rawValue)",
-      ])
+      environment: release.environment + ["PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)"]
+        + variables)
     var request = try ProcessRequest(release, executable, CStrings(command), environment, output)
-    request.limits = limits(.hook(hook))
-    let (pid, followed) = try start(request, output, nil)
-    return HookProcess(hook: hook, generation: generation, pid: pid, output: followed)
-  }
-
-  /// Starts a command that probes a worker, as the workers' user and in their directory.
-  func run(
-    probe command: [String], of id: WorkerID, at address: String, release: Release, executable: String
-  ) throws(MasterError) -> ProbeCommand {
-    let output = try relay.capture(release.configuration)
-    let environment = CStrings(
-      environment: release.environment + [
-        "PWD=\(release.directory)", "\(WorkerEnvironment.service)=\(service)",
-        "\(WorkerEnvironment.slot)=\(id.slot)", "\(WorkerEnvironment.generation)=\(id.generation.number)",
-        "\(WorkerEnvironment.probeAddress)=\(address)",
-      ])
-    var request = try ProcessRequest(release, executable, CStrings(command), environment, output)
-    request.limits = limits(.probe)
-    let (pid, followed) = try start(request, output, nil)
-    return ProbeCommand(pid: pid, output: followed)
+    request.limits = limits(origin)
+    let (pid, followed) = try start(request, output)
+    return CommandProcess(pid: pid, output: followed)
   }
 
   private func limits(_ origin: ProcessMark.Origin) -> [ResourceLimit] {

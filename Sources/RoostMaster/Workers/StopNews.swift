@@ -19,7 +19,6 @@ struct StopNews {
   private var count = 0
   private var last: Instant?
 
-  /// The worker was stopped.
   mutating func stopped(at now: Instant) -> Decision {
     if let last, now - last >= Self.calm { count = 0 }
     last = now

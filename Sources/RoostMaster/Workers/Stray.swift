@@ -17,10 +17,8 @@ final class Stray {
     descriptor = Descriptor(adopting: roost_process_descriptor(pid))
   }
 
-  deinit {
-    // Before the descriptor is closed: its number may belong to another by the time the loop forgets it.
-    source = nil
-  }
+  // Before the descriptor is closed (`Source`).
+  deinit { source = nil }
 
   /// Calls the handler when it has ended. No signal reports the end of one that isn't the master's child.
   func watch(in loop: EventLoop, _ handler: @escaping () -> Void) throws(SystemdError) {

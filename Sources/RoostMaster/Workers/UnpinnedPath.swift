@@ -5,7 +5,6 @@ import RoostConfiguration
 package struct UnpinnedPath: Hashable, Sendable {
   /// Where the path is, such as `argument 2 of the command`.
   package let place: String
-  /// The path as it was written.
   package let path: String
   /// Where it leads now.
   package let target: String

@@ -94,8 +94,6 @@ private struct WorkerAccess {
     let line = bytes[2..<count].prefix { $0 != UInt8(ascii: "\n") }.drop { blanks.contains($0) }
     let name = String(decoding: line.prefix { !blanks.contains($0) }, as: UTF8.self)
     // Without links: what refuses is then on the way that is looked at.
-    guard name.hasPrefix("/"), let resolved = realpath(name, nil) else { return nil }
-    defer { free(resolved) }
-    return String(cString: resolved)
+    return name.hasPrefix("/") ? resolvedPath(name) : nil
   }
 }

@@ -16,7 +16,6 @@ final class WorkerConversation {
     case acknowledgement
   }
 
-  /// What was said.
   enum Word {
     /// Anything: it shows that this worker speaks.
     case any
@@ -37,9 +36,9 @@ final class WorkerConversation {
   /// The most that counts, so that the sum with the present time can't overflow: a week, longer than any real wait.
   private static let mostMicroseconds: UInt64 = 604_800_000_000
 
-  private let notifySocket: NotifySocket
-  private let readinessPipe: ReadinessPipe?
-  private let einhornChannel: EinhornChannel?
+  let notifySocket: NotifySocket
+  let readinessPipe: ReadinessPipe?
+  let einhornChannel: EinhornChannel?
   private var channel = WorkerConfiguration.ReadinessChannel.automatic
   private var isAcceptable: (uid_t) -> Bool = { _ in false }
   private var heard: (Word) -> Void = { _ in }
@@ -50,22 +49,7 @@ final class WorkerConversation {
     self.einhornChannel = einhornChannel
   }
 
-  // MARK: Upgrade
-
-  /// What an upgrade hands over.
-  struct Saved {
-    let notifySocket: NotifySocket.Saved
-    let readinessPipe: ReadinessPipe.Saved?
-    let einhornChannel: EinhornStream.Saved?
-  }
-
-  var saved: Saved {
-    Saved(
-      notifySocket: notifySocket.saved, readinessPipe: readinessPipe?.saved,
-      einhornChannel: einhornChannel?.stream.saved)
-  }
-
-  init(restoring saved: Saved) {
+  init(restoring saved: WorkerProcess.Saved) {
     notifySocket = NotifySocket(restoring: saved.notifySocket)
     readinessPipe = saved.readinessPipe.map { ReadinessPipe(restoring: $0) }
     einhornChannel = saved.einhornChannel.map { EinhornChannel(restoring: $0) }

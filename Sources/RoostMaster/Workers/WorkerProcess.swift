@@ -1,5 +1,6 @@
 import Glibc
 import RoostCore
+import RoostProcess
 import RoostSystemd
 
 /// A worker as a process, with the channels on which it speaks to the master.
@@ -76,12 +77,12 @@ final class WorkerProcess {
   }
 
   var saved: Saved {
-    let channels = conversation.saved
-    return Saved(
-      id: id, pid: pid, notifySocket: channels.notifySocket, readinessPipe: channels.readinessPipe,
-      einhornChannel: channels.einhornChannel, output: output.saved,
-      started: started, state: state, statusText: statusText, sockets: sockets.sorted().map { Int($0) },
-      cgroup: cgroup?.name, signalled: signalled, hasToldAccepting: hasToldAccepting)
+    Saved(
+      id: id, pid: pid, notifySocket: conversation.notifySocket.saved,
+      readinessPipe: conversation.readinessPipe?.saved, einhornChannel: conversation.einhornChannel?.stream.saved,
+      output: output.saved, started: started, state: state, statusText: statusText,
+      sockets: sockets.sorted().map { Int($0) }, cgroup: cgroup?.name, signalled: signalled,
+      hasToldAccepting: hasToldAccepting)
   }
 
   init(restoring saved: Saved, release: Release, output: WorkerOutput, cgroup: WorkerCgroup?) {
@@ -90,9 +91,7 @@ final class WorkerProcess {
     pid = saved.pid
     self.release = release
     self.output = output
-    conversation = WorkerConversation(
-      restoring: WorkerConversation.Saved(
-        notifySocket: saved.notifySocket, readinessPipe: saved.readinessPipe, einhornChannel: saved.einhornChannel))
+    conversation = WorkerConversation(restoring: saved)
     started = saved.started
     state = saved.state
     statusText = saved.statusText
@@ -169,16 +168,8 @@ final class WorkerProcess {
 
   /// The effective uid of the worker now (proc_pid_status(5)), or nil if it is gone.
   private var effectiveUser: uid_t? {
-    let number = open("/proc/\(pid)/status", O_RDONLY | O_CLOEXEC)
-    guard number >= 0 else { return nil }
-    let descriptor = Descriptor(adopting: number)
-    var content = [UInt8](repeating: 0, count: 2048)
-    let count = read(descriptor.number, &content, content.count)
-    guard count > 0 else { return nil }
-    let lines = String(decoding: content[..<count], as: UTF8.self).split(separator: "\n")
-    guard let uids = lines.first(where: { $0.hasPrefix("Uid:") })?.split(separator: "\t"), uids.count > 2 else {
-      return nil
-    }
-    return uid_t(uids[2])
+    let line = ProcessFile.contents("/proc/\(pid)/status")?.lines.first { $0.after("Uid:") != nil }
+    guard let words = line?.words, words.count > 2 else { return nil }
+    return words[2].number(radix: 10).flatMap { uid_t(exactly: $0) }
   }
 }

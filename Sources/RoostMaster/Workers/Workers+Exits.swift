@@ -10,7 +10,6 @@ extension Workers {
     var own: [(WorkerProcess, ExitCause)] = []
     for exit in exits {
       strays.reaped(exit.pid)
-      acceptance.reaped(exit.pid)
       guard let process = processes.first(where: { $0.pid == exit.pid && $0.state == .running }) else { continue }
       process.state = .reaped
       own.append((process, exit.cause))
@@ -35,9 +34,7 @@ extension Workers {
   /// That was the master's child by then, or a child of such a child: a group can only vanish with an exit.
   func othersWereReaped(_ exits: [Children.Exit]) {
     for exit in exits { prober.exited(exit.pid, exit.cause, exit.cause.text) }
-    let pids = Set(exits.map(\.pid))
-    forgetStrays(pids)
-    retirees.reaped(pids)
+    forgetStrays(Set(exits.map(\.pid)))
   }
 
   /// A child was stopped by a signal, or continues: perhaps a worker.
@@ -80,7 +77,6 @@ extension Workers {
 }
 
 extension WorkerProcess {
-  /// An event about it.
   func event(_ kind: EventKind, _ level: ServiceEvent.Level, _ text: String) -> ServiceEvent {
     ServiceEvent(
       kind, level, "\(title) \(text)", generation: id.generation.number, slot: id.slot, pid: pid, at: Clock.time())

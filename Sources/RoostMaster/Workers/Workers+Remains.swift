@@ -97,7 +97,6 @@ extension Workers {
     for process in remains { findRemains(of: process) }
   }
 
-  /// Kills a worker, or what remains of it.
   func kill(_ id: WorkerID) {
     guard let process = process(id) else { return }
     process.kill()

@@ -32,7 +32,6 @@ extension Workers {
     }
   }
 
-  /// A retiree was looked at.
   func saw(_ process: WorkerProcess, _ sight: RetireeSearch.Sight, _ supervisor: Supervisor, at now: Instant) {
     guard sight.accepts == true, !process.hasToldAccepting,
       let retiree = supervisor.retirees.first(where: { $0.id == process.id })
@@ -81,7 +80,6 @@ extension Workers {
 }
 
 extension Supervisor {
-  /// The newest generation that serves or is to serve.
   fileprivate var newestServing: Generation { max(reload?.generation ?? serving, serving) }
 }
 

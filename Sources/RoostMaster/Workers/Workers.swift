@@ -14,7 +14,6 @@ final class Workers {
   let prober: Prober
   /// What starts them, and other processes.
   let spawner: Spawner
-  /// The last lines of those that are gone.
   var goneOutputs: [LastOutput] = []
   let listeners: ServiceListeners
   /// Processes that have lost their parent.
@@ -148,7 +147,6 @@ final class Workers {
 
   // MARK: Upgrade
 
-  /// What an upgrade hands over.
   func restore(_ saved: SavedState, _ releases: Releases, _ relay: OutputRelay) throws {
     for worker in saved.workers {
       let release = releases.known(worker.id.generation)
@@ -190,7 +188,4 @@ final class Workers {
     acceptance.interrupt()
     retirees.abandon()
   }
-
-  /// The processes that look for the master, and aren't reaped yet.
-  var lookers: Set<pid_t> { acceptance.observers.union(retirees.pids) }
 }

@@ -6,12 +6,13 @@
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "roost_accept_queue.h"
+#include "roost_sockets.h"
 
 // Asks for one attribute of the socket with this inode. Errno is ENODATA if it has none.
 static int ask(int netlink, ino_t inode, unsigned show, unsigned short attribute, void *ret_value, size_t size) {
@@ -45,7 +46,8 @@ static int ask(int netlink, ino_t inode, unsigned show, unsigned short attribute
   return -1;
 }
 
-int roost_ask_unix_socket(int fd, unsigned show, unsigned short attribute, void *ret_value, size_t size) {
+// What sock_diag(7) tells of a unix socket: an attribute (UNIX_DIAG_…), which has to be asked for (UDIAG_SHOW_…).
+static int ask_unix(int fd, unsigned show, unsigned short attribute, void *ret_value, size_t size) {
   struct stat status;
   if (fstat(fd, &status) < 0) return -1;
   int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
@@ -57,22 +59,53 @@ int roost_ask_unix_socket(int fd, unsigned show, unsigned short attribute, void 
   return result;
 }
 
-int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
-  int family;
+static bool is_unix(int fd) {
+  int family = 0;
   socklen_t length = sizeof family;
-  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) < 0) return -1;
-  if (family == AF_UNIX) {
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0 && family == AF_UNIX;
+}
+
+int roost_accept_queue(int fd, unsigned *ret_queued, unsigned *ret_limit) {
+  if (is_unix(fd)) {
     struct unix_diag_rqlen queue;
-    if (roost_ask_unix_socket(fd, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &queue, sizeof queue) < 0) return -1;
+    if (ask_unix(fd, UDIAG_SHOW_RQLEN, UNIX_DIAG_RQLEN, &queue, sizeof queue) < 0) return -1;
     *ret_queued = queue.udiag_rqueue;
     *ret_limit = queue.udiag_wqueue;
     return 0;
   }
   struct tcp_info info;
-  length = sizeof info;
+  socklen_t length = sizeof info;
   if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &length) < 0) return -1;
   // Of a listening socket these two mean something else: its queue and the queue's limit (tcp_get_info in the kernel).
   *ret_queued = info.tcpi_unacked;
   *ret_limit = info.tcpi_sacked;
+  return 0;
+}
+
+static int memory_info(int fd, size_t index, unsigned *ret_value) {
+  unsigned info[SK_MEMINFO_VARS];
+  socklen_t length = sizeof info;
+  if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) return -1;
+  // A kernel that has fewer of these returns fewer.
+  if (length < (index + 1) * sizeof *info) {
+    errno = EOPNOTSUPP;
+    return -1;
+  }
+  *ret_value = info[index];
+  return 0;
+}
+
+int roost_dropped(int fd, unsigned *ret_dropped) {
+  if (!is_unix(fd)) return memory_info(fd, SK_MEMINFO_DROPS, ret_dropped);
+  errno = EOPNOTSUPP;
+  return -1;
+}
+
+int roost_waiting_memory(int fd, unsigned *ret_bytes) { return memory_info(fd, SK_MEMINFO_RMEM_ALLOC, ret_bytes); }
+
+int roost_unix_file(int fd, ino_t *ret_inode) {
+  struct unix_diag_vfs file;
+  if (ask_unix(fd, UDIAG_SHOW_VFS, UNIX_DIAG_VFS, &file, sizeof file) < 0) return -1;
+  *ret_inode = file.udiag_vfs_ino;
   return 0;
 }
