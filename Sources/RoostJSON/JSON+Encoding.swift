@@ -56,7 +56,6 @@ private final class Node {
     content = .object(members)
     return node
   }
-
 }
 
 private struct TreeEncoder: Encoder, SingleValueEncodingContainer {

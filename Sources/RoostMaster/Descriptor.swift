@@ -38,12 +38,12 @@ extension Descriptor {
     return status
   }
 
-  /// All that is left to be read; nil with errno if it can't be read.
-  borrowing func readAll() -> [UInt8]? {
+  /// All that is left to be read, up to a length; nil with errno if it can't be read.
+  borrowing func readAll(atMost limit: Int) -> [UInt8]? {
     var bytes: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 8192)
     while true {
-      let count = read(number, &part, part.count)
+      let count = read(number, &part, min(part.count, limit - bytes.count))
       if count < 0, errno == EINTR { continue }
       if count < 0 { return nil }
       if count == 0 { return bytes }

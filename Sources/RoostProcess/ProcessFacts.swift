@@ -34,6 +34,8 @@ package struct ProcessFacts: Hashable, Sendable {
       begin < end
     else { return nil }
     let words = content[(end + 1)...].words
+    // What follows the name begins with the third field of proc_pid_stat(5): 14 to 17 are utime, stime, cutime and cstime,
+    // 20 is num_threads, 22 starttime, 24 rss.
     func number<Number: FixedWidthInteger>(_ index: Int) -> Number? {
       words.indices.contains(index) ? words[index].number(radix: 10).flatMap { Number(exactly: $0) } : nil
     }

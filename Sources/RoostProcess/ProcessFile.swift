@@ -3,17 +3,17 @@ import Glibc
 /// Files in /proc.
 package enum ProcessFile {
   /// No more of a file than this is read.
-  private static let maximumLength = 1 << 20
+  package static let maximumLength = 1 << 20
 
-  /// The content of a file, or nil with errno.
-  package static func contents(_ path: String) -> ArraySlice<UInt8>? {
+  /// The content of a file, up to a length, or nil with errno.
+  package static func contents(_ path: String, atMost limit: Int = maximumLength) -> ArraySlice<UInt8>? {
     let number = open(path, O_RDONLY | O_CLOEXEC)
     guard number >= 0 else { return nil }
     defer { close(number) }
     var content: [UInt8] = []
     var part = [UInt8](repeating: 0, count: 4096)
-    while content.count < maximumLength {
-      let count = read(number, &part, part.count)
+    while content.count < limit {
+      let count = read(number, &part, min(part.count, limit - content.count))
       if count < 0, content.isEmpty { return nil }
       if count <= 0 { break }
       content += part[..<count]

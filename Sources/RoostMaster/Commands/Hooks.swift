@@ -19,10 +19,12 @@ final class Hooks {
   func watch(_ ended: @escaping (Hook, Generation, _ failure: String?) -> Void) { self.ended = ended }
 
   func run(_ hook: Hook, _ generation: Generation, _ release: Release) {
-    let (before, after) = (release.configuration.beforeReload, release.configuration.afterTakeover)
-    guard let command = hook == .beforeReload ? before : after else {
-      preconditionFailure("a hook that isn't configured")
-    }
+    let configured =
+      switch hook {
+      case .beforeReload: release.configuration.beforeReload
+      case .afterTakeover: release.configuration.afterTakeover
+      }
+    guard let command = configured else { preconditionFailure("a hook that isn't configured") }
     do {
       let process = try spawner.run(
         command, as: .hook(hook), resolver, release: release,

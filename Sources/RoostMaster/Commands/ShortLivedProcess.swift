@@ -70,7 +70,6 @@ final class ShortLivedProcess {
   init(restoring saved: Saved) {
     pid = saved.pid
     pipe = ProcessPipe(restoring: saved.readEnd)
-    OwnProcesses.began(pid)
     answer = saved.answer.bytes
   }
 

@@ -24,10 +24,19 @@ struct ProcessUsage {
         cpuMilliseconds += facts.cpuTicks * 1000 / Self.ticksPerSecond
         memoryBytes += (facts.residentPages ?? 0) * Self.pageSize
       }
-      let children = ProcessFile.contents("/proc/\(pids[index])/task/\(pids[index])/children")
-      pids += ProcessTree.children(parsing: children ?? [])
+      if pids.count < Self.maximumProcesses { pids += Self.children(of: pids[index]) }
       index += 1
     }
+  }
+
+  /// Some of its children. A worker decides how many it has, and the kernel searches the list from its beginning again
+  /// for each part that is read: only the first is.
+  private static func children(of pid: pid_t) -> [pid_t] {
+    // A space follows each of them; what follows the last one was cut off.
+    guard let text = ProcessFile.contents("/proc/\(pid)/task/\(pid)/children", atMost: 4096),
+      let end = text.lastIndex(of: UInt8(ascii: " "))
+    else { return [] }
+    return ProcessTree.children(parsing: text[..<end])
   }
 
   private static let ticksPerSecond = max(1, sysconf(Int32(_SC_CLK_TCK)))

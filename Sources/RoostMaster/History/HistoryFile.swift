@@ -58,7 +58,7 @@ enum HistoryFile {
     guard Outsiders.isOwn(status) else { throw .refused("it belongs to user \(status.st_uid)") }
     guard status.st_mode & (S_IWGRP | S_IWOTH) == 0 else { throw .refused("others may write to it") }
     guard status.st_size <= maximumLength else { throw .refused("it is too long") }
-    guard let bytes = file.readAll() else { throw .failed(errno) }
+    guard let bytes = file.readAll(atMost: maximumLength) else { throw .failed(errno) }
     return bytes
   }
 

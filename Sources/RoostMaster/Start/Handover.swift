@@ -72,7 +72,7 @@ package struct Handover: Codable {
   private static func file(of state: JSON) throws(MasterError) -> Int32 {
     let number = roost_memory_file("roost-state")
     guard number >= 0 else { throw MasterError(cannot: "make a file for the state") }
-    // An operator who limits logs doesn't mean the state.
+    // An operator who limits logs doesn't mean the state, but a file in memory counts as a file (setrlimit(2)).
     let limit = RaisedLimit(RLIMIT_FSIZE)
     defer { limit.giveBack() }
     guard write(Array(state.text.utf8), to: number), lseek(number, 0, SEEK_SET) == 0 else {
@@ -87,7 +87,7 @@ package struct Handover: Codable {
 
   /// Reads a state of this format or an older one.
   static func read(_ descriptor: borrowing Descriptor) throws(MasterError) -> (Handover, JSON) {
-    guard let bytes = descriptor.readAll() else { throw MasterError(cannot: "read the state") }
+    guard let bytes = descriptor.readAll(atMost: .max) else { throw MasterError(cannot: "read the state") }
     do {
       let state = try StateFormat.migrated(JSON(parsing: bytes))
       let handover = try state.decode(Handover.self)

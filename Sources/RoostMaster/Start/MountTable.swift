@@ -31,7 +31,7 @@ final class MountTable {
   }
 
   private func look() -> Bool {
-    guard lseek(descriptor.number, 0, SEEK_SET) == 0, let text = descriptor.readAll() else { return true }
+    guard lseek(descriptor.number, 0, SEEK_SET) == 0, let text = descriptor.readAll(atMost: .max) else { return true }
     return !text[...].lines.allSatisfy { Self.type(ofLine: $0).map(Self.local.contains) ?? false }
   }
 

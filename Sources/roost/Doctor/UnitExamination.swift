@@ -78,7 +78,7 @@ struct UnitExamination {
     if given.file != nil { return try given.configuration(example: "roost doctor --unit UNIT") }
     do {
       return try RunCommand.parse(arguments).configuration()
-    } catch  where !(error is Problems) {
+    } catch let error where !(error is Problems) {
       throw MasterError(
         "cannot determine the configuration of \(unit.name) from its ExecStart (\(RunCommand.message(for: error)));"
           + " name it with --config"
