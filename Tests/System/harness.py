@@ -146,6 +146,11 @@ class Service:
     def children(self):
         return children_of(self.pid)
 
+    def saw_all_processes(self):
+        """Whether the search for outsiders after the last reload saw all; None if it hasn't ended."""
+        command = [ROOST, "status", "--json", "--control-directory", self.control]
+        return json.loads(subprocess.run(command, stdout=subprocess.PIPE, timeout=PATIENCE).stdout)["sawAllProcesses"]
+
     def all_children(self):
         return children_of(self.pid, copies=True)
 
@@ -335,7 +340,8 @@ def adopt_orphans():
 def children_of(master, copies=False):
     """The pids of a master's children, zombies too; with or without copies of itself, as one is that writes the record."""
     pids = [int(pid) for pid in pathlib.Path(f"/proc/{master}/task/{master}/children").read_text().split()]
-    return [pid for pid in pids if copies or name(pid) != "roost-master"]
+    # One that is gone by now has no name any more.
+    return [pid for pid in pids if copies or name(pid) not in ("roost-master", "")]
 
 
 def name(pid):

@@ -11,7 +11,7 @@ import time
 import urllib.request
 
 from harness import PATIENCE
-from test_control import READY, roost
+from test_control import READY
 from test_metrics import MetricsTestCase
 
 
@@ -183,7 +183,7 @@ class Idle(MetricsTestCase):
             answer.read()
         self.eventually(lambda: self.assertEqual(self.settled(service), []))
         # A while after the last reload it is looked for processes outside of the service.
-        self.eventually(lambda: self.assertIsNotNone(self.has_looked(service)))
+        self.eventually(lambda: self.assertIsNotNone(service.saw_all_processes()))
         self.eventually(lambda: self.assertEqual(len(service.children()), 1))
         service.recorded(3)
         # It may still be on its way to sleep after the last of it.
@@ -193,9 +193,6 @@ class Idle(MetricsTestCase):
         before = count()
         time.sleep(1)
         return before, count()
-
-    def has_looked(self, service):
-        return json.loads(roost("status", "--json", "--control-directory", service.control).stdout)["sawAllProcesses"]
 
     def settled(self, service):
         return [line for line in pathlib.Path("/proc/net/tcp").read_text().splitlines() if self.is_open(line, service)]

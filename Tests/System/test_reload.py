@@ -187,8 +187,10 @@ signal.pause()
         # The line is out a moment before the last worker's channels are closed: the listener, the control socket and one
         # notify socket stay.
         self.eventually(lambda: self.assertEqual(open_files().count("socket"), 3))
-        # What looks for outsiders has a pipe while it does.
+        # A while after the reload somebody looks for outsiders, and has a pipe while it does.
+        self.eventually(lambda: self.assertIsNotNone(service.saw_all_processes()))
         self.eventually(lambda: self.assertEqual(len(service.children()), 1))
+        self.eventually(lambda: self.assertEqual(open_files().count("socket"), 3))
         service.signal(signal.SIGTTOU)
         service.expect("the number of workers stays at 1")
         before = open_files()
