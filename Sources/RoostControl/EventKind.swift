@@ -45,8 +45,10 @@ package enum EventKind: String, Hashable, Sendable, CaseIterable {
   case upgraded = "upgraded 5e07b9c4a18d4f6cb3f2d96a7c05e814"
   case upgradeRefused = "upgrade-refused d24c83f75b9e4a12865fa0e7319bc6d8"
 
-  package init?(name: some StringProtocol) {
-    guard let kind = Self.allCases.first(where: { $0.name == name }) else { return nil }
+  private static let named = Dictionary(uniqueKeysWithValues: allCases.map { (String($0.name), $0) })
+
+  package init?(name: String) {
+    guard let kind = Self.named[name] else { return nil }
     self = kind
   }
 

@@ -81,7 +81,7 @@ extension History {
   }
 
   fileprivate func refuses(_ pinned: Configuration) -> Bool {
-    guard let servedLast, let refused, let former = try? Configuration(json: refused), former.runsSame(as: pinned)
+    guard let servedLast, let refused, let former = refused.configuration, former.runsSame(as: pinned)
     else { return false }
     // A reload or a start of what serves well can fail for a temporary reason, such as a database that is away.
     return configuration(of: servedLast)?.runsSame(as: pinned) != true

@@ -1,6 +1,5 @@
 import RoostConfiguration
 import RoostCore
-import RoostJSON
 
 /// The generations of a service, also those of former masters: what served last can come back.
 struct History: Codable {
@@ -10,7 +9,7 @@ struct History: Codable {
   private(set) var lastGood: Int?
   /// What was requested and isn't to serve unless it is requested again: a reload to it has failed, or it was rolled
   /// back.
-  private(set) var refused: JSON?
+  private(set) var refused: RecordedConfiguration?
   /// The number of the newest, even if that couldn't be prepared; nil if a former version wrote this.
   private(set) var newest: Int?
   /// Whether it had served, and was rolled back; nil if nothing is refused.
@@ -18,8 +17,7 @@ struct History: Codable {
 
   /// What a generation ran, to run it again; nil if that isn't recorded.
   func configuration(of generation: Generation) -> Configuration? {
-    guard let entry = entry(generation), let json = entry.configuration else { return nil }
-    return try? Configuration(json: json)
+    entry(generation)?.configuration?.configuration
   }
 
   func entry(_ generation: Generation) -> HistoryEntry? { entries.last { $0.generation == generation.number } }

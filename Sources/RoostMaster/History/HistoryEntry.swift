@@ -1,7 +1,6 @@
 import RoostConfiguration
 import RoostControl
 import RoostCore
-import RoostJSON
 
 /// What is recorded of a generation.
 struct HistoryEntry: Codable {
@@ -25,7 +24,7 @@ struct HistoryEntry: Codable {
   /// Whether it has served well for long enough.
   var isProved = false
   /// What it takes to run it again, pinned as it was; nil if it isn't to run again.
-  var configuration: JSON?
+  var configuration: RecordedConfiguration?
 
   init(_ generation: Generation, of origin: Origin, _ pinned: Configuration, directory: String, at now: Int) {
     self.generation = generation.number
@@ -33,7 +32,7 @@ struct HistoryEntry: Codable {
     self.directory = directory
     command = pinned.worker.command
     began = now
-    configuration = pinned.json
+    configuration = .own(pinned)
   }
 
   /// A generation that couldn't be prepared.

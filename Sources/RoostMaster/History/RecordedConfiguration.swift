@@ -1,0 +1,29 @@
+import RoostConfiguration
+import RoostJSON
+
+/// A configuration in the record. One of this master's is put into its written form only where it is written: a reload has
+/// better things to do.
+enum RecordedConfiguration: Codable {
+  case own(Configuration)
+  case written(JSON)
+
+  /// nil if it was written by a version that knew other options, or by nobody who can be trusted.
+  var configuration: Configuration? {
+    switch self {
+    case .own(let configuration): configuration
+    case .written(let json): try? Configuration(json: json)
+    }
+  }
+
+  init(from decoder: any Decoder) throws {
+    self = .written(try decoder.singleValueContainer().decode(JSON.self))
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    switch self {
+    case .own(let configuration): try container.encode(configuration)
+    case .written(let json): try container.encode(json)
+    }
+  }
+}
