@@ -2,7 +2,7 @@ extension JSON {
   /// The value as it encodes itself. Numbers must be whole; a UInt64 keeps its bits.
   package init(encoding value: some Encodable) throws {
     let node = Node()
-    try TreeEncoder(node: node, codingPath: []).encode(value)
+    try TreeEncoder(node: node).encode(value)
     self = node.json
   }
 
@@ -52,6 +52,7 @@ private final class Node {
   func member(_ name: String) -> Node {
     guard case .object(var members) = content else { preconditionFailure("no object") }
     let node = Node()
+    content = .value(.null)  // As above.
     members.append((name, node))
     content = .object(members)
     return node
@@ -60,7 +61,8 @@ private final class Node {
 
 private struct TreeEncoder: Encoder, SingleValueEncodingContainer {
   let node: Node
-  let codingPath: [any CodingKey]
+  /// Not kept, which would take as long as the rest: what is encoded is ours, and always can be.
+  var codingPath: [any CodingKey] { [] }
   let userInfo: [CodingUserInfoKey: Any] = [:]
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) -> KeyedEncodingContainer<Key> {
@@ -99,9 +101,7 @@ private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
   let encoder: TreeEncoder
   var codingPath: [any CodingKey] { encoder.codingPath }
 
-  private func nested(_ key: Key) -> TreeEncoder {
-    TreeEncoder(node: encoder.node.member(key.stringValue), codingPath: codingPath + [key])
-  }
+  private func nested(_ key: Key) -> TreeEncoder { TreeEncoder(node: encoder.node.member(key.stringValue)) }
 
   mutating func encodeNil(forKey key: Key) { _ = nested(key) }
 
@@ -138,7 +138,7 @@ private struct ObjectEncoder<Key: CodingKey>: KeyedEncodingContainerProtocol {
   }
 
   mutating func superEncoder() -> any Encoder {
-    TreeEncoder(node: encoder.node.member("super"), codingPath: codingPath)
+    TreeEncoder(node: encoder.node.member("super"))
   }
 
   mutating func superEncoder(forKey key: Key) -> any Encoder { nested(key) }
@@ -149,7 +149,7 @@ private struct ArrayEncoder: UnkeyedEncodingContainer {
   var codingPath: [any CodingKey] { encoder.codingPath }
   var count: Int { encoder.node.count }
 
-  private func element() -> TreeEncoder { TreeEncoder(node: encoder.node.append(), codingPath: codingPath) }
+  private func element() -> TreeEncoder { TreeEncoder(node: encoder.node.append()) }
 
   mutating func encodeNil() { _ = element() }
   mutating func encode<T: Encodable>(_ value: T) throws { try element().encode(value) }

@@ -143,6 +143,12 @@ struct History: Codable {
     }
   }
 
+  /// Puts all but the newest into their written form, so that each is put into it once and not each time it is written.
+  mutating func putDown() {
+    for index in entries.indices.dropLast() { entries[index].configuration = entries[index].configuration?.written }
+    refused = refused?.written
+  }
+
   /// Forgets the oldest that isn't needed. Returns whether there was one.
   mutating func forgetOldest() -> Bool {
     let last = entries.last?.generation

@@ -1,8 +1,8 @@
 import RoostConfiguration
 import RoostJSON
 
-/// A configuration in the record. One of this master's is put into its written form only where it is written: a reload has
-/// better things to do.
+/// A configuration in the record. The newest is put into its written form only where it is written, by another process: a
+/// reload has better things to do.
 enum RecordedConfiguration: Codable {
   case own(Configuration)
   case written(JSON)
@@ -12,6 +12,13 @@ enum RecordedConfiguration: Codable {
     switch self {
     case .own(let configuration): configuration
     case .written(let json): try? Configuration(json: json)
+    }
+  }
+
+  var written: RecordedConfiguration {
+    switch self {
+    case .own(let configuration): .written(configuration.json)
+    case .written: self
     }
   }
 

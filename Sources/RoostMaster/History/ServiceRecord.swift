@@ -139,6 +139,7 @@ final class ServiceRecord {
     guard isDue else { return }
     isDue = false
     history.trim(to: length, serving: serving)
+    history.putDown()
     writer?.write(history)
   }
 
