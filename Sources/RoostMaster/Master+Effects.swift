@@ -64,8 +64,8 @@ extension Master {
       let leavesQueues = releases.differ(in: supervisor.livingGenerations, from: release)
       releases[generation] = release
       record.prepared(generation, of: supervisor.origin(of: generation), new, release)
-      // Its number isn't used again, whatever happens to this master.
-      record.writeSoon()
+      // So that its number isn't used again, whatever happens to this master.
+      record.writeLater()
       handle(.generationPrepared(generation, settings: new.settings, leavesQueues: leavesQueues))
     } catch {
       handle(.generationNotPrepared(generation, reason: "\(error)"))

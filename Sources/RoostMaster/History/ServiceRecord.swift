@@ -15,6 +15,11 @@ final class ServiceRecord {
   private var writer: HistoryWriter?
   /// Whether it has changed since it was written.
   private var isDue = false
+  /// Whether it is written at the end of this round.
+  private var isNext = false
+  private var later: Timer?
+  /// How long writing is put off if nothing depends on it.
+  private static let delay: Duration = .milliseconds(100)
   /// How many generations it keeps.
   private var length: Int
   /// What served when the last reload began.
@@ -130,12 +135,26 @@ final class ServiceRecord {
 
   /// Writes all of it once what is urgent is done: copying the process takes longer than starting a worker.
   func writeSoon() {
-    guard !isDue else { return }
     isDue = true
-    loop.atRoundEnd { [unowned self] in writeWhatIsDue() }
+    guard !isNext else { return }
+    isNext = true
+    loop.atRoundEnd { [unowned self] in
+      isNext = false
+      writeWhatIsDue()
+    }
+  }
+
+  /// The same a moment later: a new worker may be ready at any time, and as long as a copy of this process writes, the
+  /// master pays for every page that it writes to, before it can stop the old one.
+  func writeLater() {
+    isDue = true
+    later = later ?? (try? loop.timer(priority: .last) { [unowned self] in writeWhatIsDue() })
+    guard let later else { return writeSoon() }
+    later.set((Clock.now() + Self.delay).microseconds)
   }
 
   private func writeWhatIsDue() {
+    later?.set(nil)
     guard isDue else { return }
     isDue = false
     history.trim(to: length, serving: serving)
