@@ -101,23 +101,25 @@ struct SavedStateTests {
 
   // MARK: Comparing
 
-  /// The places at which these differ, but for the order of what is in them: that of a dictionary is random.
+  /// The places at which something is missing or another, but for the order of arrays: that of a dictionary is random. What
+  /// is more than was wanted can be missing: otherwise the fixture couldn't have been read.
   private static func differences(_ found: JSON, _ wanted: JSON, at place: String = "") -> [String] {
     switch (found, wanted) {
-    case (.object(let members), .object(let others)):
-      return Set((members + others).map(\.name)).sorted().flatMap { name -> [String] in
-        guard let one = found[name], let other = wanted[name] else { return ["\(place).\(name)"] }
-        return differences(one, other, at: "\(place).\(name)")
+    case (.object, .object(let members)):
+      return members.flatMap { member in
+        found[member.name].map { differences($0, member.value, at: "\(place).\(member.name)") }
+          ?? ["\(place).\(member.name)"]
       }
-    case (.array(let elements), .array(let others)) where elements.count == others.count:
-      return zip(elements.sorted(by: precedes), others.sorted(by: precedes)).flatMap {
-        differences($0, $1, at: place + "[]")
+    case (.array(var rest), .array(let elements)) where rest.count == elements.count:
+      let unmatched = elements.filter { element in
+        guard let index = rest.firstIndex(where: { differences($0, element) == [] }) else { return true }
+        rest.remove(at: index)
+        return false
       }
+      return zip(rest, unmatched).flatMap { differences($0, $1, at: place + "[]") }
     default: return found == wanted ? [] : [place]
     }
   }
-
-  private static func precedes(_ one: JSON, _ other: JSON) -> Bool { one.text < other.text }
 
   private static func recorded(in history: JSON) -> [JSON] {
     guard case .array(let entries) = history["entries"] else { return [] }
