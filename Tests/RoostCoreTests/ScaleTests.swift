@@ -76,6 +76,17 @@ struct ScaleTests {
     #expect(service.supervisor.slots.count == 3 && service.supervisor.desiredWorkers == 3)
   }
 
+  @Test("A number that a reload has brought counts once: what was asked for since then outlives the next reload")
+  func afterReloadWithNumber() {
+    var service = Service.serving()
+    let (settings, third) = (Settings(workers: 2, settle: .zero), Generation(number: 3))
+    service.suppose(.hup, .generationPrepared(Generation(number: 2), settings: settings))
+    service.suppose(.workerReady(.id(2, 2)), .workerReady(.id(3, slot: 1, 2)), .scaleRequested(by: 1))
+    #expect(service.supervisor.phase == .serving && service.supervisor.desiredWorkers == 3)
+    service.suppose(.hup, .generationPrepared(third, settings: settings))
+    #expect(service.supervisor.desiredWorkers == 3)
+  }
+
   @Test("Scaling during the start takes effect when it is complete")
   func duringStart() {
     var service = Service(workers: 2)
