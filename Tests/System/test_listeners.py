@@ -592,6 +592,9 @@ class UnderLoad(ListenersTestCase):
         service = self.served(f"a={staying}")
         self.reload_with(service, f"a={staying}")
         service.expect("generation 1. drained")
+        # What looks for outsiders after the reload, and what writes the record, have pipes.
+        self.eventually(lambda: self.assertIsNotNone(service.saw_all_processes()))
+        self.eventually(lambda: self.assertEqual(len(service.all_children()), 1))
         self.eventually(lambda: self.assertEqual(self.open_files(service).count("socket"), 3))
         before = self.open_files(service)
         failing = [sys.executable, str(self.folder / "echo.py"), *map(str, range(1000))]

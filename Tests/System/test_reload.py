@@ -189,7 +189,7 @@ signal.pause()
         self.eventually(lambda: self.assertEqual(open_files().count("socket"), 3))
         # A while after the reload somebody looks for outsiders, and has a pipe while it does.
         self.eventually(lambda: self.assertIsNotNone(service.saw_all_processes()))
-        self.eventually(lambda: self.assertEqual(len(service.children()), 1))
+        self.eventually(lambda: self.assertEqual(len(service.all_children()), 1))
         self.eventually(lambda: self.assertEqual(open_files().count("socket"), 3))
         service.signal(signal.SIGTTOU)
         service.expect("the number of workers stays at 1")
