@@ -150,6 +150,16 @@ class Restarts(HistoryTestCase):
         service = self.run_service()
         service.expect("generation 3 serves")
 
+    def test_the_number_of_a_reload_that_its_master_did_not_outlive_is_not_used_again(self):
+        service = self.run_recorded()
+        self.deploy("hanging", HANGS)
+        service.signal(signal.SIGHUP)
+        self.written(lambda record: self.assertEqual((record["newest"], record["entries"][-1]["verdict"]), (2, "starting")))
+        self.killed(service)
+        self.deploy("good")
+        service = self.run_service()
+        service.expect("generation 3 serves")
+
     def test_two_services_cannot_share_a_record(self):
         service = self.run_recorded()
         other = self.start_bare("--config", str(self.file), "--name", "other")
